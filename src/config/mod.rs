@@ -1,0 +1,142 @@
+//! The configuration as meant: checked, complete, with every default filled in.
+//!
+//! [`file`] turns the TOML as written into these types and reports every mistake with its place. Nothing here
+//! reads a file, opens a socket or knows how a value is used.
+
+pub mod file;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Everything that `chatd.toml` decides.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// The one room.
+    pub room: Room,
+    /// Where clients come in; never empty.
+    pub listen: Vec<Listen>,
+    /// Certificates; `None`: a self-signed one is made and kept.
+    pub tls: Option<Tls>,
+    /// The administrator's socket.
+    pub admin: Admin,
+    /// What a peer may take of us.
+    pub limits: Limits,
+    /// Where the day's story goes.
+    pub log: Log,
+}
+
+/// `[room]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Room {
+    /// The room's name, as clients see it; IRC puts a `#` before it.
+    pub name: String,
+    /// The topic that newcomers are shown.
+    pub topic: String,
+    /// How many of the last lines a newcomer is shown.
+    pub history: usize,
+}
+
+/// One `[[listen]]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listen {
+    /// Where it listens.
+    pub endpoint: Endpoint,
+    /// What is spoken there.
+    pub protocol: Protocol,
+    /// Whether TLS comes first.
+    pub tls: bool,
+}
+
+/// Where a listener comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Endpoint {
+    /// `host:port`, bound here; the host may be a name, an IPv4 or a bracketed IPv6 address.
+    Tcp(String),
+    /// The path of a Unix socket, bound here.
+    Unix(PathBuf),
+    /// Handed over by systemd under this `FileDescriptorName=`.
+    Systemd(String),
+}
+
+/// What a listener's clients speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// Found out from what the client says first.
+    Auto,
+    /// Lines of text, for `nc` and `openssl s_client`.
+    Text,
+}
+
+/// `[tls]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// PEM file with the certificate chain, the server's own first.
+    pub certificate: PathBuf,
+    /// PEM file with the private key (PKCS#8, PKCS#1 or SEC1).
+    pub private_key: PathBuf,
+    /// PEM file with the authorities that client certificates are checked against.
+    pub client_ca: Option<PathBuf>,
+    /// Whether a client must show a certificate; means nothing without `client_ca`.
+    pub client_certificates: ClientCertificates,
+}
+
+/// `tls.client-certificates`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientCertificates {
+    /// Checked when there is one.
+    Optional,
+    /// No certificate, no connection.
+    Required,
+}
+
+/// `[admin]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admin {
+    /// Where `chatctl` comes in; never [`Endpoint::Tcp`].
+    pub endpoint: Endpoint,
+    /// How many administrators may be connected at once.
+    pub connections: usize,
+}
+
+/// `[limits]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections at once; further ones wait in the kernel's queue.
+    pub connections: usize,
+    /// Connections at once from one IPv4 address or one IPv6 /64.
+    pub connections_per_address: usize,
+    /// How long a TLS handshake may take.
+    pub handshake_timeout: Duration,
+    /// How long a client may take until it has a name.
+    pub login_timeout: Duration,
+    /// Bytes of one message, without its line end.
+    pub line_length: usize,
+    /// Messages per second that a client may keep up; a faster one is read more slowly.
+    pub message_rate: u32,
+    /// Messages that may come at once before the rate holds.
+    pub message_burst: u32,
+    /// Bytes that a client may lag behind the room before it is disconnected.
+    pub max_lag: usize,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// The least important entries that are still written.
+    pub level: tracing::Level,
+    /// Where entries go.
+    pub target: LogTarget,
+    /// Whether clients' addresses are written.
+    pub addresses: bool,
+}
+
+/// `log.target`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogTarget {
+    /// The journal when standard error is connected to it (`JOURNAL_STREAM`), standard error otherwise.
+    Auto,
+    /// systemd's journal, by its native protocol.
+    Journal,
+    /// Lines on standard error.
+    Stderr,
+}
