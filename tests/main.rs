@@ -1,1 +1,11 @@
+//! All integration tests in one binary: one link step, one harness, a module for each subject.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "a test that meets what it does not expect has failed, and says where"
+)]
 
+mod vocabulary;

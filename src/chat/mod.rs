@@ -1,1 +1,29 @@
-//! Placeholder.
+//! The vocabulary of a chat: who, what, and why not.
+//!
+//! Plain values that every dialect and the room share. Nothing here does I/O, asks a clock or knows how anything
+//! looks on a wire.
+
+mod command;
+mod event;
+mod form;
+mod nick;
+mod refusal;
+mod reply;
+mod text;
+
+pub use command::Command;
+pub use event::{Event, Past, Reason, Stamp};
+pub use form::Form;
+pub use nick::{MAX_WIDTH, Nick, NickError};
+pub use refusal::Refusal;
+pub use reply::{Names, Reply};
+pub use text::{Changes, Cleaned, clean};
+
+/// A moment, as the one who holds the clock hands it down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Now {
+    /// Microseconds since the daemon started; never goes back. For deadlines and rates.
+    pub ticks: u64,
+    /// Milliseconds since 1970-01-01 UTC; follows the machine's clock. For what people and protocols read.
+    pub unix: u64,
+}

@@ -1,0 +1,120 @@
+//! Names: which are allowed, and when two are the same.
+
+use std::fmt;
+use std::sync::Arc;
+
+use precis_core::profile::{Profile as _, Rules as _, stabilize};
+use precis_profiles::Nickname;
+use unicode_width::UnicodeWidthStr as _;
+
+/// How wide a name may be on a terminal, in columns.
+pub const MAX_WIDTH: usize = 32;
+/// Bytes of a name as it is given; nothing longer is even looked at.
+const MAX_BYTES: usize = 4 * MAX_WIDTH;
+/// Characters with a meaning in one of the protocols, and those that look like the server's own lines.
+const RESERVED: &[char] = &['*', ',', ':', '!', '?', '@', '"'];
+/// Characters that mean something else at the start of a word: commands, channels, services, status prefixes.
+const RESERVED_START: &[char] = &['/', '#', '&', '$', '+', '%', '~', '{', '['];
+
+/// A person's name in the room, by RFC 8266 (the PRECIS nickname profile), without spaces.
+///
+/// Cheap to clone. Two names are the same person's when their [`key`](Nick::key)s are equal.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Nick {
+    shown: Arc<str>,
+    key: Arc<str>,
+}
+
+/// Why a name is not allowed; the text is meant for whoever chose it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NickError {
+    /// Nothing is left of it.
+    #[error("a name needs at least one character")]
+    Empty,
+    /// Wider than [`MAX_WIDTH`] columns.
+    #[error("a name is at most {MAX_WIDTH} columns wide")]
+    TooWide,
+    /// White space within it.
+    #[error("a name has no spaces")]
+    Space,
+    /// A character that the protocols or the server's own lines use.
+    #[error("a name has none of * , : ! ? @ \"")]
+    Reserved,
+    /// A first character that means something else.
+    #[error("a name does not begin with any of / # & $ + % ~ {{ [")]
+    ReservedStart,
+    /// A character that RFC 8264 does not allow: control, unassigned, invisible.
+    #[error("a name has only visible characters")]
+    NotVisible,
+}
+
+impl Nick {
+    /// The name that `given` asks for.
+    ///
+    /// # Errors
+    /// What is wrong with it, for the person who chose it.
+    pub fn new(given: &str) -> Result<Nick, NickError> {
+        let given = given.trim();
+        if given.len() > MAX_BYTES {
+            return Err(NickError::TooWide);
+        }
+        if given.is_empty() {
+            return Err(NickError::Empty);
+        }
+        // Letters, digits and few signs are their own normal form: no tables for most of the world's names.
+        let plain = given.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        let profile = Nickname::new();
+        let shown = if plain { given.into() } else { profile.enforce(given).map_err(|_| NickError::NotVisible)? };
+        if shown.contains(char::is_whitespace) {
+            return Err(NickError::Space);
+        }
+        if shown.contains(RESERVED) {
+            return Err(NickError::Reserved);
+        }
+        if shown.starts_with(RESERVED_START) {
+            return Err(NickError::ReservedStart);
+        }
+        if shown.width() > MAX_WIDTH {
+            return Err(NickError::TooWide);
+        }
+        let key = if plain { shown.to_ascii_lowercase() } else { comparison_form(&profile, &shown)? };
+        let shown = Arc::<str>::from(shown);
+        let key = if *key == *shown { shown.clone() } else { key.into() };
+        Ok(Nick { shown, key })
+    }
+
+    /// As it is shown.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.shown
+    }
+
+    /// The form in which names are compared: folded in case and compatibility (RFC 8266, section 2.4).
+    #[must_use]
+    pub fn key(&self) -> &Arc<str> {
+        &self.key
+    }
+}
+
+/// RFC 8266, section 2.4: applied until it changes nothing any more.
+fn comparison_form(profile: &Nickname, name: &str) -> Result<String, NickError> {
+    let form = stabilize(name, |s| {
+        let s = profile.prepare(s)?;
+        let s = profile.additional_mapping_rule(s)?;
+        let s = profile.case_mapping_rule(s)?;
+        profile.normalization_rule(s)
+    });
+    Ok(form.map_err(|_| NickError::NotVisible)?.into_owned())
+}
+
+impl fmt::Display for Nick {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+impl fmt::Debug for Nick {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.shown)
+    }
+}

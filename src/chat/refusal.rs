@@ -1,0 +1,17 @@
+//! Why something that was asked for is not done.
+
+use super::NickError;
+
+/// Said to whoever asked, in their dialect's manner; the `Display` is a whole sentence.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Somebody here already has this name.
+    #[error("The name {0} is taken.")]
+    NameTaken(Box<str>),
+    /// The name is not allowed.
+    #[error("That name is not possible: {0}.")]
+    NameNotAllowed(NickError),
+    /// Nobody here has this name.
+    #[error("Nobody here is called {0}.")]
+    NoSuchUser(Box<str>),
+}

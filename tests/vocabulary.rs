@@ -1,0 +1,97 @@
+//! Names and texts: properties and the cases that matter.
+
+use chatd::chat::{Nick, NickError, clean};
+use proptest::prelude::*;
+
+#[test]
+fn names_are_the_same_however_they_are_written() {
+    for (one, other) in [
+        ("Luzmi", "luzmi"),
+        ("ÑANDÚ", "ñandú"),
+        ("e\u{301}lan", "élan"),
+        ("ﬁsh", "fish"),
+        ("ＡＮＡ", "ana"),
+        ("ΣΊΣΥΦΟΣ", "σίσυφοσ"),
+    ] {
+        assert_eq!(Nick::new(one).unwrap().key(), Nick::new(other).unwrap().key(), "{one} and {other}");
+    }
+    assert_ne!(Nick::new("ana").unwrap().key(), Nick::new("anna").unwrap().key());
+    assert_eq!(Nick::new("  Ana  ").unwrap().as_str(), "Ana");
+}
+
+#[test]
+fn names_that_would_deceive_or_confuse_are_refused() {
+    for (name, why) in [
+        ("", NickError::Empty),
+        ("   ", NickError::Empty),
+        ("ana maria", NickError::Space),
+        ("ana\u{3000}maria", NickError::Space),
+        ("***", NickError::Reserved),
+        ("ana:", NickError::Reserved),
+        ("a@b", NickError::Reserved),
+        ("#lobby", NickError::ReservedStart),
+        ("/quit", NickError::ReservedStart),
+        ("{quit}", NickError::ReservedStart),
+        ("ana\u{202e}", NickError::NotVisible),
+        ("ana\u{7}", NickError::NotVisible),
+        ("a\u{200b}na", NickError::NotVisible),
+        ("abcdefghijklmnopqrstuvwxyz0123456", NickError::TooWide),
+        ("漢漢漢漢漢漢漢漢漢漢漢漢漢漢漢漢漢", NickError::TooWide),
+    ] {
+        assert_eq!(Nick::new(name), Err(why), "{name:?}");
+    }
+    assert!(Nick::new("abcdefghijklmnopqrstuvwxyz012345").is_ok(), "32 columns");
+    assert!(Nick::new("漢漢漢漢漢漢漢漢漢漢漢漢漢漢漢漢").is_ok(), "16 characters of two columns");
+}
+
+#[test]
+fn what_would_act_on_a_terminal_is_taken_out_and_counted() {
+    let cleaned = clean(b"\x1b[31mred\x07 \xff \xe2\x80\xaeevil\xc2\x85\ttab\x7f", 100);
+    assert_eq!(cleaned.text, "[31mred \u{fffd} evil tab");
+    assert_eq!((cleaned.changes.removed, cleaned.changes.replaced, cleaned.changes.cut), (5, 1, false));
+}
+
+#[test]
+fn a_long_text_is_cut_between_characters() {
+    let cleaned = clean("añb".as_bytes(), 2);
+    assert_eq!((&*cleaned.text, cleaned.changes.cut), ("a", true));
+    let cleaned = clean(b"abc", 3);
+    assert_eq!((&*cleaned.text, cleaned.changes.is_none()), ("abc", true));
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_become_harmless_and_stay_so(bytes in proptest::collection::vec(any::<u8>(), 0..300), limit in 0..200_usize) {
+        let cleaned = clean(&bytes, limit);
+        prop_assert!(cleaned.text.len() <= limit);
+        prop_assert!(!cleaned.text.chars().any(char::is_control));
+        let again = clean(cleaned.text.as_bytes(), limit);
+        prop_assert!(again.changes.is_none());
+        prop_assert_eq!(again.text, cleaned.text.clone());
+    }
+
+    #[test]
+    fn clean_text_is_not_touched(text in "[ -~à-ÿ]{0,80}") {
+        let cleaned = clean(text.as_bytes(), 1000);
+        prop_assert!(cleaned.changes.is_none());
+        prop_assert_eq!(&*cleaned.text, &*text);
+    }
+
+    #[test]
+    fn any_name_is_judged_without_a_panic_and_a_good_one_is_stable(name in "\\PC{0,40}") {
+        if let Ok(nick) = Nick::new(&name) {
+            let again = Nick::new(nick.as_str()).unwrap();
+            prop_assert_eq!(again.as_str(), nick.as_str());
+            prop_assert_eq!(again.key(), nick.key());
+            prop_assert!(!nick.as_str().contains(char::is_whitespace));
+        }
+    }
+
+    #[test]
+    fn ascii_names_fold_like_all_others(name in "[a-zA-Z0-9_-]{1,32}") {
+        let nick = Nick::new(&name).unwrap();
+        // The general way, which a name of plain letters is spared.
+        let other = Nick::new(&format!("{}é", &name[1..])).unwrap();
+        prop_assert_eq!(other.key().trim_end_matches('é'), &nick.key()[1..]);
+    }
+}
