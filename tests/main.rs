@@ -8,4 +8,5 @@
     reason = "a test that meets what it does not expect has failed, and says where"
 )]
 
+mod log;
 mod vocabulary;
