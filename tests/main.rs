@@ -8,5 +8,6 @@
     reason = "a test that meets what it does not expect has failed, and says where"
 )]
 
+mod dialect;
 mod log;
 mod vocabulary;

@@ -1,1 +1,84 @@
-//! Placeholder.
+//! What clients speak: sans-I/O codecs between bytes and the vocabulary of [`chat`](crate::chat).
+//!
+//! A dialect is a value with no socket and no clock, driven by its session. It knows nothing of the room: a command
+//! goes out, an answer comes in. A new dialect is one file here, one line in [`Protocol`]'s table and, if clients can
+//! be told by their first words, one in [`detect`].
+
+pub mod detect;
+mod lines;
+pub mod text;
+
+use std::sync::Arc;
+
+use crate::chat::{Command, Form, Now, Reason, Reply};
+pub use lines::{Line, Lines};
+
+/// What one step of reading came to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Input<'a> {
+    /// The client asks something of the room.
+    Command(Command<'a>),
+    /// A message was read, and the dialect itself had the answer to it, if there was one.
+    Answered,
+    /// There is no whole message in the input any more; what is left of it is kept.
+    Incomplete,
+}
+
+/// One client's side of a conversation.
+pub trait Dialect: Send {
+    /// The first words, before the client has said anything.
+    fn greet(&mut self, room: &str, out: &mut Vec<u8>);
+
+    /// Takes the next message off the front of `input`. What the dialect itself answers goes to `out`.
+    fn next<'i>(&mut self, now: Now, input: &mut &'i [u8], out: &mut Vec<u8>) -> Input<'i>;
+
+    /// When [`expire`](Self::expire) is to be called, in ticks, if nothing is read before: a protocol's own time limits.
+    fn due(&self) -> Option<u64> {
+        None
+    }
+
+    /// The time that [`due`](Self::due) said has come.
+    ///
+    /// # Errors
+    /// The client has kept the protocol waiting for too long, and is to be disconnected for this reason.
+    fn expire(&mut self, _now: Now, _out: &mut Vec<u8>) -> Result<Input<'static>, Reason> {
+        Ok(Input::Incomplete)
+    }
+
+    /// Whether the client is sent its own lines as everybody else is.
+    fn echoes(&self) -> bool {
+        true
+    }
+
+    /// Puts the room's answer into words.
+    fn reply(&mut self, reply: Reply<'_>, out: &mut Vec<u8>);
+
+    /// How events look to this client.
+    fn form(&self) -> Arc<dyn Form>;
+}
+
+/// The protocols that a listener can be told to speak, or that can be found out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// Lines of text, for `nc`, `telnet`, `openssl s_client` and scripts.
+    Text,
+}
+
+impl Protocol {
+    /// What a listener can be told to speak, by the configuration's names; with `auto` it is found out for each client.
+    pub const CHOICES: &[(&str, Option<Protocol>)] = &[("auto", None), ("text", Some(Protocol::Text))];
+
+    /// The name of a choice in the configuration, the journal and `chatctl list`.
+    #[must_use]
+    pub fn name(choice: Option<Protocol>) -> &'static str {
+        Protocol::CHOICES.iter().find(|(_, chosen)| *chosen == choice).map_or("", |(name, _)| name)
+    }
+
+    /// A new client's dialect. `line_length`: bytes of one message.
+    #[must_use]
+    pub fn speak(self, line_length: usize) -> Box<dyn Dialect> {
+        match self {
+            Protocol::Text => Box::new(text::Text::new(line_length)),
+        }
+    }
+}

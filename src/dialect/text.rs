@@ -1,0 +1,280 @@
+//! The text protocol: UTF-8 lines for `nc`, `telnet`, `openssl s_client -quiet` and scripts.
+//!
+//! The first line is a name; every further one is said in the room, unless it begins with a slash. Lines of the
+//! server's own begin with `*** `.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::{Dialect, Input, Lines};
+use crate::chat::{Changes, Command, Event, Form, Names, Now, Reason, Reply, Stamp, clean};
+
+/// Names on one line of the list of those present.
+const NAMES_PER_LINE: usize = 16;
+/// Names that a newcomer is shown; `/who` shows them all.
+const NAMES_AT_WELCOME: usize = 64;
+
+/// One client of the text protocol.
+pub struct Text {
+    lines: Lines,
+    line_length: usize,
+    named: bool,
+}
+
+/// A command that begins with a slash: its word, its arguments for people, what it does, and how it is understood.
+struct Slash {
+    word: &'static str,
+    arguments: &'static str,
+    does: &'static str,
+    parse: for<'a> fn(Cow<'a, str>) -> Option<Command<'a>>,
+}
+
+/// All commands; `/help` is made from this table.
+const COMMANDS: &[Slash] = &[
+    Slash { word: "help", arguments: "", does: "shows this", parse: |_| None },
+    Slash { word: "who", arguments: "", does: "lists who is here", parse: |_| Some(Command::Who) },
+    Slash { word: "topic", arguments: "", does: "shows the topic", parse: |_| Some(Command::Topic) },
+    Slash {
+        word: "me",
+        arguments: "TEXT",
+        does: "says what you do: * NAME TEXT",
+        parse: |text| (!text.is_empty()).then_some(Command::Act(text)),
+    },
+    Slash { word: "msg", arguments: "NAME TEXT", does: "tells one person alone", parse: private },
+    Slash {
+        word: "nick",
+        arguments: "NAME",
+        does: "changes your name",
+        parse: |name| (!name.is_empty()).then_some(Command::Name(name)),
+    },
+    Slash {
+        word: "quit",
+        arguments: "[TEXT]",
+        does: "leaves, with a last word",
+        parse: |text| Some(Command::Quit((!text.is_empty()).then_some(text))),
+    },
+];
+
+impl Text {
+    /// `line_length`: bytes of one message; the rest of a longer one is dropped, and its author told.
+    #[must_use]
+    pub fn new(line_length: usize) -> Text {
+        Text { lines: Lines::new(line_length), line_length, named: false }
+    }
+}
+
+impl Dialect for Text {
+    fn greet(&mut self, room: &str, out: &mut Vec<u8>) {
+        say(out, &["This is ", room, ", a chat room."]);
+        ask_for_name(out);
+    }
+
+    fn next<'i>(&mut self, _now: Now, input: &mut &'i [u8], out: &mut Vec<u8>) -> Input<'i> {
+        let Some(line) = self.lines.next(input) else { return Input::Incomplete };
+        let line = match line {
+            Cow::Borrowed(line) => cleaned(line, self.line_length, out),
+            Cow::Owned(line) => Cow::Owned(cleaned(&line, self.line_length, out).into_owned()),
+        };
+        let command = if self.named { spoken(line, out) } else { login(line, out) };
+        command.map_or(Input::Answered, Input::Command)
+    }
+
+    fn reply(&mut self, reply: Reply<'_>, out: &mut Vec<u8>) {
+        match reply {
+            Reply::Welcome { nick, room, topic, names, history } => {
+                self.named = true;
+                let nick = nick.as_str();
+                say(out, &["Welcome to ", room, ", ", nick, ". /help lists the commands, /quit leaves."]);
+                list(out, names, NAMES_AT_WELCOME);
+                say(out, &["Topic: ", topic]);
+                let mut history = history.peekable();
+                if history.peek().is_some() {
+                    say(out, &["What was said before you came:"]);
+                    history.for_each(|past| TextForm.render(past.stamp(), past.event(), out));
+                    say(out, &["You are up to date."]);
+                }
+            }
+            Reply::Refused(refusal) => {
+                say(out, &[&refusal.to_string()]);
+                if !self.named {
+                    ask_for_name(out);
+                }
+            }
+            Reply::Who(names) => list(out, names, usize::MAX),
+            Reply::Topic(topic) => say(out, &["Topic: ", topic]),
+            Reply::Private { from, text } => write(out, &["[", from.as_str(), "] ", text, "\n"]),
+            Reply::Sent { to, text } => say(out, &["You to ", to.as_str(), ": ", text]),
+            Reply::Closing(reason) => {
+                if matches!(reason, Reason::TooSlow(_)) {
+                    // Whatever line it was in the middle of ends here.
+                    out.push(b'\n');
+                }
+                say(out, &["Goodbye: ", &reason.to_string(), "."]);
+            }
+        }
+    }
+
+    fn form(&self) -> Arc<dyn Form> {
+        Arc::new(TextForm)
+    }
+}
+
+/// How events look in the text protocol: the same to everybody, the speaker included.
+struct TextForm;
+
+impl Form for TextForm {
+    fn id(&self) -> (&'static str, u64) {
+        ("text", 0)
+    }
+
+    fn render(&self, _stamp: Stamp, event: Event<'_>, out: &mut Vec<u8>) {
+        match event {
+            Event::Said(who, text) => write(out, &[who.as_str(), ": ", text, "\n"]),
+            Event::Acted(who, text) => write(out, &["* ", who.as_str(), " ", text, "\n"]),
+            Event::Joined(who) => say(out, &[who.as_str(), " has joined"]),
+            Event::Left(who, reason) => say(out, &[who.as_str(), " has left (", &reason.to_string(), ")"]),
+            Event::Renamed { from, to } => say(out, &[from.as_str(), " is now known as ", to.as_str()]),
+            Event::Notice(text) => say(out, &["notice: ", text]),
+            Event::Topic(text) => say(out, &["Topic: ", text]),
+        }
+    }
+}
+
+/// The first line: a name, `USER name` as the teaching clients have it, or a goodbye.
+fn login<'a>(line: Cow<'a, str>, out: &mut Vec<u8>) -> Option<Command<'a>> {
+    if is_goodbye(&line) || line.trim() == "/quit" {
+        return Some(Command::Quit(None));
+    }
+    let name = rest_after(&line, "USER").unwrap_or(line);
+    if name.trim().is_empty() {
+        ask_for_name(out);
+        return None;
+    }
+    Some(Command::Name(name))
+}
+
+/// A line of somebody who is in the room.
+fn spoken<'a>(line: Cow<'a, str>, out: &mut Vec<u8>) -> Option<Command<'a>> {
+    if is_goodbye(&line) {
+        return Some(Command::Quit(None));
+    }
+    if line.trim().is_empty() {
+        return None;
+    }
+    if !line.starts_with('/') {
+        return Some(Command::Say(line));
+    }
+    if line.starts_with("//") {
+        return Some(Command::Say(tail(&line, 1)));
+    }
+    let length = line.find(char::is_whitespace).unwrap_or(line.len());
+    let word = tail(&line, 1).chars().take_while(|c| !c.is_whitespace()).collect::<String>();
+    let Some(slash) = COMMANDS.iter().find(|slash| slash.word == word) else {
+        say(out, &["There is no command /", &word, "; /help lists them. To say it, begin with two slashes."]);
+        return None;
+    };
+    let arguments = trimmed(tail(&line, length));
+    let command = (slash.parse)(arguments);
+    match (&command, slash.word) {
+        (None, "help") => help(out),
+        (None, word) => say(out, &["Say: /", word, " ", slash.arguments]),
+        (Some(_), _) => {}
+    }
+    command
+}
+
+fn private(arguments: Cow<'_, str>) -> Option<Command<'_>> {
+    let space = arguments.find(char::is_whitespace)?;
+    let text = trimmed(tail(&arguments, space));
+    let to = head(arguments, space);
+    (!text.is_empty()).then_some(Command::Private { to, text })
+}
+
+/// The quit words of the teaching servers.
+fn is_goodbye(line: &str) -> bool {
+    matches!(line.trim_end(), "{quit}" | "QUIT")
+}
+
+fn help(out: &mut Vec<u8>) {
+    for slash in COMMANDS {
+        let space = if slash.arguments.is_empty() { "" } else { " " };
+        say(out, &["/", slash.word, space, slash.arguments, " ", slash.does]);
+    }
+    say(out, &["//TEXT says /TEXT"]);
+}
+
+fn ask_for_name(out: &mut Vec<u8>) {
+    say(out, &["What is your name?"]);
+}
+
+/// The text made harmless; its author is told what that took.
+fn cleaned<'a>(line: &'a [u8], limit: usize, out: &mut Vec<u8>) -> Cow<'a, str> {
+    let cleaned = clean(line, limit);
+    let Changes { removed, replaced, cut } = cleaned.changes;
+    if removed > 0 {
+        say(out, &["Control characters were taken out of your line: ", &removed.to_string(), "."]);
+    }
+    if replaced > 0 {
+        say(out, &["Your line was not UTF-8; replaced in it: ", &replaced.to_string(), "."]);
+    }
+    if cut {
+        say(out, &["Your line was too long; what is beyond ", &limit.to_string(), " bytes is lost."]);
+    }
+    cleaned.text
+}
+
+fn list(out: &mut Vec<u8>, names: Names<'_>, most: usize) {
+    let mut names = names.map(crate::chat::Nick::as_str).peekable();
+    let mut shown = 0;
+    while shown < most && names.peek().is_some() {
+        let line: Vec<&str> = names.by_ref().take(NAMES_PER_LINE).collect();
+        shown += line.len();
+        say(out, &["Here: ", &line.join(", ")]);
+    }
+    let more = names.count();
+    if more > 0 {
+        say(out, &["and ", &more.to_string(), " more; /who lists them all"]);
+    }
+}
+
+fn say(out: &mut Vec<u8>, parts: &[&str]) {
+    out.extend_from_slice(b"*** ");
+    write(out, parts);
+    out.push(b'\n');
+}
+
+fn write(out: &mut Vec<u8>, parts: &[&str]) {
+    parts.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
+}
+
+/// What follows `word` and white space.
+fn rest_after<'a>(line: &Cow<'a, str>, word: &str) -> Option<Cow<'a, str>> {
+    let rest = line.strip_prefix(word)?;
+    rest.starts_with(char::is_whitespace).then(|| trimmed(tail(line, word.len())))
+}
+
+/// The part from byte `from` on; borrowed as long as the whole was.
+fn tail<'a>(text: &Cow<'a, str>, from: usize) -> Cow<'a, str> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.get(from..).unwrap_or_default()),
+        Cow::Owned(text) => Cow::Owned(text.get(from..).unwrap_or_default().to_owned()),
+    }
+}
+
+/// The part up to byte `to`.
+fn head(text: Cow<'_, str>, to: usize) -> Cow<'_, str> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.get(..to).unwrap_or_default()),
+        Cow::Owned(mut text) => {
+            text.truncate(to);
+            Cow::Owned(text)
+        }
+    }
+}
+
+fn trimmed(text: Cow<'_, str>) -> Cow<'_, str> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
+        Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
+    }
+}
