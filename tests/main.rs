@@ -8,6 +8,7 @@
     reason = "a test that meets what it does not expect has failed, and says where"
 )]
 
+mod config;
 mod dialect;
 mod log;
 mod vocabulary;

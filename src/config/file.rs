@@ -1,1 +1,274 @@
-//! Placeholder.
+//! `chatd.toml`: every key with its default and its bounds, and how the keys depend on each other; see chatd.toml(5).
+//! Nothing else lists the keys: what is read here is what is known.
+
+use std::io::Read as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use toml::de::DeValue;
+use tracing::Level;
+
+use super::mistake::{Lines, Mistake, Mistakes};
+use super::reader::{self, Key, Section};
+use super::value::{self, Read};
+use super::{Admin, ClientCertificates, Config, Endpoint, Limits, Listen, Log, LogTarget, Room, Tls};
+use crate::dialect::Protocol;
+use crate::directories::Directories;
+
+/// Where the file is when nobody says otherwise.
+pub const STANDARD_PATH: &str = "/etc/chatd/chatd.toml";
+
+/// Largest file that is read, in bytes.
+const LARGEST_FILE: u64 = 1 << 20;
+
+/// Most `[[listen]]` sections.
+const MOST_LISTENERS: usize = 64;
+
+/// The listeners of a file without any: reachable from this machine only.
+const LISTENERS: &str = r#"
+[[listen]]
+address = "127.0.0.1:6667"
+
+[[listen]]
+address = "127.0.0.1:6697"
+tls = true
+"#;
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The file cannot be read.
+    #[error("the configuration file {} cannot be read: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file has been read and is wrong.
+    #[error(transparent)]
+    Mistakes(#[from] Mistakes),
+}
+
+impl LoadError {
+    /// The exit status of a program that ends for this reason, see sysexits.h: 66, 77 or 78.
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            Self::Read { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => 77,
+            Self::Read { .. } => 66,
+            Self::Mistakes(_) => 78,
+        }
+    }
+}
+
+/// Reads the file at `path`.
+///
+/// # Errors
+///
+/// It cannot be read, is larger than 1 MiB, or has mistakes: then all of them are told.
+pub fn load(path: &Path, directories: &Directories) -> Result<Config, LoadError> {
+    let bytes = read_bounded(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
+    let parsed = match String::from_utf8(bytes) {
+        Ok(text) => parse(&text, directories),
+        Err(error) => {
+            let good = error.utf8_error().valid_up_to();
+            let start = String::from_utf8_lossy(error.as_bytes().get(..good).unwrap_or_default());
+            Err(vec![Lines::of(&start).mistake(good, "this byte is not UTF-8; save the file as UTF-8".to_owned())])
+        }
+    };
+    parsed.map_err(|list| Mistakes { path: path.to_owned(), list }.into())
+}
+
+/// Reads [`STANDARD_PATH`] if there is such a file, and takes the built-in defaults otherwise.
+///
+/// # Errors
+///
+/// Those of [`load`].
+pub fn load_standard(directories: &Directories) -> Result<Config, LoadError> {
+    match load(Path::new(STANDARD_PATH), directories) {
+        Err(LoadError::Read { path, source }) if source.kind() == std::io::ErrorKind::NotFound => {
+            parse("", directories).map_err(|list| Mistakes { path, list }.into())
+        }
+        loaded => loaded,
+    }
+}
+
+/// Turns the text of a configuration file into the configuration; an empty text gives the built-in defaults.
+///
+/// # Errors
+///
+/// Every mistake in the text, in its order; never none.
+pub fn parse(text: &str, directories: &Directories) -> Result<Config, Vec<Mistake>> {
+    match reader::read(text, |document| config(document, directories)) {
+        (Some(config), mistakes, _) if mistakes.is_empty() => Ok(config),
+        (_, mistakes, _) => Err(mistakes),
+    }
+}
+
+/// Every key that [`parse`] knows, in the order of chatd.toml(5).
+pub fn keys() -> Vec<Key> {
+    let nowhere = Directories { runtime: PathBuf::new(), state: PathBuf::new() };
+    let (_, _, keys) = reader::read("", |document| config(document, &nowhere));
+    keys
+}
+
+fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LARGEST_FILE {
+        return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, "it is larger than 1 MiB"));
+    }
+    Ok(bytes)
+}
+
+// In all that follows every key is read first, and only then is anything made of them: a mistake in one key must not
+// keep the next from being read.
+
+fn config(document: &mut Section<'_, '_>, directories: &Directories) -> Option<Config> {
+    let mut endpoints = Endpoints::default();
+    let room = document.section("room", room);
+    let listen = document.sections("listen", LISTENERS, MOST_LISTENERS, |section| listen(section, &mut endpoints));
+    let tls = document.section("tls", tls);
+    let admin = document.section("admin", |section| admin(section, &mut endpoints, directories));
+    let limits = document.section("limits", limits);
+    let log = document.section("log", log);
+    let listen = listen.into_iter().collect::<Option<Vec<_>>>();
+    Some(Config { room: room?, listen: listen?, tls: tls?, admin: admin?, limits: limits?, log: log? })
+}
+
+fn room(room: &mut Section<'_, '_>) -> Option<Room> {
+    let name = room.value("name", "\"lobby\"", value::room_name);
+    let topic = room.value("topic", "\"Welcome to the lobby\"", value::one_line(390));
+    let history = room.value("history", "50", value::number(0..=10_000));
+    Some(Room { name: name?, topic: topic?, history: history? })
+}
+
+fn listen(listen: &mut Section<'_, '_>, endpoints: &mut Endpoints) -> Option<Listen> {
+    let endpoint = endpoints.read(listen, "address", value::address);
+    let protocol = listen.value("protocol", "\"auto\"", value::choice(Protocol::CHOICES));
+    let tls = listen.value("tls", "false", value::boolean);
+    let endpoint = endpoint?.or_else(|| {
+        listen.lacks(
+            "this listener has neither `address` nor `systemd`; write one, such as address = \"127.0.0.1:6667\"",
+        );
+        None
+    });
+    Some(Listen { endpoint: endpoint?, protocol: protocol?, tls: tls? })
+}
+
+/// `Some(None)`: nothing is configured, and a self-signed certificate is to be made.
+fn tls(tls: &mut Section<'_, '_>) -> Option<Option<Tls>> {
+    let certificate = tls.optional("certificate", value::path);
+    let private_key = tls.optional("private-key", value::path);
+    let client_ca = tls.optional("client-ca", value::path);
+    let client_certificates = tls.value("client-certificates", "\"optional\"", value::choice(ClientCertificates::ALL));
+    for (key, needed) in [
+        ("certificate", "private-key"),
+        ("private-key", "certificate"),
+        ("client-ca", "certificate"),
+        ("client-certificates", "client-ca"),
+    ] {
+        if tls.has(key) && !tls.has(needed) {
+            tls.needs(key, needed);
+        }
+    }
+    let (client_ca, client_certificates) = (client_ca?, client_certificates?);
+    match (certificate?, private_key?) {
+        (Some(certificate), Some(private_key)) => {
+            Some(Some(Tls { certificate, private_key, client_ca, client_certificates }))
+        }
+        _ => Some(None),
+    }
+}
+
+fn admin(admin: &mut Section<'_, '_>, endpoints: &mut Endpoints, directories: &Directories) -> Option<Admin> {
+    let endpoint = endpoints.read(admin, "socket", value::socket_path);
+    let connections = admin.value("connections", "16", value::number(1..=1_000));
+    let endpoint = endpoint?.unwrap_or_else(|| Endpoint::Unix(directories.admin_socket()));
+    Some(Admin { endpoint, connections: connections? })
+}
+
+fn limits(limits: &mut Section<'_, '_>) -> Option<Limits> {
+    let seconds = Duration::from_secs;
+    let shortest = Duration::from_millis(100);
+    let connections = limits.value("connections", "10000", value::number(1..=1_000_000));
+    let connections_per_address = limits.value("connections-per-address", "64", value::number(1..=1_000_000));
+    let handshake_timeout = limits.value("handshake-timeout", "\"10s\"", value::duration(shortest..=seconds(600)));
+    let login_timeout = limits.value("login-timeout", "\"60s\"", value::duration(shortest..=seconds(3600)));
+    let line_length = limits.value("line-length", "2048", value::size(128..=64 << 10));
+    let message_rate = limits.value("message-rate", "5", value::number(1..=1_000_000));
+    let message_burst = limits.value("message-burst", "20", value::number(1..=1_000_000));
+    let max_lag = limits.value("max-lag", "\"1MiB\"", value::size(4 << 10..=1 << 30));
+    if let (Some(line_length), Some(max_lag)) = (line_length, max_lag)
+        && max_lag < 4 * line_length
+    {
+        // Otherwise a few long lines that arrive together would throw out everybody at once.
+        limits.mistake("max-lag", "limits.max-lag must be at least four times limits.line-length".to_owned());
+    }
+    Some(Limits {
+        connections: connections?,
+        connections_per_address: connections_per_address?,
+        handshake_timeout: handshake_timeout?,
+        login_timeout: login_timeout?,
+        line_length: line_length?,
+        message_rate: message_rate?,
+        message_burst: message_burst?,
+        max_lag: max_lag?,
+    })
+}
+
+fn log(log: &mut Section<'_, '_>) -> Option<Log> {
+    const LEVELS: &[(&str, Level)] = &[
+        ("error", Level::ERROR),
+        ("warn", Level::WARN),
+        ("info", Level::INFO),
+        ("debug", Level::DEBUG),
+        ("trace", Level::TRACE),
+    ];
+    let level = log.value("level", "\"info\"", value::choice(LEVELS));
+    let target = log.value("target", "\"auto\"", value::choice(LogTarget::ALL));
+    let addresses = log.value("addresses", "true", value::boolean);
+    Some(Log { level: level?, target: target?, addresses: addresses? })
+}
+
+/// The endpoints read so far, each with its line: none may be used twice.
+#[derive(Default)]
+struct Endpoints(Vec<(Endpoint, usize)>);
+
+impl Endpoints {
+    /// Reads the endpoint of a section: `systemd`, or else `key` by `kind`. `Some(None)` when there is neither.
+    fn read(
+        &mut self,
+        section: &mut Section<'_, '_>,
+        key: &'static str,
+        kind: fn(&DeValue<'_>) -> Read<Endpoint>,
+    ) -> Option<Option<Endpoint>> {
+        let bound_here = section.optional(key, kind);
+        let handed_over = section.optional("systemd", value::descriptor_name);
+        if section.has(key) && section.has("systemd") {
+            section.mistake("systemd", format!("`systemd` takes the place of `{key}`; remove one of the two"));
+        }
+        let (key, endpoint) = match (bound_here?, handed_over?) {
+            (Some(endpoint), _) => (key, endpoint),
+            (None, Some(endpoint)) => ("systemd", endpoint),
+            (None, None) => return Some(None),
+        };
+        match self.0.iter().find(|(other, _)| conflict(other, &endpoint)) {
+            Some((_, line)) => {
+                section.mistake(key, format!("`{key}` is the same as in line {line}; write another one"))
+            }
+            None => self.0.push((endpoint.clone(), section.line_of(key))),
+        }
+        Some(Some(endpoint))
+    }
+}
+
+/// Whether two listeners cannot both be had. Port 0 is a new port each time.
+fn conflict(one: &Endpoint, other: &Endpoint) -> bool {
+    let (Endpoint::Tcp(one), Endpoint::Tcp(other)) = (one, other) else { return one == other };
+    match (one.parse::<SocketAddr>(), other.parse::<SocketAddr>()) {
+        (Ok(one), Ok(other)) => one == other && one.port() != 0,
+        _ => one.eq_ignore_ascii_case(other) && !one.ends_with(":0"),
+    }
+}

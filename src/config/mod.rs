@@ -1,12 +1,21 @@
 //! The configuration as meant: checked, complete, with every default filled in.
 //!
-//! [`file`] turns the TOML as written into these types and reports every mistake with its place. Nothing here
-//! reads a file, opens a socket or knows how a value is used.
+//! [`mod@file`] turns the TOML as written into these types and reports every mistake with its place. Nothing here opens
+//! a socket, looks at the files that it names, or knows how a value is used.
 
 pub mod file;
+mod mistake;
+mod reader;
+mod syntax;
+mod value;
+
+pub use mistake::{Mistake, Mistakes};
+pub use reader::Key;
 
 use std::path::PathBuf;
 use std::time::Duration;
+
+use crate::dialect::Protocol;
 
 /// Everything that `chatd.toml` decides.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,8 +50,8 @@ pub struct Room {
 pub struct Listen {
     /// Where it listens.
     pub endpoint: Endpoint,
-    /// What is spoken there.
-    pub protocol: Protocol,
+    /// What is spoken there; `None`: found out from what the client says first.
+    pub protocol: Option<Protocol>,
     /// Whether TLS comes first.
     pub tls: bool,
 }
@@ -56,15 +65,6 @@ pub enum Endpoint {
     Unix(PathBuf),
     /// Handed over by systemd under this `FileDescriptorName=`.
     Systemd(String),
-}
-
-/// What a listener's clients speak.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Protocol {
-    /// Found out from what the client says first.
-    Auto,
-    /// Lines of text, for `nc` and `openssl s_client`.
-    Text,
 }
 
 /// `[tls]`
@@ -87,6 +87,11 @@ pub enum ClientCertificates {
     Optional,
     /// No certificate, no connection.
     Required,
+}
+
+impl ClientCertificates {
+    /// Every choice, by the name that the configuration has for it.
+    pub const ALL: &[(&str, Self)] = &[("optional", Self::Optional), ("required", Self::Required)];
 }
 
 /// `[admin]`
@@ -139,4 +144,9 @@ pub enum LogTarget {
     Journal,
     /// Lines on standard error.
     Stderr,
+}
+
+impl LogTarget {
+    /// Every target, by the name that the configuration has for it.
+    pub const ALL: &[(&str, Self)] = &[("auto", Self::Auto), ("journal", Self::Journal), ("stderr", Self::Stderr)];
 }

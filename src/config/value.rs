@@ -1,0 +1,202 @@
+//! What a value may be. Each function here reads one kind of value, or says what it must be: a phrase that completes
+//! "KEY must be …". Knows no keys and no positions.
+
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use toml::de::DeValue;
+
+use super::Endpoint;
+
+/// A value, or what it must be.
+pub(super) type Read<T> = Result<T, String>;
+
+/// Longest path of a Unix socket: `sun_path` without its NUL, see unix(7).
+const SOCKET_PATH_BYTES: usize = 107;
+
+/// `true` or `false`
+pub(super) fn boolean(value: &DeValue<'_>) -> Read<bool> {
+    value.as_bool().ok_or_else(|| "true or false".to_owned())
+}
+
+/// A whole number within `range`.
+pub(super) fn number<T: TryFrom<u32>>(range: RangeInclusive<u32>) -> impl Fn(&DeValue<'_>) -> Read<T> {
+    move |value| {
+        integer(value)
+            .and_then(|number| u32::try_from(number).ok())
+            .filter(|number| range.contains(number))
+            .and_then(|number| T::try_from(number).ok())
+            .ok_or_else(|| format!("a whole number from {} to {}", range.start(), range.end()))
+    }
+}
+
+/// Bytes: a whole number, or text with a unit such as `"64KiB"`.
+pub(super) fn size(range: RangeInclusive<usize>) -> impl Fn(&DeValue<'_>) -> Read<usize> {
+    move |value| {
+        let bytes = match value {
+            DeValue::String(text) => text.parse().ok().map(|ByteSize(bytes)| i128::from(bytes)),
+            other => integer(other),
+        };
+        bytes.and_then(|bytes| usize::try_from(bytes).ok()).filter(|bytes| range.contains(bytes)).ok_or_else(|| {
+            format!("a size from {} to {} such as \"64KiB\"", SizeText(*range.start()), SizeText(*range.end()))
+        })
+    }
+}
+
+/// Time: text with a unit such as `"10s"`.
+pub(super) fn duration(range: RangeInclusive<Duration>) -> impl Fn(&DeValue<'_>) -> Read<Duration> {
+    move |value| {
+        value.as_str().and_then(parse_duration).filter(|duration| range.contains(duration)).ok_or_else(|| {
+            let [least, most] = [*range.start(), *range.end()].map(humantime::format_duration);
+            format!("a time from \"{least}\" to \"{most}\" such as \"10s\" or \"5min\"")
+        })
+    }
+}
+
+/// One of a few words.
+pub(super) fn choice<T: Copy>(choices: &'static [(&'static str, T)]) -> impl Fn(&DeValue<'_>) -> Read<T> {
+    move |value| {
+        let chosen = value.as_str().and_then(|text| choices.iter().find(|(name, _)| *name == text));
+        chosen.map(|(_, chosen)| *chosen).ok_or_else(|| {
+            let names: Vec<String> = choices.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+            match names.split_last() {
+                Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+                _ => names.concat(),
+            }
+        })
+    }
+}
+
+/// A room's name, such that it can be an IRC channel's name as well (RFC 2812, section 1.3).
+pub(super) fn room_name(value: &DeValue<'_>) -> Read<String> {
+    let forbidden = |c: char| c.is_whitespace() || c.is_control() || matches!(c, ',' | ':');
+    text(value, |name| (1..=50).contains(&name.len()) && !name.contains(forbidden) && !name.starts_with('#'))
+        .ok_or_else(|| {
+            "1 to 50 bytes with no leading # and without spaces, commas, colons and control characters".to_owned()
+        })
+}
+
+/// One line that is shown to people.
+pub(super) fn one_line(longest: usize) -> impl Fn(&DeValue<'_>) -> Read<String> {
+    move |value| {
+        text(value, |line| line.len() <= longest && !line.contains(char::is_control))
+            .ok_or_else(|| format!("one line of at most {longest} bytes without control characters"))
+    }
+}
+
+/// A file.
+pub(super) fn path(value: &DeValue<'_>) -> Read<PathBuf> {
+    text(value, is_path)
+        .map(PathBuf::from)
+        .ok_or_else(|| "an absolute path such as \"/etc/chatd/tls/fullchain.pem\"".to_owned())
+}
+
+/// Where a Unix socket is made.
+pub(super) fn socket_path(value: &DeValue<'_>) -> Read<Endpoint> {
+    text(value, is_socket_path).map(|path| Endpoint::Unix(path.into())).ok_or_else(|| {
+        format!("an absolute path of at most {SOCKET_PATH_BYTES} bytes such as \"/run/chatd/admin.sock\"")
+    })
+}
+
+/// Where clients come in: `host:port` or a Unix socket.
+pub(super) fn address(value: &DeValue<'_>) -> Read<Endpoint> {
+    let endpoint = value.as_str().and_then(|text| {
+        if is_socket_path(text) {
+            Some(Endpoint::Unix(text.into()))
+        } else if is_host_and_port(text) {
+            Some(Endpoint::Tcp(text.to_owned()))
+        } else {
+            None
+        }
+    });
+    endpoint.ok_or_else(|| {
+        format!(
+            "\"host:port\" such as \"127.0.0.1:6667\" or \"[::]:6667\", or the absolute path of a Unix socket (at \
+             most {SOCKET_PATH_BYTES} bytes)"
+        )
+    })
+}
+
+/// What systemd calls a socket: `FileDescriptorName=` in systemd.socket(5).
+pub(super) fn descriptor_name(value: &DeValue<'_>) -> Read<Endpoint> {
+    let allowed = |c: char| (' '..='~').contains(&c) && c != ':';
+    text(value, |name| (1..=255).contains(&name.len()) && name.chars().all(allowed))
+        .map(Endpoint::Systemd)
+        .ok_or_else(|| "the FileDescriptorName= of a socket unit such as \"plain\"".to_owned())
+}
+
+/// Shows a value in a mistake: on one line, with nothing that a terminal would obey, and not longer than needed.
+pub(super) fn describe(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) => format!("\"{}\"", excerpt(text)),
+        DeValue::Integer(number) => excerpt(&number.to_string()),
+        DeValue::Float(number) => excerpt(number.as_str()),
+        DeValue::Boolean(boolean) => boolean.to_string(),
+        DeValue::Datetime(_) => "a date or time".to_owned(),
+        DeValue::Array(_) => "a list".to_owned(),
+        DeValue::Table(_) => "a section".to_owned(),
+    }
+}
+
+/// The start of a text that somebody wrote, fit to be shown.
+pub(super) fn excerpt(text: &str) -> String {
+    const LONGEST: usize = 60;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default().escape_debug()),
+        None => text.escape_debug().to_string(),
+    }
+}
+
+fn integer(value: &DeValue<'_>) -> Option<i128> {
+    let number = value.as_integer()?;
+    i128::from_str_radix(number.as_str(), number.radix()).ok()
+}
+
+/// Reads a duration such as `"10s"`, `"5min"` or `"1h 30min"`.
+fn parse_duration(text: &str) -> Option<Duration> {
+    // humantime 2.4 overflows within `Duration::new` on some texts of more than 24 bytes (2^64 - 1 seconds and then
+    // exactly 1000ms), and nobody needs as many.
+    const LONGEST: usize = 20;
+    if text.len() <= LONGEST { humantime::parse_duration(text).ok() } else { None }
+}
+
+fn text(value: &DeValue<'_>, allowed: impl FnOnce(&str) -> bool) -> Option<String> {
+    value.as_str().filter(|text| allowed(text)).map(str::to_owned)
+}
+
+fn is_path(text: &str) -> bool {
+    Path::new(text).is_absolute() && !text.contains('\0')
+}
+
+fn is_socket_path(text: &str) -> bool {
+    is_path(text) && text.len() <= SOCKET_PATH_BYTES && !text.ends_with('/')
+}
+
+fn is_host_and_port(text: &str) -> bool {
+    // RFC 1123 names, and the underscore that people use all the same.
+    let in_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    text.parse::<SocketAddr>().is_ok()
+        || text.rsplit_once(':').is_some_and(|(host, port)| {
+            (1..=253).contains(&host.len())
+                && host.chars().all(in_name)
+                && port.chars().all(|c| c.is_ascii_digit())
+                && port.parse::<u16>().is_ok()
+        })
+}
+
+/// A size in the largest unit that leaves no fraction.
+struct SizeText(usize);
+
+impl Display for SizeText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
+        match units.iter().find(|(bits, _)| self.0 != 0 && self.0.is_multiple_of(1 << bits)) {
+            Some((bits, unit)) => write!(f, "{}{unit}", self.0 >> bits),
+            None => write!(f, "{} bytes", self.0),
+        }
+    }
+}
