@@ -11,4 +11,5 @@
 mod config;
 mod dialect;
 mod log;
+mod net;
 mod vocabulary;

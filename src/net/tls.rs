@@ -1,0 +1,286 @@
+//! The TLS configuration in force: made of files, replaced when they change, never by a bad one.
+//!
+//! It knows no sockets: whoever accepts asks for [`TlsInForce::current`] and gives it to rustls. A connection keeps the
+//! configuration that it began with. Time is an argument, and what is worth telling is returned, not logged.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::server::{ServerSessionMemoryCache, WebPkiClientVerifier};
+use rustls::sign::SingleCertAndKey;
+use rustls::{ServerConfig, ServerConnection};
+use thiserror::Error;
+
+use super::certificate::{self, Certificate, CertificateError, Facts, Identity};
+use super::self_signed::{self, SelfSignedError};
+use crate::config::{self, ClientCertificates};
+
+/// Sessions kept for TLS 1.2 clients that know no tickets, so that they can resume; the oldest goes first.
+const KEPT_SESSIONS: usize = 256;
+
+/// How often at most the files are looked at.
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Why there is no (new) TLS configuration.
+#[derive(Debug, Error)]
+pub enum TlsError {
+    /// A configured file.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// The certificate that we make ourselves.
+    #[error(transparent)]
+    SelfSigned(#[from] SelfSignedError),
+    /// The client authorities, taken together.
+    #[error("client certificates cannot be checked against {}: {source}", path.display())]
+    Authorities {
+        /// Their file.
+        path: PathBuf,
+        /// What rustls said.
+        source: rustls::server::VerifierBuilderError,
+    },
+    /// rustls itself, such as no randomness for ticket keys.
+    #[error("cannot set up TLS: {0}")]
+    Setup(#[from] rustls::Error),
+}
+
+/// What a look at the files has brought.
+#[derive(Debug)]
+pub enum Refresh {
+    /// Nothing new, or nothing that can be judged yet.
+    Unchanged,
+    /// New files are in force for new connections.
+    Renewed(Arc<Facts>),
+    /// New files are there, but they are bad; the old ones stay in force. Said once for each bad state.
+    Bad(TlsError),
+}
+
+/// The TLS configuration that new connections get.
+#[derive(Debug)]
+pub struct TlsInForce {
+    state_directory: PathBuf,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// None: self-signed.
+    source: Option<config::Tls>,
+    server: Arc<ServerConfig>,
+    facts: Arc<Facts>,
+    watch: Watch,
+}
+
+impl TlsInForce {
+    /// Reads what is configured; without a configuration, the self-signed certificate of `state_directory` is taken, or
+    /// made.
+    ///
+    /// An expired certificate is taken all the same: after a reboot a chat with a warning is better than none. Ask
+    /// [`Facts::is_expired`] and [`Facts::expires_within`] for the warnings.
+    ///
+    /// # Errors
+    /// A [`TlsError`] that names the file and says what to do.
+    pub fn new(configured: Option<&config::Tls>, state_directory: &Path, now: SystemTime) -> Result<Self, TlsError> {
+        let state = State::load(configured, state_directory, now)?;
+        Ok(Self { state_directory: state_directory.to_owned(), state: Mutex::new(state) })
+    }
+
+    /// For the next connection.
+    pub fn current(&self) -> Arc<ServerConfig> {
+        self.state().server.clone()
+    }
+
+    /// About the certificate in force.
+    pub fn facts(&self) -> Arc<Facts> {
+        self.state().facts.clone()
+    }
+
+    /// Reads everything anew, as SIGHUP and `chatctl reload` ask for, from the files that are configured now.
+    ///
+    /// # Errors
+    /// A [`TlsError`]; what was in force then stays in force. An expired certificate is such an error.
+    pub fn reload(&self, configured: Option<&config::Tls>, now: SystemTime) -> Result<Arc<Facts>, TlsError> {
+        let mut state = self.state();
+        let seen = identities(&state.watch.paths);
+        match State::load(configured, &self.state_directory, now).and_then(|new| new.unexpired(now)) {
+            Ok(new) => {
+                *state = new;
+                Ok(state.facts.clone())
+            }
+            Err(error) => {
+                if state.source.as_ref() == configured {
+                    state.watch.bad = Some(Bad { files: seen, told: true });
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Looks whether the configured files have changed, and takes them if they have and are good.
+    ///
+    /// Cheap (one stat(2) for each file, at most once a second), so that it can be asked before every handshake. Call
+    /// it once a minute, too: a bad renewal must be told even when nobody connects. Files are written one after the
+    /// other, and what is found in between is bad; so a bad state is told only when a later look finds it unchanged.
+    pub fn refresh_if_changed(&self, now: SystemTime) -> Refresh {
+        let mut state = self.state();
+        let Some(seen) = state.watch.look(now) else { return Refresh::Unchanged };
+        let loaded = State::load(state.source.as_ref(), &self.state_directory, now);
+        match loaded.and_then(|new| new.unexpired(now)) {
+            Ok(mut new) => {
+                new.watch.looked = Some(now);
+                *state = new;
+                Refresh::Renewed(state.facts.clone())
+            }
+            Err(error) if state.watch.is_still_bad(seen) => Refresh::Bad(error),
+            Err(_) => Refresh::Unchanged,
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A new state is put in place as a whole, so it is good even if its maker has panicked.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn load(configured: Option<&config::Tls>, state_directory: &Path, now: SystemTime) -> Result<Self, TlsError> {
+        // The files are looked at before they are read: what changes in between is seen as a change the next time.
+        let watch = Watch::new(configured);
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let certificate = match configured {
+            Some(files) => certificate::read(&files.certificate, &files.private_key, &provider)?,
+            None => self_signed::load_or_make(state_directory, &provider, now)?,
+        };
+        let facts = Arc::new(certificate.facts.clone());
+        let server = Arc::new(server_config(certificate, configured, provider)?);
+        Ok(Self { source: configured.cloned(), server, facts, watch })
+    }
+
+    fn unexpired(self, now: SystemTime) -> Result<Self, TlsError> {
+        if let Some(files) = &self.source {
+            certificate::check_expiry(&self.facts, &files.certificate, now)?;
+        }
+        Ok(self)
+    }
+}
+
+fn server_config(
+    certificate: Certificate,
+    configured: Option<&config::Tls>,
+    provider: Arc<CryptoProvider>,
+) -> Result<ServerConfig, TlsError> {
+    // TLS 1.2 and 1.3. Of the key exchange groups, X25519MLKEM768 among them, rustls takes the one that the client
+    // names first: those that know the post-quantum exchange prefer it.
+    let builder = ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;
+    let builder = match configured.and_then(|files| Some((files.client_ca.as_ref()?, files.client_certificates))) {
+        None => builder.with_no_client_auth(),
+        Some((path, wanted)) => {
+            let authorities = Arc::new(certificate::read_authorities(path)?);
+            let verifier = WebPkiClientVerifier::builder_with_provider(authorities, provider);
+            let verifier = match wanted {
+                ClientCertificates::Optional => verifier.allow_unauthenticated(),
+                ClientCertificates::Required => verifier,
+            };
+            let verifier = verifier.build();
+            builder.with_client_cert_verifier(
+                verifier.map_err(|source| TlsError::Authorities { path: path.clone(), source })?,
+            )
+        }
+    };
+    let mut server = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(certificate.key)));
+    // Both belong to this configuration alone: a session that began under other client authorities is not resumed.
+    server.ticketer = aws_lc_rs::Ticketer::new()?;
+    server.session_storage = ServerSessionMemoryCache::new(KEPT_SESSIONS);
+    Ok(server)
+}
+
+/// Who the client is by its certificate; None as long as the handshake is not done, or when it has shown none.
+pub fn client_identity(connection: &ServerConnection) -> Option<Identity> {
+    if connection.is_handshaking() {
+        return None; // the certificate of a resumed session is known before the client has proved to own the session
+    }
+    connection.peer_certificates()?.first().map(certificate::identity)
+}
+
+/// Files, and what they were like when they were read.
+#[derive(Debug)]
+struct Watch {
+    /// None for a self-signed certificate: it is ours alone, nobody else renews it.
+    paths: Vec<PathBuf>,
+    in_force: Files,
+    bad: Option<Bad>,
+    looked: Option<SystemTime>,
+}
+
+/// A changed state of the files that could not be taken.
+#[derive(Debug)]
+struct Bad {
+    files: Files,
+    told: bool,
+}
+
+/// The identity of every watched file, None for one that is not there.
+type Files = Vec<Option<FileIdentity>>;
+
+/// Tells a file from another or a changed one, without reading it.
+#[derive(Debug, PartialEq, Eq)]
+struct FileIdentity {
+    device: u64,
+    inode: u64,
+    size: u64,
+    /// Seconds and nanoseconds.
+    modified: (i64, i64),
+}
+
+impl Watch {
+    fn new(configured: Option<&config::Tls>) -> Self {
+        let paths = match configured {
+            Some(files) => [Some(&files.certificate), Some(&files.private_key), files.client_ca.as_ref()]
+                .into_iter()
+                .flatten()
+                .cloned()
+                .collect(),
+            None => Vec::new(),
+        };
+        Self { in_force: identities(&paths), paths, bad: None, looked: None }
+    }
+
+    /// The files as they are now, if it is time to look and they are neither in force nor known and told to be bad.
+    fn look(&mut self, now: SystemTime) -> Option<Files> {
+        // A clock that was set back (an error here) must not keep us from looking.
+        let since = self.looked.map(|looked| now.duration_since(looked));
+        if matches!(since, Some(Ok(since)) if since < SHORTEST_INTERVAL) {
+            return None;
+        }
+        self.looked = Some(now);
+        let seen = identities(&self.paths);
+        if seen == self.in_force {
+            self.bad = None;
+            return None;
+        }
+        match &self.bad {
+            Some(bad) if bad.told && bad.files == seen => None,
+            _ => Some(seen),
+        }
+    }
+
+    /// Notes that these files are bad, and says whether an earlier look found them so, too.
+    fn is_still_bad(&mut self, files: Files) -> bool {
+        let told = self.bad.as_ref().is_some_and(|bad| bad.files == files);
+        self.bad = Some(Bad { files, told });
+        told
+    }
+}
+
+/// Follows symbolic links, which certbot changes to renew.
+fn identities(paths: &[PathBuf]) -> Files {
+    let identity = |path: &PathBuf| {
+        let file = fs::metadata(path).ok()?;
+        let modified = (file.mtime(), file.mtime_nsec());
+        Some(FileIdentity { device: file.dev(), inode: file.ino(), size: file.size(), modified })
+    };
+    paths.iter().map(identity).collect()
+}
