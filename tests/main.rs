@@ -11,5 +11,7 @@
 mod config;
 mod dialect;
 mod log;
+mod logging;
 mod net;
+mod support;
 mod vocabulary;

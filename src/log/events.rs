@@ -1,0 +1,60 @@
+//! The kinds of events, and the MESSAGE_ID of each.
+//!
+//! An identifier stands for its kind for ever: administrators select by it and the message catalog
+//! (`systemd/chatd.catalog`, see journalctl(1), `-x`) explains it. A new kind gets a new one from
+//! `journalctl --new-id128`; that of a kind that is gone is never used again.
+
+/// A kind of event.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Kind {
+    /// What call sites write as `chatd.event` and the journal keeps as `CHATD_EVENT`.
+    pub name: &'static str,
+    /// 128 bits in lower-case hexadecimal digits, the journal's `MESSAGE_ID`.
+    pub id: &'static str,
+}
+
+/// Finds a kind by its name.
+pub fn find(name: &str) -> Option<&'static Kind> {
+    KINDS.iter().find(|kind| kind.name == name)
+}
+
+/// Entries of the log have been lost because it could not keep up.
+pub(super) static LOST: &Kind = &kind("lost", "45c0ffb3b98c4bd3b14a6625b723b3a9");
+
+/// The journal could not be used, and standard error takes its place.
+pub(super) static LOG_TARGET: &Kind = &kind("log-target", "504280a2f8f44b6089ccbf29d089ed90");
+
+/// Every kind there is.
+pub static KINDS: &[Kind] = &[
+    // The daemon.
+    kind("start", "e190c17dc6494361b04682b0ab0ad55e"),
+    kind("listen", "785c5b3f869c42cea2572bb1afbfd2c5"),
+    kind("stop", "6d2d5505d2274687bf0f510151b0505a"),
+    kind("failed", "0b633506ee5f4b329f481442a5a56de9"),
+    kind("stuck", "d8acccc396f34c55be9450fd2057770f"),
+    // The room.
+    kind("join", "92defe1bd60d4b79b6064668981c3904"),
+    kind("leave", "90023e91712d46d681bf9d93e0d4a7a7"),
+    kind("rename", "678f1a4bf4b6465582e30d8bf1dfce25"),
+    // What an administrator did.
+    kind("kick", "46c342c3f6e4485fbec4888661d9cd87"),
+    kind("notice", "feae1775faa94512855d60084d89c053"),
+    kind("reload", "2cc877e2a68c452794eaec586a0d827d"),
+    kind("admin", "cbc7b4e3f02f480f9ed7a233b1e550de"),
+    // Who was kept out, and what reached its bound.
+    kind("refused", "6c96ceb1f7cb4f04a3d4b6e41886da84"),
+    kind("limit", "a2ff45a39d3345838441aa39a30f488c"),
+    // The configuration and the certificates.
+    kind("configuration", "d45f0ff6de2a455e87f9f8a6295b84b7"),
+    kind("reload-failed", "84f64579f6cc4ac398a9c0ba1db1304d"),
+    kind("certificate", "536aff2f736542a58862a975d85df794"),
+    kind("certificate-expiring", "d933f91b1e1c48abb4781bec244a0d9a"),
+    kind("certificate-failed", "3fd718aef0dc443987a03a9bb2246160"),
+    // The log itself.
+    kind(LOST.name, LOST.id),
+    kind(LOG_TARGET.name, LOG_TARGET.id),
+];
+
+const fn kind(name: &'static str, id: &'static str) -> Kind {
+    Kind { name, id }
+}

@@ -1,0 +1,231 @@
+//! One entry of the log, owned: what an event said, bounded and made harmless.
+//!
+//! Nothing here knows where an entry goes.
+
+use std::fmt::{self, Write as _};
+use std::time::SystemTime;
+
+use tracing::field::{Field, Visit};
+use tracing::subscriber::Interest;
+use tracing::{Event, Level, Metadata};
+
+use super::events::{self, Kind};
+
+/// Bytes of one value; what is longer is cut and ends in `…`. It keeps the queue's memory bounded and every entry
+/// within one datagram to the journal.
+const LENGTH: usize = 4096;
+
+/// The field that names an event's kind.
+pub(super) const EVENT: &str = "chatd.event";
+
+/// One entry of the log.
+///
+/// In every text, control characters and what reorders text on a terminal are written as escapes such as `\n`: no
+/// value can forge a line.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// When it happened.
+    pub time: SystemTime,
+    /// The sentence, without the facts below; it never contains an address.
+    pub message: String,
+    /// `chatd.event`: what kind of event it is; `None` for other entries.
+    pub kind: Option<&'static Kind>,
+    /// `chatd.user`: the name of the user concerned.
+    pub user: Option<String>,
+    /// `chatd.address`: where the client comes from.
+    pub address: Option<String>,
+    /// `chatd.transport`: `plain`, `tls`, …
+    pub transport: Option<String>,
+    /// `chatd.protocol`: `text`, …
+    pub protocol: Option<String>,
+    /// `chatd.reason`: why it happened.
+    pub reason: Option<String>,
+    /// `chatd.uid`: the administrator who asked for it.
+    pub uid: Option<u32>,
+    /// Level, module, file and line of the call site.
+    pub(super) metadata: &'static Metadata<'static>,
+}
+
+impl Record {
+    /// Makes an owned entry of an event that happens now.
+    pub(super) fn of(event: &Event<'_>) -> Self {
+        let mut visitor = Visitor { record: Self::empty(event.metadata()), others: String::new() };
+        event.record(&mut visitor);
+        let Visitor { mut record, others } = visitor;
+        push(&mut record.message, format_args!("{others}"));
+        record
+    }
+
+    /// The log's own warning of this kind.
+    pub(super) fn warning(kind: &'static Kind, message: String) -> Self {
+        Self { kind: Some(kind), message, ..Self::empty(&OWN) }
+    }
+
+    fn empty(metadata: &'static Metadata<'static>) -> Self {
+        Self {
+            time: SystemTime::now(),
+            message: String::new(),
+            kind: None,
+            user: None,
+            address: None,
+            transport: None,
+            protocol: None,
+            reason: None,
+            uid: None,
+            metadata,
+        }
+    }
+
+    /// How important it is.
+    pub fn level(&self) -> Level {
+        *self.metadata.level()
+    }
+
+    /// The sentence with what is known in parentheses: `luzmi has joined (127.0.0.1:50312, tls, text)`. User, reason
+    /// and uid are left out where the sentence says them already, the address when `addresses` is false.
+    pub fn text(&self, addresses: bool) -> String {
+        let unsaid = |fact: &&str| !says(&self.message, fact);
+        let uid = self.uid.map(|uid| format!("uid {uid}"));
+        let facts = [
+            self.user.as_deref().filter(unsaid),
+            self.address.as_deref().filter(|_| addresses),
+            self.transport.as_deref(),
+            self.protocol.as_deref(),
+            uid.as_deref().filter(unsaid),
+            self.reason.as_deref().filter(unsaid),
+        ];
+        let facts: Vec<&str> = facts.into_iter().flatten().collect();
+        if facts.is_empty() { self.message.clone() } else { format!("{} ({})", self.message, facts.join(", ")) }
+    }
+
+    /// The entry as a line of text, without its end: `2026-11-20T11:05:00Z INFO luzmi has joined (…)`.
+    pub(super) fn line(&self, addresses: bool) -> String {
+        let time = humantime::format_rfc3339_seconds(self.time);
+        format!("{time} {} {}", self.level(), self.text(addresses))
+    }
+}
+
+/// Whether the sentence contains the fact as words of its own.
+fn says(sentence: &str, fact: &str) -> bool {
+    sentence.match_indices(fact).any(|(start, found)| {
+        let before = sentence.get(..start).and_then(|text| text.chars().next_back());
+        let after = sentence.get(start + found.len()..).and_then(|text| text.chars().next());
+        [before, after].iter().flatten().all(|next| !next.is_alphanumeric())
+    })
+}
+
+/// Sorts an event's fields into a record.
+struct Visitor {
+    record: Record,
+    /// Fields that are not known here, as ` name=value`.
+    others: String,
+}
+
+impl Visit for Visitor {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.put(field.name(), format_args!("{value}"));
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
+        self.put(field.name(), format_args!("{value}"));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.put(field.name(), format_args!("{value:?}"));
+    }
+}
+
+impl Visitor {
+    fn put(&mut self, name: &str, value: fmt::Arguments<'_>) {
+        let Self { record, others } = self;
+        let known = match name {
+            "message" => return push(&mut record.message, value),
+            "chatd.user" => &mut record.user,
+            "chatd.address" => &mut record.address,
+            "chatd.transport" => &mut record.transport,
+            "chatd.protocol" => &mut record.protocol,
+            "chatd.reason" => &mut record.reason,
+            "chatd.uid" => match clean(value).parse() {
+                Ok(uid) => return record.uid = Some(uid),
+                Err(_) => return push(others, format_args!(" {name}={value}")),
+            },
+            EVENT => match events::find(&clean(value)) {
+                Some(kind) => return record.kind = Some(kind),
+                None => return push(others, format_args!(" {name}={value}")),
+            },
+            _ => return push(others, format_args!(" {name}={value}")),
+        };
+        *known = Some(clean(value));
+    }
+}
+
+fn clean(value: fmt::Arguments<'_>) -> String {
+    let mut text = String::new();
+    push(&mut text, value);
+    text
+}
+
+/// Appends a value, made harmless, as far as [`LENGTH`] allows.
+fn push(text: &mut String, value: fmt::Arguments<'_>) {
+    // It fails only when the text is full, and then says so in the text; a value that cannot show itself is cut too.
+    if (Harmless { text }).write_fmt(value).is_err() {
+        text.push('…');
+    }
+}
+
+/// Writes text with escapes in place of what could forge lines or reorder them on a terminal; fails when
+/// [`LENGTH`] is reached.
+struct Harmless<'a> {
+    text: &'a mut String,
+}
+
+impl fmt::Write for Harmless<'_> {
+    fn write_str(&mut self, piece: &str) -> fmt::Result {
+        for character in piece.chars() {
+            if self.text.len() + character.len_utf8() > LENGTH {
+                return Err(fmt::Error);
+            }
+            if is_harmful(character) {
+                self.text.extend(character.escape_default());
+            } else {
+                self.text.push(character);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// C0, DEL and C1; the line and paragraph separators; the marks, embeddings, overrides and isolates of UAX #9.
+fn is_harmful(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// The call site of the log's own warnings. It also lends the journal the names of the fields.
+pub(super) static OWN: Metadata<'static> = tracing::metadata! {
+    name: "entry",
+    target: module_path!(),
+    level: Level::WARN,
+    fields: &[
+        "message", "message_id", EVENT, "chatd.user", "chatd.address", "chatd.transport", "chatd.protocol",
+        "chatd.reason", "chatd.uid",
+    ],
+    callsite: &CALLSITE,
+    kind: tracing::metadata::Kind::EVENT,
+};
+
+/// A call site is known by its address, so it may not be of size zero.
+struct Callsite {
+    _address: u8,
+}
+
+static CALLSITE: Callsite = Callsite { _address: 0 };
+
+impl tracing::Callsite for Callsite {
+    /// Nobody is asked whether the log's own warnings are wanted.
+    fn set_interest(&self, _interest: Interest) {}
+
+    fn metadata(&self) -> &Metadata<'_> {
+        &OWN
+    }
+}
