@@ -1,1 +1,213 @@
-//! Placeholder.
+//! Where bytes meet the room, and the only place where they do.
+//!
+//! A session is one client's connection: a socket, a dialect and a cursor in the room's log. Its task reads, and
+//! writes only while the client is behind; everybody who keeps up is written to by the one [`Delivery`]. What the
+//! room's events look like is the dialect's affair, what they mean is the room's.
+
+mod alarms;
+mod clock;
+mod delivery;
+mod input;
+mod life;
+mod meter;
+mod output;
+mod rate;
+mod transport;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::task::Waker;
+
+use rustls::ServerConnection;
+use tracing::info;
+
+pub use alarms::Alarms;
+pub use clock::{Clock, micros};
+pub use delivery::{Delivery, Sessions};
+pub use life::Connection;
+pub use meter::Meter;
+
+use crate::chat::{Nick, Now, Reason};
+use crate::config::Limits;
+use crate::dialect::{Dialect, Protocol};
+use crate::net::{Address, Stream};
+use crate::room::Room;
+use output::Output;
+use rate::Rate;
+
+/// Everything that sessions share.
+pub struct Context {
+    /// The room.
+    pub room: Room<Arc<Session>>,
+    /// All sessions, those without a name included.
+    pub sessions: Sessions,
+    /// Wakes sessions at a time.
+    pub alarms: Alarms,
+    /// What time it is.
+    pub clock: Clock,
+    /// What a client may take of us; replaced as a whole on a reload.
+    pub limits: RwLock<Arc<Limits>>,
+    /// What has been counted since the start.
+    pub counters: Counters,
+}
+
+/// What is counted from the start on.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Messages that clients sent to the room.
+    pub messages: Meter,
+    /// Connections that were turned away, or ended before they had a name by the daemon's doing.
+    pub refused: AtomicU64,
+    /// Of these, how many had no name in time.
+    pub login_timeout: AtomicU64,
+    /// Times that a client was read more slowly because it was over its rate.
+    pub message_rate: AtomicU64,
+    /// Clients that were disconnected because they lagged too far behind.
+    pub max_lag: AtomicU64,
+}
+
+/// One client's connection.
+pub struct Session {
+    stream: Stream,
+    address: Address,
+    encrypted: bool,
+    connected: Now,
+    protocol: OnceLock<Protocol>,
+    waker: OnceLock<Waker>,
+    mailbox: Mutex<Vec<Mail>>,
+    state: Mutex<State>,
+}
+
+/// What others have for a session; it opens its mail before it does anything else.
+enum Mail {
+    /// Somebody says this to it alone, at this position of its feed.
+    Private { at: u64, from: Nick, text: Box<str> },
+    /// It is to end. It is not in the room any more if it was kicked.
+    Close(Reason),
+}
+
+struct State {
+    phase: Phase,
+    /// Known once the protocol is.
+    dialect: Option<Box<dyn Dialect>>,
+    /// Known once somebody is in the room.
+    nick: Option<Nick>,
+    /// The feed that it reads, once it is or was in the room.
+    feed: Option<usize>,
+    output: Output,
+    tls: Option<Box<ServerConnection>>,
+    /// Read, but not yet understood: the first bytes, or what came faster than allowed.
+    held: Vec<u8>,
+    rate: Rate,
+    /// When held input is looked at again, in ticks: the client is over its rate, or has had its time to speak first.
+    resume: Option<u64>,
+    /// When the present phase has taken too long, in ticks.
+    deadline: Option<u64>,
+    /// When the next alarm rings, in ticks.
+    alarm: Option<u64>,
+    last_message: Now,
+}
+
+/// Where a session is in its life.
+enum Phase {
+    /// What it speaks is not known, or it has no name yet.
+    Login,
+    /// In the room.
+    Member,
+    /// To be ended for this reason, found by somebody else than its own task.
+    Failed(Reason),
+    /// Out of the room; what it is still owed is sent.
+    Closing(life::Closing),
+}
+
+/// One client, as the administrator sees it.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// Where it comes from.
+    pub address: Address,
+    /// `tls` or `plain`.
+    pub transport: &'static str,
+    /// The name of what it speaks.
+    pub protocol: &'static str,
+    /// When it connected.
+    pub connected: Now,
+    /// Ticks since its last message, or since it connected.
+    pub idle: u64,
+    /// Bytes that it has not been sent yet.
+    pub lag: u64,
+}
+
+impl Context {
+    /// The limits in force.
+    #[must_use]
+    pub fn limits(&self) -> Arc<Limits> {
+        self.limits.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Session {
+    /// What there is to know of it; `end` is the end of the feed that it reads.
+    #[must_use]
+    pub fn snapshot(&self, now: Now, end: u64) -> Snapshot {
+        let state = self.lock();
+        Snapshot {
+            address: self.address,
+            transport: self.transport(),
+            protocol: self.protocol(),
+            connected: self.connected,
+            idle: now.ticks.saturating_sub(state.last_message.ticks),
+            lag: state.output.lag(end),
+        }
+    }
+
+    /// Where it comes from.
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// `tls` or `plain`.
+    #[must_use]
+    pub fn transport(&self) -> &'static str {
+        if self.encrypted { "tls" } else { "plain" }
+    }
+
+    /// The name of what it speaks; empty until that is known.
+    #[must_use]
+    pub fn protocol(&self) -> &'static str {
+        Protocol::name(self.protocol.get().copied())
+    }
+
+    /// Tells the journal that its client has left the room.
+    pub fn log_left(&self, nick: &Nick, reason: &Reason) {
+        info!(chatd.event = "leave", chatd.user = %nick, chatd.address = %self.address,
+            chatd.transport = self.transport(), chatd.protocol = self.protocol(), chatd.reason = reason.code(),
+            "{nick} has left");
+    }
+
+    /// Ends it. Whoever does this has taken it out of the room, or leaves that to the session itself.
+    pub fn close(&self, reason: Reason) {
+        self.mail(Mail::Close(reason));
+    }
+
+    /// Has its task look after it.
+    pub fn wake(&self) {
+        if let Some(waker) = self.waker.get() {
+            waker.wake_by_ref();
+        }
+    }
+
+    fn mail(&self, mail: Mail) {
+        self.mailbox.lock().unwrap_or_else(PoisonError::into_inner).push(mail);
+        self.wake();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Adds one to a counter.
+pub fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}

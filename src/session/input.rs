@@ -1,0 +1,324 @@
+//! From bytes to commands, and from commands to the room.
+
+use std::cell::RefCell;
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::task::Context as TaskContext;
+
+use rustls::ServerConnection;
+use tracing::info;
+
+use super::output::Output;
+use super::{Context, Mail, Phase, Session, State, count, transport};
+use crate::chat::{Command, Event, Nick, Now, Reason, Refusal, Reply};
+use crate::config::Limits;
+use crate::dialect::detect::{ENOUGH, Verdict, detect};
+use crate::dialect::{Dialect, Input, Protocol};
+use crate::net::Stream;
+use crate::room::Locked;
+
+/// What one read may bring; one buffer for all sessions of a thread, so that an idle client holds none.
+const SCRATCH: usize = 64 * 1024;
+
+thread_local! {
+    static SCRATCH_BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; SCRATCH]);
+}
+
+type InRoom<'a> = Locked<'a, Arc<Session>>;
+
+/// What holds while a session does one thing.
+#[derive(Clone, Copy)]
+pub(super) struct Turn<'a> {
+    pub(super) context: &'a Context,
+    pub(super) limits: &'a Limits,
+    pub(super) now: Now,
+}
+
+impl Session {
+    /// Reads and obeys as long as something is there and the client is within its rate.
+    pub(super) fn read_ready(
+        self: &Arc<Self>,
+        turn: Turn<'_>,
+        state: &mut State,
+        cx: &mut TaskContext<'_>,
+    ) -> Result<(), Reason> {
+        while may_read(state) && self.stream.poll_read_ready(cx).map_err(broken)?.is_ready() {
+            self.read_once(turn, state)?;
+        }
+        Ok(())
+    }
+
+    /// Takes in all that has arrived, however fast it came: before the daemon stops, what was said counts.
+    pub fn read_all(self: &Arc<Self>, context: &Context) {
+        let state = &mut *self.lock();
+        let limits = Limits { message_burst: u32::MAX, ..(*context.limits()).clone() };
+        let turn = Turn { context, limits: &limits, now: context.clock.now() };
+        state.resume = None;
+        let outcome = self.take_held(turn, state, true).and_then(|()| {
+            while matches!(state.phase, Phase::Login | Phase::Member) && self.read_once(turn, state)? {}
+            Ok(())
+        });
+        if let Err(reason) = outcome {
+            state.phase = Phase::Failed(reason);
+        }
+    }
+
+    /// Looks at held input again; `silent`: the client has had its time to speak first.
+    pub(super) fn take_held(self: &Arc<Self>, turn: Turn<'_>, state: &mut State, silent: bool) -> Result<(), Reason> {
+        let held = std::mem::take(&mut state.held);
+        self.take(turn, state, &held, silent)
+    }
+
+    /// One read; says whether there may be more.
+    pub(super) fn read_once(self: &Arc<Self>, turn: Turn<'_>, state: &mut State) -> Result<bool, Reason> {
+        SCRATCH_BUFFER.with_borrow_mut(|buffer| match transport::read(&self.stream, &mut state.tls, buffer) {
+            Ok(0) => {
+                self.take_last_line(turn, state)?;
+                Err(Reason::Closed)
+            }
+            Ok(length) => {
+                let bytes = buffer.get(..length).unwrap_or_default();
+                self.take(turn, state, bytes, false)?;
+                Ok(true)
+            }
+            Err(e) if e.kind() == ErrorKind::WouldBlock => Ok(false),
+            Err(e) if e.kind() == ErrorKind::InvalidData => Err(Reason::Tls(e.to_string().into())),
+            Err(e) => Err(broken(e)),
+        })
+    }
+
+    /// A last line without its end counts, as with `printf 'ana\nhello' | nc`, also when it comes too fast: there is no
+    /// later for it.
+    fn take_last_line(self: &Arc<Self>, turn: Turn<'_>, state: &mut State) -> Result<(), Reason> {
+        if state.dialect.is_none() && state.held.is_empty() {
+            return Ok(());
+        }
+        let limits = Limits { message_burst: u32::MAX, ..turn.limits.clone() };
+        self.take(Turn { limits: &limits, ..turn }, state, b"\n", true)
+    }
+
+    /// Understands `bytes` and does what they ask; `silent`: the client has had its time to speak first.
+    pub(super) fn take(
+        self: &Arc<Self>,
+        turn: Turn<'_>,
+        state: &mut State,
+        bytes: &[u8],
+        silent: bool,
+    ) -> Result<(), Reason> {
+        if state.dialect.is_some() {
+            return self.obey_all(turn, state, bytes);
+        }
+        let mut first = std::mem::take(&mut state.held);
+        first.extend_from_slice(bytes);
+        match detect(first.get(..ENOUGH).unwrap_or(&first), silent) {
+            Verdict::Wait => {
+                state.held = first;
+                Ok(())
+            }
+            Verdict::Speak(protocol) => {
+                self.speak(turn, state, protocol);
+                state.resume = None;
+                self.obey_all(turn, state, &first)
+            }
+            Verdict::Refuse { answer, reason } => {
+                state.output.post(0, answer);
+                Err(Reason::WrongProtocol(reason))
+            }
+        }
+    }
+
+    /// Begins to speak a protocol, with its greeting.
+    pub(super) fn speak(&self, turn: Turn<'_>, state: &mut State, protocol: Protocol) {
+        let mut dialect = protocol.speak(turn.limits.line_length);
+        let mut greeting = Vec::new();
+        dialect.greet(turn.context.room.lock().name(), &mut greeting);
+        state.output.post(0, &greeting);
+        // Found out once and for all.
+        let _ = self.protocol.set(protocol);
+        state.dialect = Some(dialect);
+    }
+
+    fn obey_all(self: &Arc<Self>, turn: Turn<'_>, state: &mut State, bytes: &[u8]) -> Result<(), Reason> {
+        let Turn { context, limits, now } = turn;
+        let mut input = bytes;
+        let mut answers = Vec::new();
+        // Taken once for everything that one read brought.
+        let mut room = context.room.lock();
+        while !input.is_empty() {
+            if let Err(resume) = state.rate.allows(now, limits) {
+                count(&context.counters.message_rate);
+                state.resume = Some(resume);
+                state.held = input.to_vec();
+                break;
+            }
+            let Some(dialect) = &mut state.dialect else { break };
+            let input = dialect.next(now, &mut input, &mut answers);
+            self.do_one(turn, state, &mut room, input, &mut answers)?;
+        }
+        if state.output.lag(end_of_feed(&room, state)) > limits.max_lag as u64 && state.output.is_blocked() {
+            count(&context.counters.max_lag);
+            return Err(Reason::TooSlow(limits.max_lag));
+        }
+        Ok(())
+    }
+
+    /// A time limit of the dialect's own has come.
+    pub(super) fn expire(self: &Arc<Self>, turn: Turn<'_>, state: &mut State) -> Result<(), Reason> {
+        let Some(dialect) = &mut state.dialect else { return Ok(()) };
+        let mut answers = Vec::new();
+        let input = dialect.expire(turn.now, &mut answers);
+        let mut room = turn.context.room.lock();
+        match input {
+            Ok(input) => self.do_one(turn, state, &mut room, input, &mut answers),
+            Err(reason) => {
+                state.output.post(end_of_feed(&room, state), &answers);
+                Err(reason)
+            }
+        }
+    }
+
+    /// Does what one message asks, and posts what is answered to it; `answers` is empty again afterwards.
+    fn do_one(
+        self: &Arc<Self>,
+        turn: Turn<'_>,
+        state: &mut State,
+        room: &mut InRoom<'_>,
+        input: Input<'_>,
+        answers: &mut Vec<u8>,
+    ) -> Result<(), Reason> {
+        let outcome = match input {
+            Input::Incomplete => Ok(()),
+            Input::Answered => {
+                state.rate.count(turn.now, turn.limits);
+                Ok(())
+            }
+            Input::Command(command) => {
+                state.rate.count(turn.now, turn.limits);
+                state.last_message = turn.now;
+                self.obey(turn, state, room, command, answers)
+            }
+        };
+        if !answers.is_empty() {
+            state.output.post(end_of_feed(room, state), answers);
+            answers.clear();
+        }
+        outcome
+    }
+
+    fn obey(
+        self: &Arc<Self>,
+        turn: Turn<'_>,
+        state: &mut State,
+        room: &mut InRoom<'_>,
+        command: Command<'_>,
+        answers: &mut Vec<u8>,
+    ) -> Result<(), Reason> {
+        let now = turn.now;
+        let Some(dialect) = &mut state.dialect else { return Ok(()) };
+        match (command, &state.nick) {
+            (Command::Quit(word), _) => return Err(Reason::Quit(word.map(|word| word.into()))),
+            (Command::Name(name), _) => {
+                if let Err(refusal) = self.name(state, room, now, &name, answers)
+                    && let Some(dialect) = &mut state.dialect
+                {
+                    dialect.reply(Reply::Refused(&refusal), answers);
+                }
+            }
+            (Command::Who, _) => dialect.reply(Reply::Who(room.names()), answers),
+            (Command::Topic, _) => dialect.reply(Reply::Topic(room.topic()), answers),
+            // Whoever has no name is not heard; their dialect asks them for one.
+            (_, None) => {}
+            (Command::Say(text), Some(nick)) => {
+                turn.context.counters.messages.count(now);
+                speak_up(state.feed, &mut state.output, &**dialect, room, now, Event::Said(nick, &text));
+            }
+            (Command::Act(text), Some(nick)) => {
+                turn.context.counters.messages.count(now);
+                speak_up(state.feed, &mut state.output, &**dialect, room, now, Event::Acted(nick, &text));
+            }
+            (Command::Private { to, text }, Some(from)) => {
+                let member = Nick::new(&to).ok().and_then(|to| room.roster().find(&to));
+                match member {
+                    None => dialect.reply(Reply::Refused(&Refusal::NoSuchUser(to.into())), answers),
+                    Some(member) => {
+                        dialect.reply(Reply::Sent { to: &member.nick, text: &text }, answers);
+                        let at = room.end(member.feed);
+                        member.handle.mail(Mail::Private { at, from: from.clone(), text: text.into() });
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A name for a newcomer, or another one for a member.
+    fn name(
+        self: &Arc<Self>,
+        state: &mut State,
+        room: &mut InRoom<'_>,
+        now: Now,
+        name: &str,
+        answers: &mut Vec<u8>,
+    ) -> Result<(), Refusal> {
+        let nick = Nick::new(name).map_err(Refusal::NameNotAllowed)?;
+        let Some(dialect) = &mut state.dialect else { return Ok(()) };
+        if let Some(old) = &state.nick {
+            room.rename(now, old, &nick)?;
+            info!(chatd.event = "rename", chatd.user = %nick, chatd.address = %self.address,
+                chatd.transport = self.transport(), chatd.protocol = self.protocol(), "{old} is now known as {nick}");
+            state.nick = Some(nick);
+            return Ok(());
+        }
+        let place = room.join(now, &nick, dialect.form(), self.clone())?;
+        state.feed = Some(place.feed);
+        state.output.enter(place.block);
+        state.phase = Phase::Member;
+        state.deadline = None;
+        let (names, history) = (room.names(), room.history());
+        let welcome = Reply::Welcome { nick: &nick, room: room.name(), topic: room.topic(), names, history };
+        dialect.reply(welcome, answers);
+        info!(chatd.event = "join", chatd.user = %nick, chatd.address = %self.address,
+            chatd.transport = self.transport(), chatd.protocol = self.protocol(), "{nick} has joined");
+        state.nick = Some(nick);
+        Ok(())
+    }
+}
+
+/// Appends what a client says, and leaves it out of what that client is sent if its dialect wants that.
+fn speak_up(
+    feed: Option<usize>,
+    output: &mut Output,
+    dialect: &dyn Dialect,
+    room: &mut InRoom<'_>,
+    now: Now,
+    event: Event<'_>,
+) {
+    let start = feed.map(|feed| room.end(feed));
+    room.append(now, event);
+    if let (Some(feed), Some(start), false) = (feed, start, dialect.echoes()) {
+        output.omit(start, room.end(feed));
+    }
+}
+
+/// Over its rate, a client is not read from; before its protocol is known, it is all the same.
+fn may_read(state: &State) -> bool {
+    state.resume.is_none() || state.dialect.is_none()
+}
+
+/// Where an answer belongs that is given now.
+fn end_of_feed(room: &InRoom<'_>, state: &State) -> u64 {
+    state.feed.map_or(0, |feed| room.end(feed))
+}
+
+/// Throws away what has arrived; says whether the peer has ended its side.
+pub(super) fn discard(stream: &Stream, tls: &mut Option<Box<ServerConnection>>) -> std::io::Result<bool> {
+    SCRATCH_BUFFER.with_borrow_mut(|buffer| match transport::read(stream, tls, buffer) {
+        Err(e) if e.kind() == ErrorKind::WouldBlock => Ok(false),
+        read => Ok(read? == 0),
+    })
+}
+
+/// What a socket's error means for the session.
+pub(super) fn broken(error: std::io::Error) -> Reason {
+    Reason::Broken(error.kind())
+}

@@ -1,0 +1,71 @@
+//! Counts something, altogether and over the last minute, without a timer.
+
+use std::sync::{Mutex, PoisonError};
+
+use crate::chat::Now;
+
+/// Seconds that "over the last minute" means.
+const SECONDS: usize = 60;
+
+/// One counter.
+#[derive(Debug)]
+pub struct Meter {
+    counts: Mutex<Counts>,
+}
+
+#[derive(Debug)]
+struct Counts {
+    total: u64,
+    /// The second that was counted last.
+    second: u64,
+    /// One count for each of the last seconds, at the second's remainder.
+    recent: [u32; SECONDS],
+}
+
+impl Default for Meter {
+    fn default() -> Meter {
+        Meter { counts: Mutex::new(Counts { total: 0, second: 0, recent: [0; SECONDS] }) }
+    }
+}
+
+impl Meter {
+    /// Counts one.
+    pub fn count(&self, now: Now) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let second = counts.pass(now);
+        counts.total += 1;
+        if let Some(count) = counts.recent.get_mut(second) {
+            *count += 1;
+        }
+    }
+
+    /// How many altogether.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner).total
+    }
+
+    /// How many a second, on the average of the last minute.
+    #[must_use]
+    pub fn per_second(&self, now: Now) -> f64 {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.pass(now);
+        let recent: u32 = counts.recent.iter().sum();
+        f64::from(recent) / SECONDS as f64
+    }
+}
+
+impl Counts {
+    /// Forgets the seconds that are over a minute old, and returns the present one's place.
+    fn pass(&mut self, now: Now) -> usize {
+        let second = now.ticks / 1_000_000;
+        let place = |second: u64| (second % SECONDS as u64) as usize;
+        for passed in (self.second + 1..=second).rev().take(SECONDS) {
+            if let Some(count) = self.recent.get_mut(place(passed)) {
+                *count = 0;
+            }
+        }
+        self.second = second;
+        place(second)
+    }
+}

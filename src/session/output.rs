@@ -1,0 +1,260 @@
+//! What a session still has to send: its cursor in the room's feed, and its outbox of answers for it alone.
+//!
+//! An answer stands in the feed where it was asked for: everything that happened before comes before it. The outbox
+//! is therefore a list of edits of the feed, and no second queue that could overtake the first. A line of the feed that
+//! this one client is not to see (its own, in a dialect without echo) is an edit as well.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, IoSlice};
+use std::sync::Arc;
+use std::task::Poll;
+
+use rustls::ServerConnection;
+
+use super::transport;
+use crate::net::Stream;
+use crate::room::Block;
+
+/// Pieces handed to the kernel in one call.
+const PIECES: usize = 16;
+
+/// Where a session stands, and what it is to be sent besides the feed.
+#[derive(Default)]
+pub struct Output {
+    /// The feed's bytes before this position are sent.
+    position: u64,
+    /// The block to go on in. `None`: the session has kept up, and the delivery knows where it is.
+    block: Option<Arc<Block>>,
+    /// Answers not sent yet, one after the other.
+    outbox: VecDeque<u8>,
+    /// Where in the feed the outbox's pieces belong, and what of the feed is left out, in order.
+    edits: VecDeque<Edit>,
+    /// The socket is full: the session's own task goes on when there is room.
+    blocked: bool,
+}
+
+/// When everything before `at` is sent: a piece of the outbox comes, and then a piece of the feed is left out.
+struct Edit {
+    at: u64,
+    insert: usize,
+    skip: u64,
+}
+
+impl Output {
+    /// Puts an answer behind everything before feed position `at`.
+    pub fn post(&mut self, at: u64, answer: &[u8]) {
+        self.outbox.extend(answer);
+        match self.edits.back_mut() {
+            Some(last) if last.at == at && last.skip == 0 => last.insert += answer.len(),
+            _ => self.edits.push_back(Edit { at, insert: answer.len(), skip: 0 }),
+        }
+    }
+
+    /// Leaves out the feed between two positions, which are not sent yet.
+    pub fn omit(&mut self, from: u64, to: u64) {
+        match self.edits.back_mut() {
+            Some(last) if last.at + last.skip == from => last.skip += to - from,
+            _ => self.edits.push_back(Edit { at: from, insert: 0, skip: to - from }),
+        }
+    }
+
+    /// Begins to read the feed at the end of `block`.
+    pub fn enter(&mut self, block: Arc<Block>) {
+        self.position = block.end();
+        self.block = Some(block);
+    }
+
+    /// Goes on from `block`, if it is not known where.
+    pub fn resume(&mut self, block: impl FnOnce(u64) -> Option<Arc<Block>>) {
+        if self.block.is_none() {
+            self.block = block(self.position);
+        }
+    }
+
+    /// Forgets all that is not sent: the session is too far behind to be sent it. The log is free of it at once.
+    pub fn abandon(&mut self) {
+        *self = Output { position: self.position, blocked: self.blocked, ..Output::default() };
+    }
+
+    /// The position up to which the feed has been sent.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Whether the session waits for room in its socket.
+    #[must_use]
+    pub fn is_blocked(&self) -> bool {
+        self.blocked
+    }
+
+    /// Bytes not sent yet of a feed that ends at `end`, and of the outbox.
+    #[must_use]
+    pub fn lag(&self, end: u64) -> u64 {
+        end.saturating_sub(self.position) + self.outbox.len() as u64
+    }
+
+    /// Sends a round's news: in the usual case the very bytes that all others are sent, in one call.
+    ///
+    /// # Errors
+    /// The socket's, when the connection is broken.
+    pub fn deliver(
+        &mut self,
+        stream: &Stream,
+        tls: &mut Option<Box<ServerConnection>>,
+        news: &News<'_>,
+    ) -> io::Result<()> {
+        if self.block.is_none() && !self.blocked && self.edits.is_empty() && self.position == news.start {
+            let sent = match transport::write(stream, tls, news.slices) {
+                Err(e) if e.kind() == ErrorKind::WouldBlock => 0,
+                sent => sent?,
+            };
+            self.position += sent as u64;
+            if self.position == news.end && !transport::has_unsent(tls) {
+                return Ok(());
+            }
+            self.blocked = true;
+        }
+        self.resume(|position| Some(news.from.seek(position)));
+        if !self.blocked {
+            self.send(stream, tls, news.end)?;
+        }
+        if !self.blocked && self.position >= news.end {
+            self.block = None;
+        }
+        Ok(())
+    }
+
+    /// Sends what the session is behind, up to feed position `stop`. Afterwards everything up to there is sent, or
+    /// the socket is full and the session is blocked.
+    ///
+    /// # Errors
+    /// The socket's, when the connection is broken.
+    pub fn send(&mut self, stream: &Stream, tls: &mut Option<Box<ServerConnection>>, stop: u64) -> io::Result<()> {
+        self.blocked = self.send_pieces(stream, tls, stop)?.is_pending();
+        if self.edits.is_empty() {
+            // A burst of answers must not stay in memory.
+            self.edits = VecDeque::new();
+            self.outbox = VecDeque::new();
+        }
+        Ok(())
+    }
+
+    /// Ends our side, once everything is sent. Says whether that is done, or the socket was full.
+    ///
+    /// # Errors
+    /// The socket's, when the connection is broken.
+    pub fn end(&mut self, stream: &Stream, tls: &mut Option<Box<ServerConnection>>) -> io::Result<bool> {
+        self.blocked = transport::end(stream, tls)?.is_pending();
+        Ok(!self.blocked)
+    }
+
+    fn send_pieces(
+        &mut self,
+        stream: &Stream,
+        tls: &mut Option<Box<ServerConnection>>,
+        stop: u64,
+    ) -> io::Result<Poll<()>> {
+        if transport::flush(stream, tls)?.is_pending() {
+            return Ok(Poll::Pending);
+        }
+        loop {
+            let (slices, total) = self.gather(stop);
+            if total == 0 {
+                drop(slices);
+                self.advance(0, stop);
+                return Ok(Poll::Ready(()));
+            }
+            let sent = match transport::write(stream, tls, &slices) {
+                Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(Poll::Pending),
+                sent => sent?,
+            };
+            drop(slices);
+            self.advance(sent, stop);
+            if sent < total || transport::has_unsent(tls) {
+                return Ok(Poll::Pending);
+            }
+        }
+    }
+
+    /// What comes next, as pieces of the feed and of the outbox in turn, and how many bytes that is.
+    fn gather(&self, stop: u64) -> (Vec<IoSlice<'_>>, usize) {
+        let mut slices = Vec::with_capacity(PIECES);
+        let (mut position, mut block, mut skipped) = (self.position, self.block.as_ref(), 0);
+        let mut edits = self.edits.iter().peekable();
+        while slices.len() < PIECES {
+            if let Some(edit) = edits.next_if(|edit| edit.at <= position) {
+                for piece in ring_slices(&self.outbox, skipped, edit.insert) {
+                    slices.push(IoSlice::new(piece));
+                }
+                skipped += edit.insert;
+                position = position.max(edit.at + edit.skip);
+                continue;
+            }
+            let Some(current) = block else { break };
+            let until = edits.peek().map_or(stop, |edit| edit.at.min(stop));
+            let piece = current.between(position, until);
+            if !piece.is_empty() {
+                slices.push(IoSlice::new(piece));
+                position += piece.len() as u64;
+            } else if position < until && current.end() <= position {
+                block = current.next();
+            } else {
+                break;
+            }
+        }
+        let total = slices.iter().map(|slice| slice.len()).sum();
+        (slices, total)
+    }
+
+    /// Notes that `sent` bytes of what [`gather`](Self::gather) returned are sent.
+    fn advance(&mut self, mut sent: usize, stop: u64) {
+        // Every byte sent is one that `gather` found between here and `stop`, so each turn takes some.
+        loop {
+            if let Some(edit) = self.edits.front_mut()
+                && edit.at <= self.position
+            {
+                let taken = edit.insert.min(sent);
+                edit.insert -= taken;
+                sent -= taken;
+                self.outbox.drain(..taken);
+                if edit.insert > 0 {
+                    break;
+                }
+                self.position = self.position.max(edit.at + edit.skip);
+                self.edits.pop_front();
+            } else if sent > 0 {
+                let until = self.edits.front().map_or(stop, |edit| edit.at.min(stop));
+                let taken = (sent as u64).min(until.saturating_sub(self.position));
+                self.position += taken;
+                sent -= usize::try_from(taken).unwrap_or(sent);
+            } else {
+                break;
+            }
+        }
+        if let Some(block) = &self.block {
+            self.block = Some(block.seek(self.position));
+        }
+    }
+}
+
+/// What one feed's readers are to be sent in a round.
+pub struct News<'a> {
+    /// The block before the first new one.
+    pub from: &'a Arc<Block>,
+    /// The position of the first new byte.
+    pub start: u64,
+    /// The position after the last one.
+    pub end: u64,
+    /// All of it.
+    pub slices: &'a [IoSlice<'a>],
+}
+
+/// `length` bytes of a ring from `start` on, in the one or two pieces that they lie in.
+fn ring_slices(ring: &VecDeque<u8>, start: usize, length: usize) -> impl Iterator<Item = &[u8]> {
+    let (first, second) = ring.as_slices();
+    let of_first = first.get(start.min(first.len())..(start + length).min(first.len()));
+    let (start, end) = (start.saturating_sub(first.len()), (start + length).saturating_sub(first.len()));
+    let of_second = second.get(start..end);
+    [of_first, of_second].into_iter().flatten().filter(|piece| !piece.is_empty())
+}
