@@ -8,10 +8,12 @@
     reason = "a test that meets what it does not expect has failed, and says where"
 )]
 
+mod admin;
 mod config;
 mod dialect;
 mod log;
 mod logging;
 mod net;
+mod room;
 mod support;
 mod vocabulary;

@@ -1,6 +1,0 @@
-//! Placeholder.
-
-/// Placeholder.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
-}

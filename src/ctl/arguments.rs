@@ -1,0 +1,128 @@
+//! chatctl's command line, and the shells' completions for both programs.
+
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory, Subcommand, ValueEnum, ValueHint};
+use clap_complete::generate;
+use clap_complete::shells::{Bash, Fish, Zsh};
+
+use crate::admin::request::Request;
+use crate::arguments::DaemonArguments;
+
+/// Steers a running chatd.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Parser)]
+#[command(name = "chatctl", version, disable_help_subcommand = true)]
+pub struct Arguments {
+    /// What goes before or after every command.
+    #[command(flatten)]
+    pub options: Options,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[expect(missing_docs, reason = "clap would take a description of this group for that of the whole program")]
+pub struct Options {
+    /// The daemon's admin socket, when it is not where chatd puts it by default
+    #[arg(long, value_name = "PATH", global = true, value_hint = ValueHint::FilePath)]
+    pub socket: Option<PathBuf>,
+    /// Print what the daemon answered, as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// Everything chatctl does.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// What a daemon is asked.
+    #[command(flatten)]
+    Ask(Action),
+    /// Print the completions of a shell, for packages to install
+    #[command(hide = true)]
+    Completions {
+        /// The shell that reads them
+        shell: Shell,
+        /// The program whose command line they complete
+        #[arg(default_value = "chatctl")]
+        program: Program,
+    },
+}
+
+/// What a daemon can be asked.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Action {
+    /// Show who is here
+    List,
+    /// Disconnect a user, and tell them and the room why
+    Kick {
+        /// The user's name
+        name: String,
+        /// Why, in a few words
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+    /// Say something to everybody, and print how many that is
+    Notice {
+        /// What to say; quote it
+        text: String,
+    },
+    /// Show the numbers of the moment, the certificate, and limits that were reached
+    Status,
+    /// Show what happens, as it happens, until interrupted
+    Watch,
+    /// Read configuration and certificates again; nobody is disconnected
+    Reload,
+}
+
+impl Action {
+    /// The call that does this.
+    pub fn request(self) -> Request {
+        match self {
+            Action::List => Request::List {},
+            Action::Kick { name, reason } => Request::Kick { name, reason },
+            Action::Notice { text } => Request::Notice { text },
+            Action::Status => Request::Status {},
+            Action::Watch => Request::Watch {},
+            Action::Reload => Request::Reload {},
+        }
+    }
+}
+
+/// A shell with completions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[expect(missing_docs, reason = "their names say it")]
+pub enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+/// A program with completions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[expect(missing_docs, reason = "their names say it")]
+pub enum Program {
+    Chatctl,
+    Chatd,
+}
+
+/// The completions of one program for one shell.
+pub fn completions(shell: Shell, program: Program) -> Vec<u8> {
+    let (name, mut command) = match program {
+        Program::Chatd => ("chatd", DaemonArguments::command()),
+        Program::Chatctl => ("chatctl", offered()),
+    };
+    let mut script = Vec::new();
+    match shell {
+        Shell::Bash => generate(Bash, &mut command, name, &mut script),
+        Shell::Zsh => generate(Zsh, &mut command, name, &mut script),
+        Shell::Fish => generate(Fish, &mut command, name, &mut script),
+    }
+    script
+}
+
+/// The command line without what is hidden, which the completions would offer all the same.
+fn offered() -> clap::Command {
+    let chatctl = clap::Command::new("chatctl").version(env!("CARGO_PKG_VERSION")).disable_help_subcommand(true);
+    Action::augment_subcommands(Options::augment_args(chatctl))
+}

@@ -1,0 +1,147 @@
+//! chatctl's side of the admin socket: finding a daemon, asking it, and reading its replies.
+//!
+//! Every wait has a deadline, except for what a watch is about: the next thing that happens.
+
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+use serde_json::value::RawValue;
+
+use super::failure::Failure;
+use crate::admin::request::Request;
+use crate::admin::types::Error;
+use crate::admin::varlink::{self, Frames, MAXIMUM_CALL, MAXIMUM_REPLY, Reply};
+
+/// How long the daemon may take to accept, to read a call, and to answer it.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// A connection to a daemon.
+#[derive(Debug)]
+pub struct Connection {
+    stream: BufReader<UnixStream>,
+    frames: Frames,
+}
+
+impl Connection {
+    /// Connects to the first of these sockets on which somebody listens and that may be used.
+    pub fn open(sockets: &[PathBuf]) -> Result<Connection, Failure> {
+        let mut forbidden = Vec::new();
+        for socket in sockets {
+            match open_socket(socket) {
+                Ok(stream) => {
+                    let stream = BufReader::with_capacity(64 * 1024, stream);
+                    return Ok(Connection { stream, frames: Frames::new(MAXIMUM_REPLY) });
+                }
+                Err(error) => match error.kind() {
+                    // Nothing there, or a socket that a daemon left behind.
+                    io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {}
+                    io::ErrorKind::PermissionDenied => forbidden.push(socket.clone()),
+                    io::ErrorKind::WouldBlock => return Err(no_answer()),
+                    _ => return Err(Failure::Unusable { socket: socket.clone(), error }),
+                },
+            }
+        }
+        Err(if forbidden.is_empty() {
+            Failure::NoDaemon { tried: sockets.to_vec() }
+        } else {
+            Failure::NotPermitted { sockets: forbidden }
+        })
+    }
+
+    /// Asks for something that has one answer, and returns its parameters as they were written.
+    pub fn ask(&mut self, request: &Request) -> Result<Box<RawValue>, Failure> {
+        self.send(request, false)?;
+        self.reply(Some(Instant::now() + LIMIT))
+    }
+
+    /// Asks for something that goes on; what happens is then read with [`Connection::next_happening`].
+    pub fn watch(&mut self, request: &Request) -> Result<(), Failure> {
+        self.send(request, true)
+    }
+
+    /// Waits for the next reply of a watch, however long that takes.
+    pub fn next_happening(&mut self) -> Result<Box<RawValue>, Failure> {
+        self.reply(None)
+    }
+
+    fn send(&mut self, request: &Request, more: bool) -> Result<(), Failure> {
+        let call = varlink::encode_call(request, more).map_err(|error| Failure::Connection(io::Error::other(error)))?;
+        if call.len() > MAXIMUM_CALL + 1 {
+            return Err(Failure::TooLong);
+        }
+        self.stream.get_mut().write_all(&call).map_err(failed)
+    }
+
+    fn reply(&mut self, deadline: Option<Instant>) -> Result<Box<RawValue>, Failure> {
+        let frame = self.next_frame(deadline)?;
+        let reply: Reply = serde_json::from_slice(&frame).map_err(not_understood)?;
+        let parameters = match reply.parameters {
+            Some(parameters) => parameters,
+            None => RawValue::from_string("{}".to_owned()).map_err(not_understood)?,
+        };
+        match reply.error {
+            None => Ok(parameters),
+            Some(name) => Err(refused(name, &parameters)),
+        }
+    }
+
+    fn next_frame(&mut self, deadline: Option<Instant>) -> Result<Vec<u8>, Failure> {
+        loop {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                return Err(no_answer());
+            }
+            self.stream.get_ref().set_read_timeout(left).map_err(Failure::Connection)?;
+            let bytes = match self.stream.fill_buf() {
+                Ok([]) => return Err(Failure::Closed),
+                Ok(bytes) => bytes,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(failed(error)),
+            };
+            let (taken, frame) =
+                self.frames.take(bytes).map_err(|too_large| Failure::NotUnderstood(too_large.to_string()))?;
+            self.stream.consume(taken);
+            if let Some(frame) = frame {
+                return Ok(frame);
+            }
+        }
+    }
+}
+
+/// Connects with a deadline: on a Unix socket the time limit for sending also holds for connecting, which waits
+/// when a daemon has stopped accepting, but it must be set before, so std cannot do it.
+fn open_socket(path: &Path) -> io::Result<UnixStream> {
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    set_socket_timeout(&socket, Timeout::Send, Some(LIMIT))?;
+    connect(&socket, &SocketAddrUnix::new(path)?)?;
+    Ok(UnixStream::from(socket))
+}
+
+/// An error reply as one of the errors we know, or else as it came.
+fn refused(name: String, parameters: &RawValue) -> Failure {
+    let known = serde_json::json!({ "error": &name, "parameters": parameters });
+    match serde_json::from_value::<Error>(known) {
+        Ok(error) => Failure::Refused(error),
+        Err(_) => Failure::RefusedOtherwise { name, parameters: parameters.get().to_owned() },
+    }
+}
+
+fn failed(error: io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => no_answer(),
+        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => Failure::Closed,
+        _ => Failure::Connection(error),
+    }
+}
+
+fn no_answer() -> Failure {
+    Failure::NoAnswer { seconds: LIMIT.as_secs() }
+}
+
+fn not_understood(error: serde_json::Error) -> Failure {
+    Failure::NotUnderstood(error.to_string())
+}

@@ -1,0 +1,94 @@
+//! Everything that can go wrong for chatctl: one sentence for whoever typed the command, and an exit status for
+//! whoever scripted it.
+
+use std::fmt::Write as _;
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::admin::types::Error;
+use crate::admin::varlink::MAXIMUM_CALL;
+use crate::arguments::EXIT_USAGE;
+
+use super::terminal::printable;
+
+/// The daemon refused.
+pub const EXIT_REFUSED: u8 = 1;
+/// No daemon answers there (sysexits.h: EX_UNAVAILABLE).
+pub const EXIT_NO_DAEMON: u8 = 69;
+/// The output could not be written (sysexits.h: EX_IOERR).
+pub const EXIT_OUTPUT: u8 = 74;
+/// The socket may not be used (sysexits.h: EX_NOPERM).
+pub const EXIT_NOT_PERMITTED: u8 = 77;
+
+/// Why chatctl did not do what it was asked. What came from the daemon is made safe for a terminal here.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the sentences say it")]
+pub enum Failure {
+    #[error("{}", refusal(.0))]
+    Refused(Error),
+    #[error("the daemon refused: {} {}", printable(.name), printable(.parameters))]
+    RefusedOtherwise { name: String, parameters: String },
+    #[error("this is too long for the daemon, which accepts {MAXIMUM_CALL} bytes at once")]
+    TooLong,
+    #[error(
+        "no chatd is running here: nobody listens on {}; start one with \"systemctl start chatd\" or by running chatd, \
+         or name another's socket with --socket",
+        paths(.tried)
+    )]
+    NoDaemon { tried: Vec<PathBuf> },
+    #[error(
+        "you may not use {}; ask to be added to the group that owns it (chatd-admin, where chatd is installed), or \
+         become root or the user who started the daemon",
+        paths(.sockets)
+    )]
+    NotPermitted { sockets: Vec<PathBuf> },
+    #[error("the socket {} cannot be used: {error}", paths(std::slice::from_ref(.socket)))]
+    Unusable { socket: PathBuf, error: io::Error },
+    #[error("the daemon did not answer within {seconds} seconds; is it stopped, or are too many others connected?")]
+    NoAnswer { seconds: u64 },
+    #[error("the daemon has closed the connection")]
+    Closed,
+    #[error("the connection to the daemon failed: {0}")]
+    Connection(io::Error),
+    #[error("what the daemon answered cannot be understood: {}", printable(.0))]
+    NotUnderstood(String),
+    #[error("the output cannot be written: {0}")]
+    Output(io::Error),
+    #[error("chatctl cannot prepare for being interrupted: {0}")]
+    Interruptible(io::Error),
+}
+
+impl Failure {
+    /// The exit status that scripts see.
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Failure::Refused(_) | Failure::RefusedOtherwise { .. } => EXIT_REFUSED,
+            Failure::TooLong => EXIT_USAGE,
+            Failure::NotPermitted { .. } => EXIT_NOT_PERMITTED,
+            Failure::Output(_) | Failure::Interruptible(_) => EXIT_OUTPUT,
+            Failure::NoDaemon { .. }
+            | Failure::Unusable { .. }
+            | Failure::NoAnswer { .. }
+            | Failure::Closed
+            | Failure::Connection(_)
+            | Failure::NotUnderstood(_) => EXIT_NO_DAEMON,
+        })
+    }
+}
+
+/// A refusal as a sentence; the mistakes of a reload get a line each, to be read like a compiler's.
+fn refusal(error: &Error) -> String {
+    let Error::ReloadFailed { mistakes } = error else { return printable(&error.to_string()).into_owned() };
+    let mut text = "nothing was reloaded, what was in force before stays so".to_owned();
+    for mistake in mistakes {
+        // Writing into a string does not fail.
+        let _ = write!(text, "\n{}", printable(mistake));
+    }
+    text
+}
+
+fn paths(paths: &[PathBuf]) -> String {
+    let names: Vec<_> = paths.iter().map(|path| printable(&path.to_string_lossy()).into_owned()).collect();
+    names.join(" or ")
+}

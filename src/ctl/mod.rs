@@ -1,0 +1,108 @@
+//! chatctl: one request to a running daemon, shown to a person or handed on as JSON.
+//!
+//! - [`arguments`]: the command line
+//! - [`connection`]: finding the daemon, asking, and its replies
+//! - [`show`]: replies as text for people, made with [`table`] and [`terminal`]
+//! - [`failure`]: everything that can go wrong, in one sentence, and its exit status
+//!
+//! It is a plain blocking program, and knows of the daemon only what [`crate::admin`] says.
+
+pub mod arguments;
+pub mod connection;
+pub mod failure;
+pub mod show;
+pub mod table;
+pub mod terminal;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::SystemTime;
+
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+use self::arguments::{Arguments, Command, Options};
+use self::connection::Connection;
+use self::failure::Failure;
+use crate::admin::request::Request;
+use crate::admin::types::{Happening, Noticed, Reloaded, Status, Users};
+use crate::directories;
+
+/// The whole program.
+pub fn main() -> ExitCode {
+    let arguments = crate::arguments::parse();
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever read our output has seen enough.
+        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(failure) => {
+            complain(&failure.to_string());
+            failure.exit_code()
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<(), Failure> {
+    let request = match arguments.command {
+        Command::Completions { shell, program } => return print(arguments::completions(shell, program)),
+        Command::Ask(action) => action.request(),
+    };
+    let Options { socket, json } = arguments.options;
+    let sockets = socket.map_or_else(directories::admin_socket_candidates, |socket| vec![socket]);
+    let mut connection = Connection::open(&sockets)?;
+    if request.answers_more() {
+        watch(&mut connection, &request, json)
+    } else {
+        let reply = connection.ask(&request)?;
+        if json { print_json(&reply) } else { print_answer(&request, &reply) }
+    }
+}
+
+/// Shows what happens until it is interrupted, which is how this is meant to end.
+fn watch(connection: &mut Connection, request: &Request, json: bool) -> Result<(), Failure> {
+    let always = Arc::new(AtomicBool::new(true));
+    signal_hook::flag::register_conditional_shutdown(signal_hook::consts::SIGINT, 0, always)
+        .map_err(Failure::Interruptible)?;
+    connection.watch(request)?;
+    loop {
+        let reply = connection.next_happening()?;
+        if json { print_json(&reply)? } else { print(show::happening(&parse::<Happening>(&reply)?))? }
+    }
+}
+
+fn print_answer(request: &Request, reply: &RawValue) -> Result<(), Failure> {
+    match request {
+        Request::List {} => print(show::users(&parse::<Users>(reply)?.users, SystemTime::now())),
+        Request::Notice { .. } => print(show::noticed(parse::<Noticed>(reply)?)),
+        Request::Status {} => print(show::status(&parse::<Status>(reply)?, SystemTime::now())),
+        Request::Reload {} => {
+            let reloaded: Reloaded = parse(reply)?;
+            for warning in &reloaded.warnings {
+                complain(&format!("warning: {}", terminal::printable(warning)));
+            }
+            print("configuration and certificates are reloaded\n")
+        }
+        // A kick that worked has nothing to add.
+        _ => Ok(()),
+    }
+}
+
+fn parse<T: DeserializeOwned>(reply: &RawValue) -> Result<T, Failure> {
+    serde_json::from_str(reply.get()).map_err(|error| Failure::NotUnderstood(error.to_string()))
+}
+
+fn print_json(reply: &RawValue) -> Result<(), Failure> {
+    print(terminal::printable_json(reply.get()) + "\n")
+}
+
+fn print(text: impl AsRef<[u8]>) -> Result<(), Failure> {
+    let mut output = io::stdout().lock();
+    output.write_all(text.as_ref()).and_then(|()| output.flush()).map_err(Failure::Output)
+}
+
+fn complain(sentence: &str) {
+    // Nobody is left to tell when even this cannot be written.
+    let _ = writeln!(io::stderr().lock(), "chatctl: {sentence}");
+}

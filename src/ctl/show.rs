@@ -1,0 +1,135 @@
+//! The daemon's replies as text for people. The time is an argument.
+
+use std::time::{Duration, SystemTime};
+
+use bytesize::ByteSize;
+
+use super::table::table;
+use super::terminal::printable;
+use crate::admin::types::{Certificate, Happening, LimitsReached, Noticed, Status, User, writable};
+
+/// Who is here, one line each.
+pub fn users(users: &[User], now: SystemTime) -> String {
+    let rows: Vec<_> = users
+        .iter()
+        .map(|user| {
+            [
+                user.name.clone(),
+                user.address.clone(),
+                user.transport.clone(),
+                user.protocol.clone(),
+                duration(now.duration_since(user.connected_at).unwrap_or_default().as_secs()),
+                duration(user.idle_seconds),
+                size(user.lag_bytes),
+            ]
+        })
+        .collect();
+    table(["NAME", "ADDRESS", "TRANSPORT", "PROTOCOL", "CONNECTED", "IDLE", "LAG"], &rows)
+}
+
+/// How many a notice reached.
+pub fn noticed(noticed: Noticed) -> String {
+    match noticed.reached {
+        0 => "nobody is here to read it\n".to_owned(),
+        1 => "sent to 1 user\n".to_owned(),
+        reached => format!("sent to {reached} users\n"),
+    }
+}
+
+/// The numbers of the moment, one to a line with its name before it.
+pub fn status(status: &Status, now: SystemTime) -> String {
+    let mut lines = vec![
+        ("version", status.version.clone()),
+        ("started", format!("{}, {} ago", time(status.started_at), duration(status.uptime_seconds))),
+        ("users", status.users.to_string()),
+        ("connections", format!("{} ({} refused since the start)", status.connections, status.refused)),
+        (
+            "messages",
+            format!("{} ({:.1} per second over the last minute)", status.messages, status.messages_per_second),
+        ),
+    ];
+    for (index, listener) in status.listeners.iter().enumerate() {
+        let transport = if listener.tls { "tls" } else { "plain" };
+        let name = if index == 0 { "listening on" } else { "" };
+        lines.push((name, format!("{} ({transport}, {})", listener.address, listener.protocol)));
+    }
+    match &status.certificate {
+        None => lines.push(("certificate", "none".to_owned())),
+        Some(certificate) => {
+            let by = if certificate.self_signed { " (self-signed)" } else { "" };
+            lines.push(("certificate", format!("{}{by}", certificate.subject)));
+            lines.push(("  valid for", certificate.names.join(", ")));
+            lines.push(("  expires", expiry(certificate, now)));
+            lines.push(("  SHA-256", certificate.fingerprint.clone()));
+        }
+    }
+    lines.push(("limits reached", limits(&status.limits_reached)));
+    lines.push(("log entries lost", status.log_lost.to_string()));
+    let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+    lines.iter().map(|(name, value)| format!("{name:width$}  {}\n", printable(value))).collect()
+}
+
+/// One event on one line.
+pub fn happening(happening: &Happening) -> String {
+    let by = happening.uid.map(|uid| format!("by uid {uid}"));
+    let details = [&happening.address, &happening.transport, &happening.protocol, &by];
+    let details: Vec<_> = details.into_iter().flatten().map(String::as_str).collect();
+    let mut line = format!("{}  {:8}  {}", time(happening.time), happening.event, happening.message);
+    // Many messages end with the reason already.
+    if let Some(reason) = happening.reason.as_ref().filter(|reason| !happening.message.contains(*reason)) {
+        line += &format!(": {reason}");
+    }
+    if !details.is_empty() {
+        line += &format!(" ({})", details.join(", "));
+    }
+    format!("{}\n", printable(&line))
+}
+
+fn time(time: SystemTime) -> String {
+    humantime::format_rfc3339_seconds(writable(time)).to_string()
+}
+
+/// The largest unit alone, rounded down: whoever needs more asks for JSON.
+fn duration(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m", seconds / 60),
+        3600..86_400 => format!("{}h", seconds / 3600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+fn size(bytes: u64) -> String {
+    if bytes == 0 { "0".to_owned() } else { ByteSize(bytes).display().iec().to_string().replace(".0 ", " ") }
+}
+
+/// When a certificate expires, also in whole days from now.
+fn expiry(certificate: &Certificate, now: SystemTime) -> String {
+    let days = |span: Duration| match span.as_secs() / 86_400 {
+        0 => "less than a day".to_owned(),
+        1 => "1 day".to_owned(),
+        days => format!("{days} days"),
+    };
+    let when = time(certificate.not_after);
+    match certificate.not_after.duration_since(now) {
+        Ok(left) => format!("{when}, in {}", days(left)),
+        Err(past) => format!("{when}, expired {} ago", days(past.duration())),
+    }
+}
+
+/// The limits that were reached, by their names in the configuration.
+fn limits(reached: &LimitsReached) -> String {
+    let LimitsReached { connections, connections_per_address, handshake_timeout, login_timeout, message_rate, max_lag } =
+        *reached;
+    let counts = [
+        ("connections", connections),
+        ("connections-per-address", connections_per_address),
+        ("handshake-timeout", handshake_timeout),
+        ("login-timeout", login_timeout),
+        ("message-rate", message_rate),
+        ("max-lag", max_lag),
+    ];
+    let reached: Vec<_> =
+        counts.into_iter().filter(|(_, count)| *count > 0).map(|(name, count)| format!("{name} {count}")).collect();
+    if reached.is_empty() { "none".to_owned() } else { reached.join(", ") }
+}

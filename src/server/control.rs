@@ -1,0 +1,183 @@
+//! What an administrator asks of the server, whoever carries the question.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tracing::{info, warn};
+
+use super::{Server, history_limit};
+use crate::admin::types::{Certificate, InvalidText, LimitsReached, NoSuchUser, Status, User};
+use crate::chat::{Event, Nick, Reason, clean};
+use crate::config::Config;
+use crate::config::file::LoadError;
+use crate::{log, systemd};
+
+impl Server {
+    /// Everybody in the room, sorted by name.
+    #[must_use]
+    pub fn list(&self) -> Vec<User> {
+        let now = self.context.clock.now();
+        let members: Vec<_> = {
+            let room = self.context.room.lock();
+            room.roster().iter().map(|m| (m.nick.clone(), m.handle.clone(), room.end(m.feed))).collect()
+        };
+        let users = members.into_iter().map(|(nick, session, end)| {
+            let seen = session.snapshot(now, end);
+            User {
+                name: nick.to_string(),
+                address: seen.address.to_string(),
+                transport: seen.transport.to_owned(),
+                protocol: seen.protocol.to_owned(),
+                connected_at: UNIX_EPOCH + Duration::from_millis(seen.connected.unix),
+                idle_seconds: seen.idle / 1_000_000,
+                lag_bytes: seen.lag,
+            }
+        });
+        users.collect()
+    }
+
+    /// Disconnects somebody and tells the room why. It takes effect in the room at once, also when the client reads
+    /// nothing any more.
+    ///
+    /// # Errors
+    /// Nobody here has this name.
+    pub fn kick(&self, name: &str, reason: Option<&str>, uid: u32) -> Result<(), NoSuchUser> {
+        let nobody = || NoSuchUser { name: name.to_owned() };
+        let nick = Nick::new(name).map_err(|_| nobody())?;
+        let reason = reason.map(|reason| clean(reason.as_bytes(), self.context.limits().line_length).text);
+        let kicked = Reason::Kicked(reason.as_deref().filter(|reason| !reason.is_empty()).map(Into::into));
+        let (nick, session) = {
+            let mut room = self.context.room.lock();
+            let nick = room.roster().find(&nick).ok_or_else(nobody)?.nick.clone();
+            let session = room.leave(self.context.clock.now(), &nick, &kicked).ok_or_else(nobody)?;
+            (nick, session)
+        };
+        info!(chatd.event = "kick", chatd.user = %nick, chatd.address = %session.address(),
+            chatd.reason = reason.as_deref(), chatd.uid = uid, "{nick} was kicked by an administrator");
+        session.log_left(&nick, &kicked);
+        session.close(kicked);
+        Ok(())
+    }
+
+    /// Says something to everybody as the administrator; returns how many are there to hear it.
+    ///
+    /// # Errors
+    /// The text is not one line that people's terminals can be shown.
+    pub fn notice(&self, text: &str, uid: u32) -> Result<u64, InvalidText> {
+        let limit = self.context.limits().line_length;
+        let invalid = |reason: &str| Err(InvalidText { reason: reason.to_owned() });
+        let cleaned = clean(text.trim().as_bytes(), limit);
+        if cleaned.text.is_empty() {
+            return invalid("it is empty");
+        }
+        if cleaned.changes.removed > 0 {
+            return invalid("it has line breaks or other control characters");
+        }
+        if cleaned.changes.cut {
+            return invalid(&format!("it is longer than {limit} bytes, which is limits.line-length"));
+        }
+        let mut room = self.context.room.lock();
+        room.append(self.context.clock.now(), Event::Notice(&cleaned.text));
+        let reached = room.roster().len() as u64;
+        drop(room);
+        info!(chatd.event = "notice", chatd.uid = uid, "an administrator's notice went to {reached} users");
+        Ok(reached)
+    }
+
+    /// The numbers of the moment.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let now = self.context.clock.now();
+        let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+        let counters = &self.context.counters;
+        let configured = self.configuration().tls.is_some();
+        let certificate = self.tls.as_ref().map(|tls| {
+            let facts = tls.facts();
+            Certificate {
+                subject: facts.subject.clone(),
+                names: facts.names.clone(),
+                not_after: facts.not_after,
+                fingerprint: facts.fingerprint.clone(),
+                self_signed: !configured,
+            }
+        });
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started_at: self.started,
+            uptime_seconds: now.ticks / 1_000_000,
+            users: self.context.room.lock().roster().len() as u64,
+            connections: self.admissions.open() as u64,
+            refused: count(&counters.refused),
+            messages: counters.messages.total(),
+            messages_per_second: counters.messages.per_second(now),
+            listeners: self.listening.clone(),
+            certificate,
+            limits_reached: LimitsReached {
+                connections: count(&self.admissions.full),
+                connections_per_address: count(&self.admissions.address_full),
+                handshake_timeout: count(&self.handshake_timeout),
+                login_timeout: count(&counters.login_timeout),
+                message_rate: count(&counters.message_rate),
+                max_lag: count(&counters.max_lag),
+            },
+            log_lost: log::lost(),
+        }
+    }
+
+    /// Reads configuration and certificates again. What cannot change while clients are connected is said in a
+    /// warning; no client is dropped. `uid`: the administrator who asks, if it was not a signal.
+    ///
+    /// # Errors
+    /// Every mistake. Then all that was in force stays so, and the mistakes are in the log and the status line.
+    pub async fn reload(&self, uid: Option<u32>) -> Result<Vec<String>, Vec<String>> {
+        systemd::reloading();
+        let outcome = self.try_reload();
+        match &outcome {
+            Ok(warnings) => {
+                for warning in warnings {
+                    warn!(chatd.event = "configuration", "{warning}");
+                }
+                info!(chatd.event = "reload", chatd.uid = uid, "configuration and certificates were reloaded");
+                self.set_trouble(None);
+            }
+            Err(mistakes) => {
+                for mistake in mistakes {
+                    warn!(chatd.event = "reload-failed", chatd.uid = uid, "{mistake}");
+                }
+                self.set_trouble(mistakes.first().map(|first| format!("reload failed: {first}")));
+            }
+        }
+        systemd::ready();
+        outcome
+    }
+
+    fn try_reload(&self) -> Result<Vec<String>, Vec<String>> {
+        let new = self.source.load().map_err(|e| match e {
+            LoadError::Mistakes(mistakes) => mistakes.to_string().lines().map(str::to_owned).collect(),
+            other => vec![other.to_string()],
+        })?;
+        if let Some(tls) = &self.tls {
+            tls.reload(new.tls.as_ref(), SystemTime::now()).map_err(|e| vec![e.to_string()])?;
+            self.report_certificate();
+        }
+        log::configure(&new.log).map_err(|e| vec![e.to_string()])?;
+        let old = self.replace_configuration(new.clone());
+        let mut room = self.context.room.lock();
+        room.set_history_limit(history_limit(&new));
+        room.set_topic(self.context.clock.now(), &new.room.topic);
+        drop(room);
+        self.set_limits(new.limits.clone());
+        Ok(unchangeable(&old, &new))
+    }
+}
+
+/// What is different in the new configuration but takes a restart.
+fn unchangeable(old: &Config, new: &Config) -> Vec<String> {
+    let changed = [
+        ("room.name", old.room.name != new.room.name),
+        ("listen", old.listen != new.listen),
+        ("admin", old.admin != new.admin),
+    ];
+    let names = changed.into_iter().filter_map(|(name, changed)| changed.then_some(name));
+    names.map(|name| format!("{name} has changed in the configuration; that takes a restart")).collect()
+}

@@ -1,0 +1,354 @@
+//! The daemon's side, over a real socket: calls and what is answered. The room is empty.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use chatd::admin::service::serve;
+use chatd::directories::Directories;
+use chatd::server::{Server, Source};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::task::JoinHandle;
+
+/// A server in whose room nobody is.
+fn empty_server() -> Arc<Server> {
+    let directories = Directories { runtime: "/nowhere".into(), state: "/nowhere".into() };
+    let configuration = chatd::config::file::parse("", &directories).unwrap();
+    Arc::new(Server::new(Source { path: None, directories }, configuration, None, &[]))
+}
+
+/// A running service, for as long as it is kept.
+struct Service {
+    directory: TempDir,
+    task: JoinHandle<std::convert::Infallible>,
+}
+
+impl Service {
+    fn start(connections: usize) -> Service {
+        // Another test may have started the log already.
+        let _ = chatd::log::start();
+        let directory = tempfile::tempdir().unwrap();
+        let listener = UnixListener::bind(directory.path().join("admin.sock")).unwrap();
+        let task = tokio::spawn(serve(listener, empty_server(), connections));
+        Service { directory, task }
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.directory.path().join("admin.sock")
+    }
+
+    async fn connect(&self) -> Administrator {
+        Administrator { stream: BufReader::new(UnixStream::connect(self.socket()).await.unwrap()) }
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// One connection to it.
+struct Administrator {
+    stream: BufReader<UnixStream>,
+}
+
+impl Administrator {
+    async fn send(&mut self, call: Value) {
+        let mut bytes = call.to_string().into_bytes();
+        bytes.push(0);
+        self.stream.write_all(&bytes).await.unwrap();
+    }
+
+    /// The next reply, or `None` when the service has closed the connection.
+    async fn reply(&mut self) -> Option<Value> {
+        let mut frame = Vec::new();
+        self.stream.read_until(0, &mut frame).await.unwrap();
+        (frame.pop() == Some(0)).then(|| serde_json::from_slice(&frame).unwrap())
+    }
+
+    async fn call(&mut self, call: Value) -> Value {
+        self.send(call).await;
+        self.reply().await.expect("an answer")
+    }
+
+    async fn is_closed(&mut self) -> bool {
+        match self.stream.read(&mut [0; 1]).await {
+            Ok(count) => count == 0,
+            // What was sent and not read any more makes the kernel say it like this.
+            Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+        }
+    }
+
+    /// Begins a watch and waits until it has: the first thing that is watched is that somebody watches.
+    async fn watch(&mut self) {
+        self.send(json!({"method": "org.chatd.Admin.Watch", "more": true})).await;
+        while self.reply().await.unwrap()["parameters"]["event"] != "admin" {}
+    }
+}
+
+/// Something that is watched, at a level that keeps it out of the tests' output.
+fn join(name: &str) {
+    tracing::debug!(
+        chatd.event = "join",
+        chatd.user = name,
+        chatd.address = "192.0.2.1:4000",
+        chatd.transport = "tls",
+        chatd.protocol = "text",
+        "{name} has joined"
+    );
+}
+
+#[tokio::test]
+async fn it_says_who_it_is() {
+    let service = Service::start(2);
+    let mut administrator = service.connect().await;
+    let info = administrator.call(json!({"method": "org.varlink.service.GetInfo"})).await;
+    assert_eq!(info["parameters"]["product"], "chatd");
+    assert_eq!(info["parameters"]["version"], env!("CARGO_PKG_VERSION"));
+    for interface in info["parameters"]["interfaces"].as_array().unwrap() {
+        let call = json!({
+            "method": "org.varlink.service.GetInterfaceDescription",
+            "parameters": {"interface": interface},
+        });
+        let description = administrator.call(call).await["parameters"]["description"].as_str().unwrap().to_owned();
+        assert!(description.contains(&format!("\ninterface {}\n", interface.as_str().unwrap())));
+    }
+}
+
+#[tokio::test]
+async fn methods_are_answered() {
+    let service = Service::start(2);
+    let mut administrator = service.connect().await;
+    let transcript = [
+        (json!({"method": "org.chatd.Admin.List"}), json!({"parameters": {"users": []}})),
+        (
+            json!({"method": "org.chatd.Admin.Kick", "parameters": {"name": "ana", "reason": "spam"}}),
+            json!({"error": "org.chatd.Admin.NoSuchUser", "parameters": {"name": "ana"}}),
+        ),
+        (
+            json!({"method": "org.chatd.Admin.Notice", "parameters": {"text": "hello"}}),
+            json!({"parameters": {"reached": 0}}),
+        ),
+        (json!({"method": "org.chatd.Admin.List", "more": true}), json!({"parameters": {"users": []}})),
+    ];
+    for (call, reply) in transcript {
+        assert_eq!(administrator.call(call.clone()).await, reply, "{call}");
+    }
+    let refused = administrator.call(json!({"method": "org.chatd.Admin.Notice", "parameters": {"text": ""}})).await;
+    assert_eq!(refused["error"], "org.chatd.Admin.InvalidText");
+    let status = administrator.call(json!({"method": "org.chatd.Admin.Status"})).await;
+    assert_eq!(status["parameters"]["users"], 0);
+}
+
+#[tokio::test]
+async fn mistakes_are_answered_in_the_words_of_the_standard() {
+    let service = Service::start(2);
+    let mut administrator = service.connect().await;
+    let kick = |parameters: Value| json!({"method": "org.chatd.Admin.Kick", "parameters": parameters});
+    let parameter = |name: &str| ("InvalidParameter", json!({ "parameter": name }));
+    let transcript = [
+        (json!({"method": "org.example.Fun"}), ("InterfaceNotFound", json!({"interface": "org.example"}))),
+        (json!({"method": "Fun"}), ("InterfaceNotFound", json!({"interface": "Fun"}))),
+        (json!({"method": ""}), ("InterfaceNotFound", json!({"interface": ""}))),
+        (json!({"method": "org.chatd.Admin.Fun"}), ("MethodNotFound", json!({"method": "org.chatd.Admin.Fun"}))),
+        (
+            json!({"method": "org.varlink.service.Fun"}),
+            ("MethodNotFound", json!({"method": "org.varlink.service.Fun"})),
+        ),
+        (
+            json!({"method": "org.chatd.Admin.List", "upgrade": true}),
+            ("MethodNotImplemented", json!({"method": "org.chatd.Admin.List"})),
+        ),
+        (
+            json!({"method": "org.varlink.service.GetInterfaceDescription", "parameters": {"interface": "a.b"}}),
+            ("InterfaceNotFound", json!({"interface": "a.b"})),
+        ),
+        (kick(json!(null)), parameter("name")),
+        (kick(json!({"name": null})), parameter("name")),
+        (kick(json!({"name": 7})), parameter("name")),
+        (kick(json!({"name": "ana", "reason": ["spam"]})), parameter("reason")),
+        (kick(json!({"name": "ana", "force": true})), parameter("force")),
+        (kick(json!(["ana"])), parameter("parameters")),
+        (json!({"method": "org.chatd.Admin.Watch"}), ("ExpectedMore", json!({}))),
+    ];
+    for (call, (error, parameters)) in transcript {
+        let expected = json!({"error": format!("org.varlink.service.{error}"), "parameters": parameters});
+        assert_eq!(administrator.call(call.clone()).await, expected, "{call}");
+    }
+    let list = administrator.call(json!({"method": "org.chatd.Admin.List"})).await;
+    assert_eq!(list, json!({"parameters": {"users": []}}), "the connection still works");
+}
+
+#[tokio::test]
+async fn what_wants_no_reply_gets_none() {
+    let service = Service::start(2);
+    let mut administrator = service.connect().await;
+    administrator.send(json!({"method": "org.chatd.Admin.Kick", "parameters": {"name": "a"}, "oneway": true})).await;
+    administrator.send(json!({"method": "org.example.Fun", "oneway": true})).await;
+    administrator.send(json!({"method": "org.chatd.Admin.Watch", "oneway": true, "more": true})).await;
+    assert_eq!(administrator.call(json!({"method": "org.chatd.Admin.List"})).await["parameters"], json!({"users": []}));
+}
+
+#[tokio::test]
+async fn calls_are_answered_in_order_however_they_arrive() {
+    let service = Service::start(2);
+    let mut administrator = service.connect().await;
+    let mut bytes = Vec::new();
+    for number in 0..20 {
+        let call = json!({"method": "org.chatd.Admin.Kick", "parameters": {"name": number.to_string()}});
+        bytes.extend(call.to_string().into_bytes());
+        bytes.push(0);
+    }
+    administrator.stream.write_all(&bytes).await.unwrap();
+    for byte in bytes {
+        administrator.stream.write_all(&[byte]).await.unwrap();
+    }
+    administrator.stream.get_mut().shutdown().await.unwrap();
+    for number in (0..20).chain(0..20) {
+        assert_eq!(administrator.reply().await.unwrap()["parameters"]["name"], number.to_string());
+    }
+    assert_eq!(administrator.reply().await, None);
+}
+
+#[tokio::test]
+async fn what_is_not_a_call_ends_the_connection_and_nothing_else() {
+    let service = Service::start(1);
+    for nonsense in [&b"GET / HTTP/1.1\r\n\r\n\0"[..], b"\0", b"[]\0", b"{}\0", b"{\"method\":7}\0", &[b'x'; 65_537]] {
+        let mut stranger = service.connect().await;
+        stranger.stream.write_all(nonsense).await.unwrap();
+        assert!(stranger.is_closed().await);
+    }
+    let mut administrator = service.connect().await;
+    assert_eq!(administrator.call(json!({"method": "org.chatd.Admin.List"})).await["parameters"], json!({"users": []}));
+}
+
+#[tokio::test]
+async fn a_call_as_long_as_allowed_is_answered() {
+    let service = Service::start(1);
+    let mut administrator = service.connect().await;
+    let mut call = json!({"method": "org.chatd.Admin.Kick", "parameters": {"name": ""}});
+    let name = "x".repeat(65_536 - call.to_string().len());
+    call["parameters"]["name"] = json!(name);
+    assert_eq!(administrator.call(call).await["parameters"]["name"], name);
+}
+
+#[tokio::test]
+async fn what_happens_is_told_until_another_call() {
+    let service = Service::start(3);
+    let mut watcher = service.connect().await;
+    watcher.watch().await;
+    join("told-ana");
+    let happening = loop {
+        let reply = watcher.reply().await.unwrap();
+        assert_eq!(reply["continues"], true);
+        // Other tests log as well.
+        if reply["parameters"]["user"] == "told-ana" {
+            break reply["parameters"].clone();
+        }
+    };
+    assert_eq!(happening["event"], "join");
+    assert_eq!(happening["message"], "told-ana has joined");
+    assert_eq!(happening["address"], "192.0.2.1:4000");
+    assert_eq!(happening["transport"], "tls");
+    assert_eq!(happening["protocol"], "text");
+    assert!(humantime::parse_rfc3339(happening["time"].as_str().unwrap()).is_ok());
+    assert_eq!(happening.get("missed"), None);
+
+    watcher.send(json!({"method": "org.chatd.Admin.List"})).await;
+    let end = loop {
+        let reply = watcher.reply().await.unwrap();
+        if reply.get("continues").is_none() {
+            break reply;
+        }
+    };
+    assert_eq!(end, json!({"error": "org.chatd.Admin.WatchEnded", "parameters": {}}));
+    assert_eq!(watcher.reply().await.unwrap(), json!({"parameters": {"users": []}}));
+}
+
+#[tokio::test]
+async fn a_watcher_who_falls_behind_is_told_how_much_was_missed() {
+    let service = Service::start(2);
+    let mut watcher = service.connect().await;
+    watcher.watch().await;
+    // Nothing else runs meanwhile, so this is more than is kept.
+    for _ in 0..2000 {
+        join("missed-ana");
+    }
+    let (mut seen, mut missed) = (0, 0);
+    while seen + missed < 2000 {
+        let happening = watcher.reply().await.unwrap()["parameters"].take();
+        if happening["event"] == "missed" {
+            missed += happening["missed"].as_u64().unwrap();
+        } else if happening["user"] == "missed-ana" {
+            seen += 1;
+        }
+    }
+    assert!(seen > 0 && missed > 0, "saw {seen}, missed {missed}");
+}
+
+#[tokio::test]
+async fn whoever_does_not_read_holds_nobody_up() {
+    let service = Service::start(3);
+    let mut watcher = service.connect().await;
+    watcher.watch().await;
+    let flood = service.connect().await;
+    let call = b"{\"method\":\"org.varlink.service.GetInterfaceDescription\",\"parameters\":{\"interface\":\"org.chatd.Admin\"}}\0";
+    let mut administrator = service.connect().await;
+    // Until both directions are full: then the service waits for the one who floods.
+    let mut waiting = 0;
+    while waiting < 100 {
+        match flood.stream.get_ref().try_write(call) {
+            Ok(_) => waiting = 0,
+            Err(_) => waiting += 1,
+        }
+        join("unread-ana");
+        let status = administrator.call(json!({"method": "org.chatd.Admin.Status"})).await;
+        assert_eq!(status["parameters"]["users"], 0);
+    }
+    // More than any socket holds.
+    for _ in 0..5000 {
+        join("unread-ana");
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(administrator.call(json!({"method": "org.chatd.Admin.List"})).await["parameters"], json!({"users": []}));
+    while watcher.reply().await.unwrap()["parameters"]["event"] != "missed" {}
+}
+
+#[tokio::test]
+async fn only_so_many_are_served_at_once() {
+    let service = Service::start(1);
+    let mut first = service.connect().await;
+    assert!(first.call(json!({"method": "org.chatd.Admin.List"})).await["parameters"].is_object());
+    let mut second = service.connect().await;
+    second.send(json!({"method": "org.chatd.Admin.List"})).await;
+    for _ in 0..100 {
+        // The one who is served is, again and again; the other waits.
+        assert!(first.call(json!({"method": "org.chatd.Admin.List"})).await["parameters"].is_object());
+        assert!(second.stream.get_ref().try_read(&mut [0; 1]).is_err());
+    }
+    drop(first);
+    assert_eq!(second.reply().await.unwrap()["parameters"], json!({"users": []}));
+}
+
+#[tokio::test]
+async fn watchers_leave_a_place_for_others() {
+    let service = Service::start(2);
+    let mut first = service.connect().await;
+    first.watch().await;
+    let mut second = service.connect().await;
+    let refused = second.call(json!({"method": "org.chatd.Admin.Watch", "more": true})).await;
+    assert_eq!(refused, json!({"error": "org.chatd.Admin.TooManyWatchers", "parameters": {"maximum": 1}}));
+    assert_eq!(second.call(json!({"method": "org.chatd.Admin.List"})).await["parameters"], json!({"users": []}));
+}
+
+#[tokio::test]
+async fn stopping_closes_every_connection() {
+    let service = Service::start(2);
+    let mut administrator = service.connect().await;
+    administrator.watch().await;
+    drop(service);
+    while administrator.reply().await.is_some() {}
+}

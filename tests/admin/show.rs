@@ -1,0 +1,211 @@
+//! Replies as people see them.
+
+use std::time::{Duration, SystemTime};
+
+use chatd::admin::types::{Certificate, Happening, LimitsReached, Listener, Noticed, Status, User};
+use chatd::ctl::terminal::{printable, printable_json};
+use chatd::ctl::{show, table};
+use proptest::prelude::*;
+use unicode_width::UnicodeWidthStr;
+
+/// 2026-11-08T10:09:05Z
+fn now() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_794_132_545)
+}
+
+fn ago(seconds: u64) -> SystemTime {
+    now() - Duration::from_secs(seconds)
+}
+
+fn user(name: &str) -> User {
+    User {
+        name: name.to_owned(),
+        address: "192.0.2.7:40312".to_owned(),
+        transport: "tls".to_owned(),
+        protocol: "text".to_owned(),
+        connected_at: ago(7500),
+        idle_seconds: 59,
+        lag_bytes: 0,
+    }
+}
+
+fn status() -> Status {
+    Status {
+        version: "0.1.0".to_owned(),
+        started_at: ago(260_000),
+        uptime_seconds: 260_000,
+        users: 12,
+        connections: 14,
+        refused: 3,
+        messages: 1520,
+        messages_per_second: 0.44,
+        listeners: Vec::new(),
+        certificate: None,
+        limits_reached: LimitsReached::default(),
+        log_lost: 0,
+    }
+}
+
+#[test]
+fn a_list_is_aligned_by_width_on_the_terminal() {
+    let users = [
+        user("ana"),
+        User { lag_bytes: 12_288, idle_seconds: 200, ..user("日本語") },
+        User { lag_bytes: 1_600_000, connected_at: ago(200_000), address: "unix".to_owned(), ..user("e\u{301}va") },
+    ];
+    let expected = "\
+NAME    ADDRESS          TRANSPORT  PROTOCOL  CONNECTED  IDLE  LAG
+ana     192.0.2.7:40312  tls        text      2h         59s   0
+日本語  192.0.2.7:40312  tls        text      2h         3m    12 KiB
+e\u{301}va     unix             tls        text      2d         59s   1.5 MiB
+";
+    assert_eq!(show::users(&users, now()), expected);
+}
+
+#[test]
+fn an_empty_list_still_has_its_header() {
+    assert_eq!(show::users(&[], now()), "NAME  ADDRESS  TRANSPORT  PROTOCOL  CONNECTED  IDLE  LAG\n");
+}
+
+#[test]
+fn a_clock_behind_the_daemons_shows_no_nonsense() {
+    let user = User { connected_at: now() + Duration::from_secs(5), ..user("ana") };
+    assert!(show::users(&[user], now()).contains("  0s  "));
+}
+
+#[test]
+fn a_name_cannot_steer_the_terminal() {
+    let shown = show::users(&[user("a\u{1b}[31m\n\u{202e}\u{9b}b")], now());
+    assert!(shown.contains(r"a\u{1b}[31m\u{a}\u{202e}\u{9b}b  "), "{shown}");
+    assert_eq!(shown.lines().count(), 2);
+}
+
+#[test]
+fn a_status_without_tls() {
+    let expected = "\
+version           0.1.0
+started           2026-11-05T09:55:45Z, 3d ago
+users             12
+connections       14 (3 refused since the start)
+messages          1520 (0.4 per second over the last minute)
+certificate       none
+limits reached    none
+log entries lost  0
+";
+    assert_eq!(show::status(&status(), now()), expected);
+}
+
+#[test]
+fn a_status_with_everything() {
+    let listener = |address: &str, tls| Listener { address: address.to_owned(), protocol: "auto".to_owned(), tls };
+    let status = Status {
+        listeners: vec![listener("127.0.0.1:6667", false), listener("[::]:6697", true)],
+        certificate: Some(Certificate {
+            subject: "CN=chat.example.org".to_owned(),
+            names: vec!["chat.example.org".to_owned(), "192.0.2.1".to_owned()],
+            not_after: now() + Duration::from_secs(71 * 86_400 + 5),
+            fingerprint: "AB:CD".to_owned(),
+            self_signed: true,
+        }),
+        limits_reached: LimitsReached { max_lag: 2, connections_per_address: 1, ..LimitsReached::default() },
+        ..status()
+    };
+    let expected = "\
+listening on      127.0.0.1:6667 (plain, auto)
+                  [::]:6697 (tls, auto)
+certificate       CN=chat.example.org (self-signed)
+  valid for       chat.example.org, 192.0.2.1
+  expires         2027-01-18T10:09:10Z, in 71 days
+  SHA-256         AB:CD
+limits reached    connections-per-address 1, max-lag 2
+";
+    let shown = show::status(&status, now());
+    assert!(shown.contains(expected), "{shown}");
+}
+
+#[test]
+fn an_expired_certificate_is_said_to_be() {
+    let expires = |not_after| {
+        let certificate = Certificate {
+            subject: String::new(),
+            names: Vec::new(),
+            not_after,
+            fingerprint: String::new(),
+            self_signed: false,
+        };
+        show::status(&Status { certificate: Some(certificate), ..status() }, now())
+    };
+    assert!(expires(ago(86_401)).contains(", expired 1 day ago\n"));
+    assert!(expires(ago(1)).contains(", expired less than a day ago\n"));
+    assert!(expires(now() + Duration::from_secs(86_399)).contains(", in less than a day\n"));
+}
+
+#[test]
+fn a_notice_says_how_many_it_reached() {
+    assert_eq!(show::noticed(Noticed { reached: 0 }), "nobody is here to read it\n");
+    assert_eq!(show::noticed(Noticed { reached: 1 }), "sent to 1 user\n");
+    assert_eq!(show::noticed(Noticed { reached: 30 }), "sent to 30 users\n");
+}
+
+#[test]
+fn an_event_is_one_line() {
+    let mut event = Happening::missed(now(), 3);
+    assert_eq!(
+        show::happening(&event),
+        "2026-11-08T10:09:05Z  missed    3 events were missed, because they were read too slowly\n"
+    );
+    event.event = "kick".to_owned();
+    event.message = "ana\nhas been kicked".to_owned();
+    event.reason = Some("spam".to_owned());
+    event.address = Some("192.0.2.7:40312".to_owned());
+    event.transport = Some("tls".to_owned());
+    event.uid = Some(1000);
+    assert_eq!(
+        show::happening(&event),
+        "2026-11-08T10:09:05Z  kick      ana\\u{a}has been kicked: spam (192.0.2.7:40312, tls, by uid 1000)\n"
+    );
+    event.message = "ana has left (spam)".to_owned();
+    assert!(!show::happening(&event).contains(": spam"), "the reason is said once");
+}
+
+#[test]
+fn json_stays_the_same_and_on_one_line() {
+    let json = "{\n\t\"name\": \"a\u{7f}\u{9b}\u{202e}\u{e9}\"}";
+    let shown = printable_json(json);
+    assert_eq!(shown, r#"{  "name": "a\u007f\u009b\u202e"#.to_owned() + "\u{e9}\"}");
+    let value = |json| serde_json::from_str::<serde_json::Value>(json).unwrap();
+    assert_eq!(value(&shown), value(json));
+}
+
+proptest! {
+    #[test]
+    fn nothing_that_is_shown_steers_the_terminal(text in any::<String>()) {
+        prop_assert!(!printable(&text).chars().any(char::is_control));
+    }
+
+    #[test]
+    fn json_means_the_same(text in any::<String>()) {
+        let json = serde_json::to_string_pretty(&[&text]).unwrap();
+        let shown = printable_json(&json);
+        prop_assert!(!shown.chars().any(char::is_control));
+        prop_assert_eq!(serde_json::from_str::<[String; 1]>(&shown).unwrap(), [text]);
+    }
+
+    #[test]
+    fn columns_begin_at_one_place(cells in proptest::collection::vec(any::<[String; 2]>(), 0..8)) {
+        // A bar can be found again, unless a cell has one.
+        let cells: Vec<_> = cells.into_iter().map(|[left, right]| [left, format!("|{right}")]).collect();
+        let shown = table::table(["A", "|B"], &cells);
+        prop_assert_eq!(shown.lines().count(), cells.len() + 1);
+        let places: Vec<_> = shown
+            .lines()
+            .zip(std::iter::once("A").chain(cells.iter().map(|row| row[0].as_str())))
+            .map(|(line, first)| (line, printable(first).into_owned()))
+            .map(|(line, first)| {
+                let after = line.strip_prefix(&first).unwrap();
+                first.width() + after.find('|').unwrap()
+            })
+            .collect();
+        prop_assert!(places.windows(2).all(|pair| pair[0] == pair[1]), "{shown}");
+    }
+}
