@@ -1,0 +1,142 @@
+//! The pure parts by themselves: decoding, rendering, names, the log. Times of one call.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "a benchmark that meets what it does not expect stops, and says where"
+)]
+
+use std::sync::Arc;
+
+use chatd::chat::{Event, Form, Nick, Now, Stamp, clean};
+use chatd::dialect::text::Text;
+use chatd::dialect::{Dialect, Input, Lines};
+use chatd::room::{Feed, HistoryLimit, Room};
+use divan::{Bencher, black_box};
+
+fn main() {
+    divan::main();
+}
+
+const NOW: Now = Now { ticks: 0, unix: 0 };
+const STAMP: Stamp = Stamp { sequence: 1, unix: 0 };
+const LINE: &str = "A line of chat as people write them, sixty-three characters long.";
+
+fn form() -> Arc<dyn Form> {
+    Text::new(2048).form()
+}
+
+#[divan::bench]
+fn nick_ascii() -> Nick {
+    Nick::new(black_box("luzmi")).unwrap()
+}
+
+#[divan::bench]
+fn nick_unicode() -> Nick {
+    Nick::new(black_box("Ñandú")).unwrap()
+}
+
+#[divan::bench]
+fn clean_ascii() -> usize {
+    clean(black_box(LINE.as_bytes()), 2048).text.len()
+}
+
+#[divan::bench]
+fn clean_unicode() -> usize {
+    clean(black_box("Sesenta y tres años después, ¿quién lo habría dicho? 👋".as_bytes()), 2048).text.len()
+}
+
+/// A hundred lines in one read.
+#[divan::bench]
+fn text_decode_100(bencher: Bencher<'_, '_>) {
+    let input = format!("{LINE}\n").repeat(100);
+    let mut dialect = Text::new(2048);
+    dialect.reply(
+        chatd::chat::Reply::Welcome {
+            nick: &Nick::new("ana").unwrap(),
+            room: "lobby",
+            topic: "",
+            names: Box::new(std::iter::empty()),
+            history: std::collections::VecDeque::new().iter(),
+        },
+        &mut Vec::new(),
+    );
+    bencher.bench_local(|| {
+        let (mut rest, mut out, mut count) = (black_box(input.as_bytes()), Vec::new(), 0);
+        while let Input::Command(command) = dialect.next(NOW, &mut rest, &mut out) {
+            black_box(command);
+            count += 1;
+        }
+        assert_eq!(count, 100);
+    });
+}
+
+#[divan::bench]
+fn lines_split_anywhere_100(bencher: Bencher<'_, '_>) {
+    let input = format!("{LINE}\n").repeat(100);
+    let mut lines = Lines::new(2048);
+    bencher.bench_local(|| {
+        for mut piece in black_box(input.as_bytes()).chunks(50) {
+            while let Some(line) = lines.next(&mut piece) {
+                black_box(line);
+            }
+        }
+    });
+}
+
+#[divan::bench]
+fn text_render(bencher: Bencher<'_, '_>) {
+    let (form, ana, mut out) = (form(), Nick::new("ana").unwrap(), Vec::new());
+    bencher.bench_local(|| {
+        out.clear();
+        form.render(STAMP, black_box(Event::Said(&ana, LINE)), &mut out);
+    });
+}
+
+/// Append to a feed, freeze it, and let go of what was read.
+#[divan::bench]
+fn feed_append_and_freeze(bencher: Bencher<'_, '_>) {
+    let mut feed = Feed::new(form());
+    feed.add_reader();
+    bencher.bench_local(|| {
+        if let Some((_, tail)) = feed.tail() {
+            tail.extend_from_slice(LINE.as_bytes());
+        }
+        let head = feed.freeze();
+        feed.set_delivered(head);
+    });
+}
+
+/// A line said in a room with 50 lines of history, up to the bell.
+#[divan::bench]
+fn room_append(bencher: Bencher<'_, '_>) {
+    let room = Room::new("lobby", "", HistoryLimit { length: 50, size: 1 << 20 });
+    let ana = Nick::new("ana").unwrap();
+    let _place = room.lock().join(NOW, &ana, form(), ()).unwrap();
+    bencher.bench_local(|| {
+        let mut locked = room.lock();
+        locked.append(NOW, Event::Said(&ana, LINE));
+        let rounds = locked.begin_round();
+        locked.end_round(rounds);
+    });
+}
+
+/// Joining and leaving a room of a thousand.
+#[divan::bench]
+fn room_join_and_leave(bencher: Bencher<'_, '_>) {
+    let room = Room::new("lobby", "", HistoryLimit { length: 50, size: 1 << 20 });
+    for index in 0..1000 {
+        room.lock().join(NOW, &Nick::new(&format!("user{index}")).unwrap(), form(), ()).unwrap();
+    }
+    let ana = Nick::new("ana").unwrap();
+    bencher.bench_local(|| {
+        let mut locked = room.lock();
+        let place = locked.join(NOW, &ana, form(), ()).unwrap();
+        locked.leave(NOW, &ana, &chatd::chat::Reason::Quit(None));
+        let rounds = locked.begin_round();
+        locked.end_round(rounds);
+        drop(place);
+    });
+}
