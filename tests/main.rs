@@ -9,8 +9,10 @@
 )]
 
 mod admin;
+mod chatctl;
 mod config;
 mod dialect;
+mod exit;
 mod log;
 mod logging;
 mod net;

@@ -1,6 +1,6 @@
 //! A real `chatd` with a configuration, a state and a socket of its own.
 
-use std::io::BufReader;
+use std::io::{BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -68,11 +68,18 @@ impl Daemon {
         change(&mut command);
         let mut child = command.spawn().unwrap();
         let log = Arc::new(Log::default());
-        if let Some(stderr) = child.stderr.take() {
-            let log = log.clone();
-            std::thread::spawn(move || log.collect(BufReader::new(stderr)));
+        let stderr = child.stderr.take();
+        let daemon = Daemon { child, log, directory };
+        if let Some(stderr) = stderr {
+            daemon.read_log(stderr);
         }
-        Daemon { child, log, directory }
+        daemon
+    }
+
+    /// Takes what comes from there for its log; for a daemon whose standard error is no pipe.
+    pub fn read_log(&self, from: impl Read + Send + 'static) {
+        let log = self.log.clone();
+        std::thread::spawn(move || log.collect(BufReader::new(from)));
     }
 
     pub fn pid(&self) -> u32 {
@@ -219,6 +226,14 @@ impl Log {
         let lines = self.lines.lock().unwrap();
         drop(self.more.wait_timeout_while(lines, PATIENCE, |lines| !lines.1).unwrap());
     }
+}
+
+/// Has the program of `command`, with its arguments and environment, run by `runner`, which ends with a program to run.
+pub fn run_by(command: &mut Command, mut runner: Command) {
+    runner.args(command.get_args()).env_clear();
+    runner.envs(command.get_envs().filter_map(|(key, value)| Some((key, value?))));
+    runner.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    *command = runner;
 }
 
 /// Nothing of the tester's own surroundings reaches the daemon, and its directories are the test's.

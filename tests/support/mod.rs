@@ -3,6 +3,8 @@
 pub mod client;
 pub mod daemon;
 pub mod journal;
+pub mod ordinary;
+pub mod program;
 
 use std::time::Duration;
 

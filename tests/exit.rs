@@ -1,0 +1,221 @@
+//! How the daemon starts and ends: its exit status, what it says then, and the built-in defaults.
+
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+use crate::support::client::Client;
+use crate::support::daemon::{CHATCTL, CHATD, Daemon, LISTENERS, own_environment, run_by};
+use crate::support::ordinary;
+use crate::support::program::Program;
+
+const FIVE_MISTAKES: &str = r#"[room]
+naem = "lobby"
+history = -1
+[[listen]]
+address = "localhost"
+[limits]
+login-timeout = "soon"
+[log]
+level = "loud"
+"#;
+
+/// The places of [`FIVE_MISTAKES`].
+const PLACES: [&str; 5] = ["2:1", "3:11", "5:11", "7:17", "9:9"];
+
+fn chatd(directory: &TempDir, arguments: &[&str]) -> Output {
+    let mut command = Command::new(CHATD);
+    own_environment(&mut command, directory.path());
+    command.args(arguments).output().unwrap()
+}
+
+/// Exit status, standard output, standard error.
+fn told(output: &Output) -> (Option<i32>, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+fn assert_five(lines: &[String], before: &str, file: &Path) {
+    assert_eq!(lines.len(), PLACES.len(), "{lines:#?}");
+    for (line, place) in lines.iter().zip(PLACES) {
+        assert!(line.contains(&format!("{before}{}:{place}: ", file.display())), "{line}");
+    }
+}
+
+#[test]
+fn check_config_is_silent_about_a_good_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("good.toml");
+    std::fs::write(&file, LISTENERS).unwrap();
+    let output = chatd(&directory, &["--check-config", "--config", file.to_str().unwrap()]);
+    assert_eq!(told(&output), (Some(0), String::new(), String::new()));
+    assert!(!directory.path().join("run").exists(), "nothing is made");
+}
+
+#[test]
+fn check_config_tells_every_mistake() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("bad.toml");
+    std::fs::write(&file, FIVE_MISTAKES).unwrap();
+    let output = chatd(&directory, &["--check-config", "--config", file.to_str().unwrap()]);
+    let (status, stdout, stderr) = told(&output);
+    assert_eq!((status, stdout.as_str()), (Some(78), ""));
+    let lines: Vec<String> = stderr.lines().map(str::to_owned).collect();
+    assert_five(&lines, "", &file);
+    assert!(lines.iter().all(|line| line.starts_with(file.to_str().unwrap())));
+}
+
+#[test]
+fn a_daemon_with_a_bad_file_tells_every_mistake() {
+    let mut daemon = Daemon::launch(FIVE_MISTAKES, |_| {});
+    let (status, log) = daemon.wait_with_log();
+    assert_eq!(status.code(), Some(78));
+    assert_five(&log, "ERROR ", &daemon.path("chatd.toml"));
+}
+
+#[test]
+fn a_file_that_is_not_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("missing.toml");
+    for more in [&["--check-config"][..], &[]] {
+        let (status, stdout, stderr) =
+            told(&chatd(&directory, &[&["--config", file.to_str().unwrap()], more].concat()));
+        assert_eq!((status, stdout.as_str()), (Some(66), ""));
+        let sentence = format!("the configuration file {} cannot be read: No such file", file.display());
+        assert!(stderr.contains(&sentence) && stderr.lines().count() == 1, "{stderr}");
+    }
+}
+
+#[test]
+fn a_file_that_may_not_be_read() {
+    let mut daemon = Daemon::launch(LISTENERS, |command| {
+        let file = command.get_args().last().unwrap().to_owned();
+        std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o000)).unwrap();
+        run_by(command, ordinary::command(CHATD));
+    });
+    let (status, log) = daemon.wait_with_log();
+    assert_eq!(status.code(), Some(77), "{log:?}");
+    assert!(log.last().unwrap().contains("cannot be read: Permission denied"), "{log:?}");
+}
+
+#[test]
+fn usage() {
+    let directory = tempfile::tempdir().unwrap();
+    for arguments in [&["--frob"][..], &["--config"], &["file"], &["--check-config=yes"]] {
+        let (status, stdout, stderr) = told(&chatd(&directory, arguments));
+        assert_eq!((status, stdout.as_str()), (Some(64), ""), "{arguments:?}");
+        assert!(stderr.contains("Usage: chatd") || stderr.contains("try '--help'"), "{stderr}");
+    }
+    let (status, stdout, stderr) = told(&chatd(&directory, &["--version"]));
+    assert_eq!((status, stderr.as_str()), (Some(0), ""));
+    assert_eq!(stdout, format!("chatd {}\n", env!("CARGO_PKG_VERSION")));
+    let (status, stdout, stderr) = told(&chatd(&directory, &["--help"]));
+    assert_eq!((status, stderr.as_str()), (Some(0), ""));
+    assert!(["--config", "--check-config", "--version"].iter().all(|option| stdout.contains(option)), "{stdout}");
+}
+
+#[test]
+fn an_address_in_use() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let mut daemon = Daemon::launch(&format!("[[listen]]\naddress = \"{address}\"\n"), |_| {});
+    let (status, log) = daemon.wait_with_log();
+    assert_eq!(status.code(), Some(69));
+    let sentence = format!("ERROR chatd does not start: {address} is already in use; ");
+    assert!(log.last().unwrap().contains(&sentence), "{log:?}");
+}
+
+#[test]
+fn an_admin_socket_in_use() {
+    let first = Daemon::start("");
+    let mut second = Daemon::launch_in(first.directory.clone(), LISTENERS, |_| {});
+    let (status, log) = second.wait_with_log();
+    assert_eq!(status.code(), Some(69));
+    assert!(log.last().unwrap().contains(&first.path("run/admin.sock").display().to_string()), "{log:?}");
+    assert!(first.chatctl(&["list"]).status.success(), "the first one is undisturbed");
+}
+
+#[test]
+fn a_port_that_only_root_may_use() {
+    let mut daemon = Daemon::launch("[[listen]]\naddress = \"127.0.0.1:67\"\n", |command| {
+        run_by(command, ordinary::command(CHATD));
+    });
+    let (status, log) = daemon.wait_with_log();
+    assert_eq!(status.code(), Some(77), "{log:?}");
+    let sentence = "ERROR chatd does not start: no permission to listen on 127.0.0.1:67: ";
+    assert!(log.last().unwrap().contains(sentence), "{log:?}");
+}
+
+#[test]
+fn a_state_directory_that_may_not_be_written() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o555)).unwrap();
+    let state = directory.path().join("state");
+    let mut daemon = Daemon::launch(LISTENERS, |command| {
+        command.env("STATE_DIRECTORY", &state);
+        run_by(command, ordinary::command(CHATD));
+    });
+    let (status, log) = daemon.wait_with_log();
+    assert_eq!(status.code(), Some(77), "{log:?}");
+    assert!(log.last().unwrap().contains(&format!("the directory {} cannot be made", state.display())), "{log:?}");
+}
+
+#[test]
+fn both_signals_stop_it_and_everybody_is_told() {
+    for signal in ["TERM", "INT"] {
+        let mut daemon = Daemon::start("");
+        let mut clients = [daemon.join("ana"), daemon.join_tls("bo")];
+        daemon.signal(signal);
+        for client in &mut clients {
+            assert_eq!(client.rest().last().unwrap(), "*** Goodbye: the server is stopping.");
+        }
+        drop(clients);
+        let (status, log) = daemon.wait_with_log();
+        assert_eq!(status.code(), Some(0), "{signal}");
+        assert!(log.last().unwrap().ends_with("INFO chatd has stopped"), "{log:?}");
+        assert!(!daemon.path("run/admin.sock").exists());
+    }
+}
+
+/// As `cargo run` for the first time: no file, no variables but those of a login.
+#[test]
+fn an_ordinary_user_needs_no_configuration() {
+    if !ordinary::is_ordinary("exit::an_ordinary_user_needs_no_configuration") {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let (home, run) = (directory.path().join("home"), directory.path().join("run"));
+    std::fs::create_dir(&home).unwrap();
+    std::fs::create_dir(&run).unwrap();
+    let login = |program: &str| {
+        let mut command = Command::new(program);
+        own_environment(&mut command, directory.path());
+        command.env_remove("RUNTIME_DIRECTORY").env_remove("STATE_DIRECTORY");
+        command.env("HOME", &home).env("XDG_RUNTIME_DIR", &run);
+        command
+    };
+    let mut daemon = Program::start(login(CHATD).stderr(Stdio::null()));
+    daemon.expect("The room \"lobby\" is open.");
+    daemon.expect("    nc 127.0.0.1 6667");
+    daemon.expect("    openssl s_client -quiet -connect 127.0.0.1:6697");
+    daemon.expect("    chatctl list");
+
+    let mut ana = Client::plain(SocketAddr::from(([127, 0, 0, 1], 6667)));
+    ana.login("ana");
+    let mut bo = Client::tls(SocketAddr::from(([127, 0, 0, 1], 6697)));
+    bo.login("bo");
+    bo.say("hello");
+    ana.expect("bo: hello");
+    let list = login(CHATCTL).arg("list").output().unwrap();
+    assert_eq!(String::from_utf8(list.stdout).unwrap().lines().count(), 3);
+
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&run.join("chatd")), 0o700);
+    assert_eq!(mode(&home.join(".local/state/chatd")), 0o700);
+    assert_eq!(mode(&home.join(".local/state/chatd/tls/private-key.pem")), 0o600);
+    daemon.signal("INT");
+    assert!(daemon.wait().success());
+}
