@@ -18,4 +18,5 @@ mod logging;
 mod net;
 mod room;
 mod support;
+mod tls;
 mod vocabulary;

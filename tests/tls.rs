@@ -1,0 +1,432 @@
+//! The real daemon over TLS: both versions, client certificates, renewals, and what does not belong there.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Instant;
+
+use rustls::client::Resumption;
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, HandshakeKind, NamedGroup, ProtocolVersion, SupportedProtocolVersion};
+use tempfile::TempDir;
+
+use crate::support::PATIENCE;
+use crate::support::client::{AnyCertificate, Client, trusting};
+use crate::support::daemon::{Daemon, LISTENERS};
+use crate::support::program::Program;
+
+/// Certificates and keys made by openssl(1), and the authorities that issued them.
+struct Certificates {
+    directory: TempDir,
+}
+
+impl Certificates {
+    fn new() -> Certificates {
+        let certificates = Certificates { directory: tempfile::tempdir().unwrap() };
+        // Without the system's configuration, which adds extensions of its own.
+        fs::write(certificates.path("openssl.cnf"), "[req]\ndistinguished_name = dn\n[dn]\n").unwrap();
+        certificates.authority("authority");
+        certificates
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn authority(&self, name: &str) {
+        self.request(name, "100", &["-addext", "basicConstraints=critical,CA:TRUE"]);
+    }
+
+    /// Makes `NAME.pem` and `NAME.key` for `CN=NAME`, issued by an authority.
+    fn issue(&self, authority: &str, name: &str, days: &str) {
+        let (ca, key) = (self.path(&format!("{authority}.pem")), self.path(&format!("{authority}.key")));
+        let issuer = ["-CA", ca.to_str().unwrap(), "-CAkey", key.to_str().unwrap()];
+        let names = ["-addext", "subjectAltName=DNS:localhost"];
+        self.request(name, days, &[&issuer[..], &names].concat());
+    }
+
+    fn request(&self, name: &str, days: &str, more: &[&str]) {
+        let mut command = Command::new("openssl");
+        command.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]);
+        command.args(["-days", days, "-subj", &format!("/CN={name}")]).args(more);
+        command.arg("-config").arg(self.path("openssl.cnf"));
+        command.arg("-out").arg(self.path(&format!("{name}.pem")));
+        command.arg("-keyout").arg(self.path(&format!("{name}.key")));
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// Puts one pair in another's place, the way a renewal does.
+    fn replace(&self, name: &str, by: &str) {
+        for ending in ["key", "pem"] {
+            fs::rename(self.path(&format!("{by}.{ending}")), self.path(&format!("{name}.{ending}"))).unwrap();
+        }
+    }
+
+    /// The section of the configuration for this pair.
+    fn section(&self, name: &str) -> String {
+        let [certificate, key] = ["pem", "key"].map(|ending| self.path(&format!("{name}.{ending}")));
+        format!("[tls]\ncertificate = {certificate:?}\nprivate-key = {key:?}\n")
+    }
+
+    fn client_ca(&self, wanted: &str) -> String {
+        format!("client-ca = {:?}\nclient-certificates = {wanted:?}\n", self.path("authority.pem"))
+    }
+
+    fn der(&self, name: &str) -> CertificateDer<'static> {
+        CertificateDer::from_pem_file(self.path(&format!("{name}.pem"))).unwrap()
+    }
+
+    /// A client that shows this certificate.
+    fn client(&self, name: &str, version: &'static SupportedProtocolVersion) -> Arc<ClientConfig> {
+        let key = PrivateKeyDer::from_pem_file(self.path(&format!("{name}.key"))).unwrap();
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider.clone()).with_protocol_versions(&[version]).unwrap();
+        let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)));
+        Arc::new(builder.with_client_auth_cert(vec![self.der(name)], key).unwrap())
+    }
+}
+
+/// A client of one version alone.
+fn only(version: &'static SupportedProtocolVersion) -> Arc<ClientConfig> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider.clone()).with_protocol_versions(&[version]).unwrap();
+    let verifier = Arc::new(AnyCertificate(provider));
+    Arc::new(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
+}
+
+/// `openssl s_client`, as the README has it.
+fn s_client(address: SocketAddr, more: &[&str]) -> Program {
+    let mut command = Command::new("openssl");
+    command.args(["s_client", "-quiet", "-connect", &address.to_string()]).args(more).stderr(Stdio::null());
+    Program::start(&mut command)
+}
+
+fn shown(client: &Client) -> CertificateDer<'static> {
+    client.tls_connection().peer_certificates().unwrap()[0].clone().into_owned()
+}
+
+/// Connects until a new client is shown this certificate.
+fn wait_until_shown(daemon: &Daemon, certificate: &CertificateDer<'_>) -> Client {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let client = Client::tls(daemon.tls());
+        if shown(&client) == *certificate {
+            return client;
+        }
+        assert!(Instant::now() < deadline, "not shown in time; the log:\n{}", daemon.log_lines().join("\n"));
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+}
+
+/// What the peer sends until it closes, in whatever way.
+fn everything(mut stream: TcpStream) -> Vec<u8> {
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut bytes = Vec::new();
+    match stream.read_to_end(&mut bytes) {
+        Ok(_) => bytes,
+        Err(e) if e.kind() == std::io::ErrorKind::ConnectionReset => bytes,
+        Err(e) => panic!("not closed: {e}"),
+    }
+}
+
+#[test]
+fn both_versions_with_rustls() {
+    let daemon = Daemon::start("");
+    let mut ana = daemon.join("ana");
+    for (version, wanted) in [(&TLS12, ProtocolVersion::TLSv1_2), (&TLS13, ProtocolVersion::TLSv1_3)] {
+        let mut bo = Client::tls_with(daemon.tls(), only(version)).unwrap();
+        bo.login("bo");
+        assert_eq!(bo.tls_connection().protocol_version(), Some(wanted));
+        ana.expect("*** bo has joined");
+        bo.say("over TLS");
+        ana.expect("bo: over TLS");
+        ana.say("in the clear");
+        bo.expect("ana: in the clear");
+        bo.say("/quit");
+        assert_eq!(bo.rest().last().unwrap(), "*** Goodbye: quit.", "and TLS is closed properly");
+        ana.expect("*** bo has left (quit)");
+    }
+}
+
+#[test]
+fn both_versions_with_openssl() {
+    let daemon = Daemon::start("");
+    let mut ana = daemon.join("ana");
+    // The certificate that the daemon has made can be trusted by its file.
+    let trust = ["-verify_return_error", "-CAfile"].map(str::to_owned).into_iter();
+    let trust: Vec<String> =
+        trust.chain([daemon.path("state/tls/certificate.pem").to_str().unwrap().to_owned()]).collect();
+    for version in ["-tls1_2", "-tls1_3"] {
+        let mut options: Vec<&str> = trust.iter().map(String::as_str).collect();
+        options.push(version);
+        let mut bo = s_client(daemon.tls(), &options);
+        bo.say("bo");
+        bo.expect("*** Topic: ");
+        ana.expect("*** bo has joined");
+        bo.say("from s_client");
+        ana.expect("bo: from s_client");
+        ana.say("to s_client");
+        bo.expect("ana: to s_client");
+        bo.say("/quit");
+        bo.expect("*** Goodbye: quit.");
+        assert!(bo.wait().success());
+        ana.expect("*** bo has left (quit)");
+    }
+}
+
+#[test]
+fn the_post_quantum_exchange_is_taken_when_it_is_offered() {
+    let daemon = Daemon::start("");
+    let client = Client::tls(daemon.tls());
+    let group = client.tls_connection().negotiated_key_exchange_group().unwrap().name();
+    assert_eq!(group, NamedGroup::X25519MLKEM768);
+}
+
+#[test]
+fn sessions_are_resumed() {
+    let daemon = Daemon::start("");
+    for version in [&TLS12, &TLS13] {
+        let mut config = Arc::unwrap_or_clone(only(version));
+        config.resumption = Resumption::in_memory_sessions(4);
+        let config = Arc::new(config);
+        for (name, kind) in [("ana", HandshakeKind::Full), ("bo", HandshakeKind::Resumed)] {
+            let mut client = Client::tls_with(daemon.tls(), config.clone()).unwrap();
+            client.login(name);
+            assert_eq!(client.tls_connection().handshake_kind(), Some(kind), "{version:?}");
+        }
+    }
+}
+
+#[test]
+fn required_client_certificates() {
+    let certificates = Certificates::new();
+    certificates.issue("authority", "server", "100");
+    certificates.issue("authority", "ana", "100");
+    certificates.authority("stranger");
+    certificates.issue("stranger", "mallory", "100");
+    let daemon = Daemon::start(&(certificates.section("server") + &certificates.client_ca("required")));
+
+    for version in [&TLS12, &TLS13] {
+        Client::tls_with(daemon.tls(), certificates.client("ana", version)).unwrap().login("ana");
+    }
+    let [certificate, key] = ["ana.pem", "ana.key"].map(|name| certificates.path(name).display().to_string());
+    let mut bo = s_client(daemon.tls(), &["-cert", &certificate, "-key", &key]);
+    bo.say("bo");
+    bo.expect("*** Topic: ");
+
+    // By TLS 1.2 the refusal is part of the handshake.
+    assert!(Client::tls_with(daemon.tls(), only(&TLS12)).is_err());
+    daemon.wait_for_log("a connection was refused: the TLS handshake failed: peer sent no certificates");
+    assert!(!s_client(daemon.tls(), &["-tls1_3"]).wait().success());
+    daemon.wait_for_log_count("the TLS handshake failed: peer sent no certificates", 2);
+    assert!(Client::tls_with(daemon.tls(), certificates.client("mallory", &TLS12)).is_err());
+    daemon.wait_for_log("the TLS handshake failed: invalid peer certificate: UnknownIssuer");
+}
+
+#[test]
+fn optional_client_certificates() {
+    let certificates = Certificates::new();
+    certificates.issue("authority", "server", "100");
+    certificates.issue("authority", "ana", "100");
+    certificates.authority("stranger");
+    certificates.issue("stranger", "mallory", "100");
+    let daemon = Daemon::start(&(certificates.section("server") + &certificates.client_ca("optional")));
+    Client::tls_with(daemon.tls(), certificates.client("ana", &TLS13)).unwrap().login("ana");
+    daemon.join_tls("bo");
+    assert!(Client::tls_with(daemon.tls(), certificates.client("mallory", &TLS12)).is_err());
+    daemon.wait_for_log("the TLS handshake failed: invalid peer certificate: UnknownIssuer");
+}
+
+#[test]
+fn a_renewed_certificate_is_shown_without_a_signal_and_disturbs_nobody() {
+    let certificates = Certificates::new();
+    certificates.issue("authority", "server", "100");
+    certificates.issue("authority", "renewed", "100");
+    let renewed = certificates.der("renewed");
+    let daemon = Daemon::start(&certificates.section("server"));
+    daemon.wait_for_log("the certificate is CN=server, valid until ");
+    let mut ana = daemon.join_tls("ana");
+    assert_eq!(shown(&ana), certificates.der("server"));
+
+    certificates.replace("server", "renewed");
+    let mut bo = wait_until_shown(&daemon, &renewed);
+    bo.login("bo");
+    daemon.wait_for_log("the certificate is CN=renewed, valid until ");
+    ana.expect("*** bo has joined");
+    ana.say("still here");
+    bo.expect("ana: still here");
+    bo.say("so I see");
+    ana.expect("bo: so I see");
+}
+
+#[test]
+fn a_bad_new_pair_leaves_the_old_one_in_force() {
+    let certificates = Certificates::new();
+    certificates.issue("authority", "server", "100");
+    certificates.issue("authority", "renewed", "100");
+    let old = certificates.der("server");
+    let daemon = Daemon::start(&certificates.section("server"));
+    let mut ana = daemon.join_tls("ana");
+    fs::rename(certificates.path("renewed.pem"), certificates.path("server.pem")).unwrap();
+    let mismatch = format!(
+        "the private key in {} does not belong to the first certificate in {}",
+        certificates.path("server.key").display(),
+        certificates.path("server.pem").display()
+    );
+
+    let reload = daemon.chatctl(&["reload"]);
+    assert_eq!(reload.status.code(), Some(1));
+    assert!(String::from_utf8(reload.stderr).unwrap().contains(&mismatch));
+    daemon.wait_for_log(&format!("WARN {mismatch}"));
+    assert_eq!(shown(&Client::tls(daemon.tls())), old);
+
+    // Once the other half is there, too, the pair is good.
+    fs::rename(certificates.path("renewed.key"), certificates.path("server.key")).unwrap();
+    wait_until_shown(&daemon, &certificates.der("server")).login("bo");
+    ana.expect("*** bo has joined");
+}
+
+#[test]
+fn a_bad_new_pair_is_noticed_without_a_signal() {
+    let certificates = Certificates::new();
+    certificates.issue("authority", "server", "100");
+    let old = certificates.der("server");
+    let daemon = Daemon::start(&certificates.section("server"));
+    fs::write(certificates.path("server.pem"), "half a certificate").unwrap();
+    let said = |daemon: &Daemon| daemon.log_lines().iter().any(|line| line.contains("the new certificate is not used"));
+    let deadline = Instant::now() + PATIENCE;
+    while !said(&daemon) {
+        assert!(Instant::now() < deadline, "not said in time");
+        assert_eq!(shown(&Client::tls(daemon.tls())), old);
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let line = daemon.wait_for_log("WARN the new certificate is not used: ");
+    assert!(line.contains("server.pem has no certificate"), "{line}");
+}
+
+#[test]
+fn other_files_are_taken_on_a_reload() {
+    let certificates = Certificates::new();
+    for name in ["server", "second", "third"] {
+        certificates.issue("authority", name, "100");
+    }
+    let daemon = Daemon::start(&certificates.section("server"));
+    let mut ana = daemon.join_tls("ana");
+    daemon.write_config(&format!("{LISTENERS}{}", certificates.section("second")));
+    daemon.signal("HUP");
+    daemon.wait_for_log("configuration and certificates were reloaded");
+    assert_eq!(shown(&Client::tls(daemon.tls())), certificates.der("second"));
+
+    daemon.write_config(&format!("{LISTENERS}{}", certificates.section("third")));
+    assert!(daemon.chatctl(&["reload"]).status.success());
+    let mut bo = daemon.join_tls("bo");
+    assert_eq!(shown(&bo), certificates.der("third"));
+    bo.say("hello");
+    ana.expect("bo: hello");
+}
+
+#[test]
+fn a_certificate_that_ends_within_two_weeks_is_warned_about() {
+    let certificates = Certificates::new();
+    certificates.issue("authority", "soon", "13");
+    certificates.issue("authority", "later", "15");
+    let warning = "the certificate CN=soon expires soon: ";
+    Daemon::start(&certificates.section("soon")).wait_for_log(warning);
+    let daemon = Daemon::start(&certificates.section("later"));
+    assert!(!daemon.log_lines().iter().any(|line| line.contains("expires")), "{:?}", daemon.log_lines());
+}
+
+#[test]
+fn a_key_that_belongs_to_another_certificate_stops_the_start() {
+    let certificates = Certificates::new();
+    certificates.issue("authority", "server", "100");
+    fs::copy(certificates.path("authority.key"), certificates.path("server.key")).unwrap();
+    let mut daemon = Daemon::launch(&format!("{LISTENERS}{}", certificates.section("server")), |_| {});
+    let (status, log) = daemon.wait_with_log();
+    assert_eq!(status.code(), Some(78), "{log:?}");
+    assert!(log.last().unwrap().ends_with(&format!(
+        "ERROR chatd does not start: the private key in {} does not belong to the first certificate in {}",
+        certificates.path("server.key").display(),
+        certificates.path("server.pem").display()
+    )));
+}
+
+#[test]
+fn the_self_signed_certificate_is_made_once() {
+    let fingerprint = |path: &Path| {
+        let mut command = Command::new("openssl");
+        let output = command.args(["x509", "-noout", "-fingerprint", "-sha256", "-in"]).arg(path).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().trim().split_once('=').unwrap().1.to_owned()
+    };
+    let mut first = Daemon::start("");
+    let logged = first.wait_for_log("SHA-256 fingerprint ");
+    assert!(logged.ends_with(&fingerprint(&first.path("state/tls/certificate.pem"))), "{logged}");
+    let certificate = shown(&Client::tls(first.tls()));
+    first.signal("TERM");
+    assert!(first.wait().success());
+    let second = Daemon::launch_in(first.directory.clone(), LISTENERS, |_| {});
+    let told = |line: &str| line.split_once("fingerprint ").unwrap().1.to_owned();
+    assert_eq!(told(&second.wait_for_log("SHA-256 fingerprint ")), told(&logged));
+    assert_eq!(shown(&Client::tls(second.tls())), certificate);
+}
+
+#[test]
+fn whoever_does_not_finish_the_handshake_holds_nobody_up_and_is_dropped() {
+    let daemon = Daemon::start("");
+    let silent = TcpStream::connect(daemon.tls()).unwrap();
+    let mut halfway = TcpStream::connect(daemon.tls()).unwrap();
+    // The beginning of a ClientHello of 512 bytes.
+    halfway.write_all(&[0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc]).unwrap();
+    let mut ana = daemon.join_tls("ana");
+
+    daemon.write_config(&format!("{LISTENERS}[limits]\nhandshake-timeout = \"100ms\"\n"));
+    assert!(daemon.chatctl(&["reload"]).status.success());
+    let late = TcpStream::connect(daemon.tls()).unwrap();
+    daemon.wait_for_log("a connection was refused: the TLS handshake took too long");
+    assert_eq!(everything(late), b"");
+    ana.say("still here");
+    ana.expect("ana: still here");
+    drop((silent, halfway));
+}
+
+#[test]
+fn plaintext_on_the_tls_port_is_refused_with_an_alert() {
+    let daemon = Daemon::start("");
+    let mut client = TcpStream::connect(daemon.tls()).unwrap();
+    client.write_all(b"ana\nhello\n").unwrap();
+    let answer = everything(client);
+    assert_eq!(answer.first(), Some(&0x15), "a TLS alert: {answer:?}");
+    daemon.wait_for_log("a connection was refused: the TLS handshake failed: received corrupt message");
+}
+
+#[test]
+fn what_does_not_belong_on_the_plaintext_port_is_answered_in_its_own_language() {
+    let daemon = Daemon::start("");
+    let Err(error) = Client::tls_with(daemon.plain(), trusting()) else { panic!("TLS without TLS") };
+    assert!(error.to_string().contains("received fatal alert: UnexpectedMessage"), "{error:?}");
+    daemon.wait_for_log("a connection was ended: TLS on a port without TLS");
+
+    let mut browser = TcpStream::connect(daemon.plain()).unwrap();
+    browser.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    let answer = String::from_utf8(everything(browser)).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{head}");
+    assert!(head.contains(&format!("\r\nContent-Length: {}", body.len())), "{answer}");
+    daemon.wait_for_log("a connection was ended: HTTP on a chat port");
+}
+
+#[test]
+fn an_irc_client_gets_one_error_line() {
+    let daemon = Daemon::start("");
+    let mut client = TcpStream::connect(daemon.plain()).unwrap();
+    client.write_all(b"NICK ana\r\nUSER ana 0 * :Ana\r\n").unwrap();
+    let answer = String::from_utf8(everything(client)).unwrap();
+    assert!(answer.starts_with("ERROR :") && answer.ends_with("\r\n") && answer.lines().count() == 1, "{answer:?}");
+}
