@@ -18,5 +18,6 @@ mod logging;
 mod net;
 mod room;
 mod support;
+mod systemd;
 mod tls;
 mod vocabulary;

@@ -1,0 +1,259 @@
+//! The real daemon and the service manager: notifications, the watchdog, handed-over sockets.
+
+use std::fs::File;
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use tempfile::TempDir;
+
+use crate::support::PATIENCE;
+use crate::support::client::Client;
+use crate::support::daemon::{CHATD, Daemon, LISTENERS};
+
+/// The service manager's side of `NOTIFY_SOCKET`.
+struct Manager {
+    directory: Arc<TempDir>,
+    socket: UnixDatagram,
+}
+
+impl Manager {
+    fn new() -> Manager {
+        let directory = Arc::new(tempfile::tempdir().unwrap());
+        let socket = UnixDatagram::bind(directory.path().join("notify.sock")).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        Manager { directory, socket }
+    }
+
+    fn launch(&self, config: &str, change: impl FnOnce(&mut Command)) -> Daemon {
+        Daemon::launch_in(self.directory.clone(), config, |command| {
+            command.env("NOTIFY_SOCKET", self.directory.path().join("notify.sock"));
+            change(command);
+        })
+    }
+
+    fn start(&self, config: &str) -> Daemon {
+        let daemon = self.launch(config, |_| {});
+        self.expect("READY=1");
+        daemon
+    }
+
+    /// The next message.
+    fn next(&self) -> Vec<String> {
+        let mut message = [0; 65536];
+        let length = loop {
+            match self.socket.recv(&mut message) {
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                received => break received.expect("a message from the daemon"),
+            }
+        };
+        String::from_utf8(message[..length].to_vec()).unwrap().lines().map(str::to_owned).collect()
+    }
+
+    /// Reads until a message has a line with this start, and returns the message.
+    fn expect(&self, start: &str) -> Vec<String> {
+        loop {
+            let message = self.next();
+            if message.iter().any(|line| line.starts_with(start)) {
+                return message;
+            }
+        }
+    }
+
+    /// Reads a reload from its begin to its end: its time, and the status lines in between.
+    fn expect_reload(&self) -> (u64, Vec<String>) {
+        let begin = self.expect("RELOADING=1");
+        let time = begin.iter().find_map(|line| line.strip_prefix("MONOTONIC_USEC=")).expect("the time of the reload");
+        let mut statuses = Vec::new();
+        loop {
+            let message = self.next();
+            if message.contains(&"READY=1".to_owned()) {
+                return (time.parse().unwrap(), statuses);
+            }
+            statuses.extend(message.iter().filter_map(|line| line.strip_prefix("STATUS=")).map(str::to_owned));
+        }
+    }
+}
+
+#[test]
+fn readiness_comes_when_the_listeners_listen() {
+    let manager = Manager::new();
+    let path = manager.directory.path().join("chat.sock");
+    let _daemon = manager.launch(&format!("[[listen]]\naddress = {path:?}\n"), |_| {});
+    manager.expect("READY=1");
+    UnixStream::connect(path).unwrap();
+    UnixStream::connect(manager.directory.path().join("run/admin.sock")).unwrap();
+}
+
+#[test]
+fn the_status_has_the_numbers_of_the_moment() {
+    let manager = Manager::new();
+    let daemon = manager.start(LISTENERS);
+    let mut ana = daemon.join("ana");
+    manager.expect("STATUS=1 users, 1 connections, 0 messages");
+    let _bo = daemon.join("bo");
+    ana.say("hello");
+    manager.expect("STATUS=2 users, 2 connections, 1 messages");
+}
+
+#[test]
+fn a_reload_is_told_from_its_begin_to_its_end() {
+    let manager = Manager::new();
+    let daemon = manager.start(&format!("{LISTENERS}[room]\ntopic = \"first\"\n"));
+    let mut ana = daemon.join("ana");
+
+    daemon.write_config(&format!("{LISTENERS}[room]\ntopic = \"second\"\n"));
+    daemon.signal("HUP");
+    let (first, _) = manager.expect_reload();
+    ana.expect("*** Topic: second");
+
+    daemon.write_config(&format!("{LISTENERS}[room]\ntopic = \"third\"\nsize = 3\n"));
+    daemon.signal("HUP");
+    let (second, statuses) = manager.expect_reload();
+    assert!(second > first, "MONOTONIC_USEC goes on");
+    let mistake = format!("{}:9:1: ", daemon.path("chatd.toml").display());
+    assert!(statuses.last().unwrap().contains(&format!("reload failed: {mistake}")), "{statuses:?}");
+    daemon.wait_for_log(&format!("WARN {mistake}"));
+    let mut bo = daemon.connect();
+    bo.say("bo");
+    bo.expect("*** Topic: second");
+
+    daemon.write_config(&format!("{LISTENERS}[room]\ntopic = \"fourth\"\n"));
+    daemon.signal("HUP");
+    let (_, statuses) = manager.expect_reload();
+    assert!(!statuses.last().unwrap().contains("reload"), "{statuses:?}");
+    ana.expect("*** Topic: fourth");
+}
+
+#[test]
+fn stopping_is_told() {
+    let manager = Manager::new();
+    let mut daemon = manager.start(LISTENERS);
+    daemon.signal("TERM");
+    manager.expect("STOPPING=1");
+    assert!(daemon.wait().success());
+}
+
+#[test]
+fn a_mistake_in_the_configuration_is_in_the_status() {
+    let manager = Manager::new();
+    let mut daemon = manager.launch("mistake = 1\n", |_| {});
+    manager.expect(&format!("STATUS={}:1:1: ", daemon.path("chatd.toml").display()));
+    assert_eq!(daemon.wait().code(), Some(78));
+}
+
+/// Also while every connection is in use: the accept loops wait then, and that is no hang.
+#[test]
+fn the_watchdog_is_fed() {
+    let manager = Manager::new();
+    let config = format!("{LISTENERS}[limits]\nconnections = 1\n");
+    let daemon = manager.launch(&config, |command| {
+        command.env("WATCHDOG_USEC", "100000");
+    });
+    manager.expect("READY=1");
+    manager.expect("WATCHDOG=1");
+    let mut ana = daemon.join("ana");
+    let waiting = [daemon.plain(), daemon.tls()].map(Client::plain);
+    daemon.wait_for_log_count("all 1 connections are in use; further clients wait", 2);
+    for _ in 0..5 {
+        manager.expect("WATCHDOG=1");
+    }
+    ana.say("/quit");
+    ana.rest();
+    drop(waiting);
+    let log = daemon.log_lines();
+    assert!(!log.iter().any(|line| line.contains("no progress")), "{log:?}");
+    let told = log.iter().filter(|line| line.contains("are in use")).count();
+    assert!(told <= 4, "it is said once for each client that waits: {log:?}");
+}
+
+/// Hands over sockets under their names, at most three, as systemd does: from descriptor 3 on, to the very process that
+/// `LISTEN_PID` names.
+fn launch_with(manager: &Manager, config: &str, sockets: Vec<(&str, OwnedFd)>) -> Daemon {
+    const ENTER: &str = r#"
+        exec 3<&0 4<&1 5<&2 </dev/null >/dev/null 2>"$1"
+        shift
+        LISTEN_PID=$$ exec "$@"
+    "#;
+    let log = manager.directory.path().join("log");
+    assert!(Command::new("mkfifo").arg(&log).status().unwrap().success());
+    let daemon = manager.launch(config, |command| {
+        let mut shell = Command::new("sh");
+        shell.args(["-euc", ENTER, "sh"]).arg(&log).arg(CHATD).args(command.get_args()).env_clear();
+        shell.envs(command.get_envs().filter_map(|(key, value)| Some((key, value?))));
+        let names: Vec<&str> = sockets.iter().map(|(name, _)| *name).collect();
+        shell.env("LISTEN_FDS", names.len().to_string()).env("LISTEN_FDNAMES", names.join(":"));
+        let mut sockets = sockets.into_iter();
+        let mut next = || sockets.next().map_or_else(Stdio::null, |(_, socket)| Stdio::from(socket));
+        shell.stdin(next()).stdout(next()).stderr(next());
+        assert!(sockets.next().is_none(), "there are only three standard streams to pass them on");
+        *command = shell;
+    });
+    daemon.read_log(File::open(log).unwrap());
+    daemon
+}
+
+fn tcp() -> (OwnedFd, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener.into(), address)
+}
+
+#[test]
+fn the_installed_configuration_takes_its_sockets_from_systemd() {
+    let manager = Manager::new();
+    let ((plain, plain_address), (tls, tls_address)) = (tcp(), tcp());
+    let admin_path = manager.directory.path().join("handed-over.sock");
+    let admin = UnixListener::bind(&admin_path).unwrap();
+    // This one comes before there is a daemon.
+    let mut early = Client::plain(plain_address);
+    early.say("early");
+
+    let sockets = vec![("admin", admin.into()), ("plain", plain), ("tls", tls)];
+    let daemon = launch_with(&manager, include_str!("../etc/chatd.toml"), sockets);
+    early.expect_start("*** Welcome to lobby, early.");
+    let mut late = Client::tls(tls_address);
+    late.login("late");
+    late.say("hello");
+    early.expect("late: hello");
+    let list = daemon.chatctl(&["list", "--socket", admin_path.to_str().unwrap()]);
+    assert_eq!(String::from_utf8(list.stdout).unwrap().lines().count(), 3);
+
+    // What was handed over is not ours to remove.
+    daemon.signal("TERM");
+    manager.expect("STOPPING=1");
+    early.rest();
+    assert!(admin_path.exists());
+}
+
+#[test]
+fn a_socket_that_is_wanted_but_not_handed_over() {
+    let manager = Manager::new();
+    let config = "[[listen]]\nsystemd = \"plain\"\n[[listen]]\nsystemd = \"tls\"\ntls = true\n";
+    let mut daemon = launch_with(&manager, config, vec![("plain", tcp().0), ("other", tcp().0)]);
+    let (status, log) = daemon.wait_with_log();
+    assert_eq!(status.code(), Some(69));
+    let sentence = "systemd handed over no socket named \"tls\", only \"other\", \"plain\": \
+        see FileDescriptorName= in its .socket unit";
+    assert!(log.last().unwrap().ends_with(sentence), "{log:?}");
+}
+
+#[test]
+fn without_any_handed_over_socket() {
+    let mut daemon = Daemon::launch("[[listen]]\nsystemd = \"plain\"\n", |_| {});
+    let (status, log) = daemon.wait_with_log();
+    assert_eq!(status.code(), Some(69));
+    assert!(log.last().unwrap().contains("systemd handed over no socket, but \"plain\" is wanted"), "{log:?}");
+}
+
+#[test]
+fn a_handed_over_socket_that_nobody_wants_is_warned_about() {
+    let manager = Manager::new();
+    let config = "[[listen]]\nsystemd = \"plain\"\n";
+    let daemon = launch_with(&manager, config, vec![("plain", tcp().0), ("spare", tcp().0)]);
+    daemon.wait_for_log("WARN the socket \"spare\" was handed over, but no listener takes it");
+    manager.expect("READY=1");
+}
