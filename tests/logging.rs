@@ -96,7 +96,7 @@ fn no_value_can_forge_a_line_or_grow_without_bound() {
 
 #[test]
 fn the_journal_has_the_fields_of_each_entry() {
-    let Some(journal) = Journal::new() else { return };
+    let journal = Journal::new();
     let output = scenario(journal.command(program()), "journal-entries").output().unwrap();
     assert!(output.status.success(), "{output:?}");
 
@@ -132,7 +132,7 @@ fn the_journal_has_the_fields_of_each_entry() {
 
 #[test]
 fn auto_is_the_journal_only_when_standard_error_leads_there() {
-    let Some(journal) = Journal::new() else { return };
+    let journal = Journal::new();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("stderr");
     for (matches, expected) in [(false, "1 line"), (true, "0 lines")] {
@@ -149,7 +149,7 @@ fn auto_is_the_journal_only_when_standard_error_leads_there() {
 
 #[test]
 fn a_configured_journal_that_is_not_there_is_an_error() {
-    let Some(journal) = Journal::new() else { return };
+    let journal = Journal::new();
     fs::remove_file(journal.path()).unwrap();
     let mut command = scenario(journal.command(program()), "no-journal");
     let (status, lines) = lines_of("no-journal", &mut command);
@@ -163,7 +163,7 @@ fn a_configured_journal_that_is_not_there_is_an_error() {
 
 #[test]
 fn a_journal_that_goes_away_before_the_first_entry_is_replaced_by_standard_error() {
-    let Some(journal) = Journal::new() else { return };
+    let journal = Journal::new();
     let (status, lines) = lines_of("vanishing", &mut scenario(journal.command(program()), "vanishing"));
     assert!(status, "{lines:?}");
     assert!(lines[0].starts_with("WARN the journal cannot be used, the log goes to standard error: "), "{lines:?}");
@@ -191,7 +191,7 @@ fn a_standard_error_that_nobody_reads_stops_nothing_and_the_loss_is_counted() {
 
 #[test]
 fn a_journal_that_does_not_read_stops_nothing_and_the_loss_is_counted() {
-    let Some(journal) = Journal::new() else { return };
+    let journal = Journal::new();
     let flood = Flood::start(&mut scenario(journal.command(program()), "flood-journal"));
     flood.wait_until_logged();
 

@@ -13,6 +13,7 @@ mod chatctl;
 mod config;
 mod dialect;
 mod exit;
+mod journal;
 mod log;
 mod logging;
 mod net;
