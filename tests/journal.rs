@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use chatd::log::events;
 use rustix::net::sockopt::{set_socket_linger, set_socket_recv_buffer_size};
 
+use crate::support::PATIENCE;
 use crate::support::client::Client;
 use crate::support::daemon::{CHATD, Daemon, LISTENERS, run_by};
 use crate::support::journal::{Entry, Journal};
@@ -348,4 +349,28 @@ fn a_journal_that_nobody_reads_does_not_stop_the_end() {
     assert_eq!(ana.next_line(), None);
     drop(ana);
     assert!(log.daemon.wait().success());
+}
+
+#[test]
+fn what_is_logged_while_there_is_no_journal_is_counted() {
+    let log = Logged::start("");
+    let (path, away) = (log.journal.path(), log.journal.path().with_extension("away"));
+    let (mut ana, ana_address) = log.join("ana");
+    log.expect_join("ana", &ana_address);
+    std::fs::rename(&path, &away).unwrap();
+    ana.say("/nick anna");
+    ana.expect("*** ana is now known as anna");
+    let lost = || {
+        let status = log.daemon.chatctl(&["status", "--json"]);
+        serde_json::from_slice::<serde_json::Value>(&status.stdout).unwrap()["log_lost"].as_u64().unwrap()
+    };
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while lost() == 0 {
+        assert!(std::time::Instant::now() < deadline, "never counted");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    std::fs::rename(&away, &path).unwrap();
+    ana.say("/nick ana");
+    assert_eq!(log.journal.next()["CHATD_EVENT"], "rename");
+    log.expect("lost", "4", "1 log entry was lost: the log could not keep up", &[]);
 }

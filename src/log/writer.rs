@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
 
 use super::events::{LOG_TARGET, LOST};
-use super::journal::Journal;
+use super::journal::{self, Journal};
 use super::{Front, QUEUE, Record, Settings, Target, Work, lock};
 
 /// Writes what comes until nobody can send any more.
@@ -89,6 +89,8 @@ impl Writer {
             }
         }
         if let Some(journal) = &self.journal {
+            // Its library does not say when nobody takes the entry.
+            journal::reachable()?;
             journal.write(record, addresses);
         }
         Ok(())
