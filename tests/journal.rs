@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use chatd::log::events;
+use rcgen::{CertificateParams, KeyPair};
 use rustix::net::sockopt::{set_socket_linger, set_socket_recv_buffer_size};
 
 use crate::support::PATIENCE;
@@ -373,4 +374,31 @@ fn what_is_logged_while_there_is_no_journal_is_counted() {
     ana.say("/nick ana");
     assert_eq!(log.journal.next()["CHATD_EVENT"], "rename");
     log.expect("lost", "4", "1 log entry was lost: the log could not keep up", &[]);
+}
+
+#[test]
+fn a_reload_that_wants_a_journal_where_there_is_none_changes_nothing() {
+    let log = Logged::start("[room]\ntopic = \"first\"\n");
+    let shown = || {
+        let client = Client::tls(log.tls);
+        client.tls_connection().peer_certificates().unwrap()[0].clone().into_owned()
+    };
+    let before = shown();
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
+    let (certificate_file, key_file) = (log.daemon.path("certificate.pem"), log.daemon.path("key.pem"));
+    std::fs::write(&certificate_file, certificate.pem()).unwrap();
+    std::fs::write(&key_file, key.serialize_pem()).unwrap();
+
+    std::fs::remove_file(log.journal.path()).unwrap();
+    let tls = format!("[tls]\ncertificate = {certificate_file:?}\nprivate-key = {key_file:?}\n");
+    log.daemon.write_config(&Logged::config(&format!("[room]\ntopic = \"second\"\n{tls}")));
+    let reload = log.daemon.chatctl(&["reload"]);
+    assert_eq!(reload.status.code(), Some(1));
+    let complaint = String::from_utf8(reload.stderr).unwrap();
+    assert!(complaint.contains("log.target is \"journal\" but no journal answers at "), "{complaint}");
+    assert_eq!(shown(), before);
+    let mut ana = Client::plain(log.plain);
+    ana.say("ana");
+    ana.expect("*** Topic: first");
 }

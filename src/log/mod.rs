@@ -74,14 +74,18 @@ pub fn start() -> Result<(), Error> {
 /// # Errors
 /// [`Error::Journal`]; then everything stays as it was.
 pub fn configure(log: &config::Log) -> Result<(), Error> {
-    let target = match log.target {
-        LogTarget::Auto => Target::auto(),
-        LogTarget::Journal => journal::reachable().map(|()| Target::Journal).map_err(Error::Journal)?,
-        LogTarget::Stderr => Target::Stderr,
-    };
-    FRONT.change(|settings| *settings = Settings { level: log.level, target, addresses: log.addresses });
+    let settings = Settings::of(log)?;
+    FRONT.change(|old| *old = settings);
     rebuild_interest_cache();
     Ok(())
+}
+
+/// Whether [`configure`] would work, without doing it.
+///
+/// # Errors
+/// Those of [`configure`].
+pub fn check(log: &config::Log) -> Result<(), Error> {
+    Settings::of(log).map(drop)
 }
 
 /// Watches events as they happen: every record that has a kind, whatever the level of the log, with its address.
@@ -128,6 +132,17 @@ struct Settings {
     level: Level,
     target: Target,
     addresses: bool,
+}
+
+impl Settings {
+    fn of(log: &config::Log) -> Result<Self, Error> {
+        let target = match log.target {
+            LogTarget::Auto => Target::auto(),
+            LogTarget::Journal => journal::reachable().map(|()| Target::Journal).map_err(Error::Journal)?,
+            LogTarget::Stderr => Target::Stderr,
+        };
+        Ok(Self { level: log.level, target, addresses: log.addresses })
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -156,6 +156,8 @@ impl Server {
             LoadError::Mistakes(mistakes) => mistakes.to_string().lines().map(str::to_owned).collect(),
             other => vec![other.to_string()],
         })?;
+        // Looked at before anything is put in force: all of it is, or nothing.
+        log::check(&new.log).map_err(|e| vec![e.to_string()])?;
         if let Some(tls) = &self.tls {
             tls.reload(new.tls.as_ref(), SystemTime::now()).map_err(|e| vec![e.to_string()])?;
             self.report_certificate();
