@@ -13,7 +13,7 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, HandshakeKind, NamedGroup, ProtocolVersion, SupportedProtocolVersion};
+use rustls::{ClientConfig, ClientConnection, HandshakeKind, NamedGroup, ProtocolVersion, SupportedProtocolVersion};
 use tempfile::TempDir;
 
 use crate::support::PATIENCE;
@@ -394,6 +394,33 @@ fn whoever_does_not_finish_the_handshake_holds_nobody_up_and_is_dropped() {
     ana.say("still here");
     ana.expect("ana: still here");
     drop((silent, halfway));
+}
+
+#[test]
+fn who_is_in_the_handshake_when_the_daemon_stops_does_not_come_in() {
+    let mut daemon = Daemon::start("");
+    let mut ana = daemon.join("ana");
+    let mut socket = TcpStream::connect(daemon.tls()).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut tls = ClientConnection::new(trusting(), "localhost".try_into().unwrap()).unwrap();
+    tls.write_tls(&mut socket).unwrap();
+    while !tls.wants_write() {
+        tls.read_tls(&mut socket).unwrap();
+        tls.process_new_packets().unwrap();
+    }
+
+    daemon.signal("TERM");
+    ana.expect_start("*** Goodbye: ");
+    // The last flight of the handshake comes too late, if there is still anybody to send it to.
+    let _ = tls.write_tls(&mut socket);
+    while tls.read_tls(&mut socket).is_ok_and(|length| length > 0) {
+        let state = tls.process_new_packets().unwrap();
+        assert_eq!(state.plaintext_bytes_to_read(), 0, "it was greeted");
+    }
+    drop(ana);
+    let (status, log) = daemon.wait_with_log();
+    assert!(status.success());
+    assert!(!log.iter().any(|line| line.contains("cut off")), "{log:?}");
 }
 
 #[test]
