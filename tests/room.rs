@@ -22,6 +22,17 @@ fn a_newcomer_is_greeted_named_and_told_who_is_here() {
 }
 
 #[test]
+fn who_says_everything_at_once_and_quits_reads_it_to_the_end() {
+    let daemon = Daemon::start("");
+    let mut ana = daemon.connect();
+    ana.send("ana\nhello\n/quit\n");
+    ana.expect("*** Topic: Welcome to the lobby");
+    ana.expect_next("ana: hello");
+    ana.expect_next("*** Goodbye: quit.");
+    assert!(ana.rest().is_empty());
+}
+
+#[test]
 fn everybody_sees_the_same_lines_in_the_same_order() {
     let daemon = Daemon::start(FAST);
     let mut clients: Vec<_> = (0..50).map(|i| daemon.join(&format!("user{i}"))).collect();

@@ -214,7 +214,9 @@ impl Session {
             state.output.abandon();
             stop = state.output.position();
         } else if let Some(feed) = state.feed {
-            state.output.resume(|position| room.resume(feed, position));
+            // Frozen in any case: no round will give this session what is still open now.
+            let block = room.resume(feed, state.output.position());
+            state.output.resume(|_| block);
         }
         drop(room);
         if let Some(dialect) = &mut state.dialect {
