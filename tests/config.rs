@@ -7,6 +7,7 @@ use std::time::Duration;
 use chatd::config::file::{LoadError, keys, load, parse};
 use chatd::config::{ClientCertificates, Config, Endpoint, Listen, LogTarget, Mistake, Tls};
 use chatd::dialect::Protocol;
+use chatd::dialect::classic::Description;
 use chatd::directories::Directories;
 use proptest::prelude::*;
 
@@ -166,7 +167,7 @@ addresses = "no"
 8:1: this listener has neither `address` nor `systemd`; write one, such as address = "127.0.0.1:6667"
 9:1: unknown key `adress` in [listen]; did you mean `address`?
 12:11: listen.address must be "host:port" such as "127.0.0.1:6667" or "[::]:6667", or the absolute path of a Unix socket (at most 107 bytes), not "6667"
-13:12: listen.protocol must be "auto" or "text", not "irk"
+13:12: listen.protocol must be "auto", "text", "classic" or "podsixnet", not "irk"
 14:7: listen.tls must be true or false, not 1
 18:1: `systemd` takes the place of `address`; remove one of the two
 21:1: `certificate` means nothing without `private-key`; write both or remove it
@@ -429,6 +430,73 @@ fn the_sample_as_installed_takes_its_sockets_from_systemd_and_is_otherwise_the_d
     assert_eq!(config, default);
 }
 
+/// What a classic listener with these keys speaks.
+fn classic(keys: &str) -> Option<Protocol> {
+    good(&format!("[[listen]]\naddress = 'a:1'\nprotocol = 'classic'\n{keys}\n")).listen.remove(0).protocol
+}
+
+#[test]
+fn a_classic_listener_is_a_preset_with_changes() {
+    let Some(Protocol::Classic(nic)) = classic("preset = 'nic'") else { panic!("no classic listener") };
+    let changes = "preset = 'nic'\n[listen.classic]\nkeyword = 'NICK'\nline = '<{name}> {text}'\nbuffer = 512\n\
+                   quiet = '100ms'\nline-ending = \"\\n\"\necho = false";
+    let Some(Protocol::Classic(changed)) = classic(changes) else { panic!("no classic listener") };
+    let expected = Description {
+        keyword: "NICK".into(),
+        line: "<{name}> {text}".into(),
+        buffer: 512,
+        quiet: Duration::from_millis(100),
+        line_ending: "\n",
+        echo: false,
+        ..Description::clone(&nic)
+    };
+    assert_eq!(*changed, expected);
+}
+
+#[test]
+fn mistakes_of_a_classic_listener_have_their_places() {
+    let text = "\
+[[listen]]
+address = 'a:1'
+protocol = 'classic'
+preset = 'nick'
+[listen.classic]
+keywords = 'NICK'
+line = 'somebody: {text}'
+join = '{nome} ha entrado'
+line-ending = 'lf'
+buffer = 100
+[[listen]]
+address = 'a:2'
+preset = 'nic'
+podsixnet-version = '1.0'
+[listen.classic]
+echo = 'yes'
+[[listen]]
+address = 'a:3'
+protocol = 'classic'
+[[listen]]
+address = 'a:4'
+protocol = 'classic'
+preset = 'chatter'
+classic.keyword = 'NICK'
+";
+    let expected = r#"4:10: listen.preset must be "chatter", "keyword", "quit-echo", "user-quit" or "nic", not "nick"
+6:1: unknown key `keywords` in [listen.classic]; did you mean `keyword`?
+7:8: listen.classic.line must be text of at most 200 bytes without control characters but line ends, with exactly one {name} and {text}, not "somebody: {text}"
+8:8: listen.classic.join must be text of at most 200 bytes without control characters but line ends, with no placeholder but {name}, not "{nome} ha entrado"
+9:15: listen.classic.line-ending must be "", "\n" or "\r\n", not "lf"
+10:10: listen.classic.buffer must be a size from 512 bytes to 64KiB such as "64KiB", not 100
+13:1: `preset` means nothing without protocol = "classic"; write both or remove it
+14:1: `podsixnet-version` means nothing without protocol = "podsixnet"; write both or remove it
+14:21: listen.podsixnet-version must be "auto", "0.9" or "0.11", not "1.0"
+15:9: `classic` means nothing without protocol = "classic"; write both or remove it
+16:8: listen.classic.echo must be true or false, not "yes"
+17:1: protocol = "classic" needs a `preset`: "chatter", "keyword", "quit-echo", "user-quit", "nic"
+24:9: a client is sent either `greeting` or `keyword`; make the other one """#;
+    assert_eq!(mistakes(text).join("\n"), expected);
+}
+
 #[test]
 fn the_sample_uncommented_is_the_default_with_a_certificate() {
     // What is active in the sample, systemd's sockets, stands where the comments have addresses.
@@ -437,6 +505,15 @@ fn the_sample_uncommented_is_the_default_with_a_certificate() {
     let mut config = good(&text.join("\n"));
     let tls = config.tls.take().unwrap();
     assert_eq!(tls.certificate, PathBuf::from("/etc/chatd/tls/fullchain.pem"));
+    let for_classes = config.listen.split_off(2);
+    let preset = |name: &str| classic(&format!("preset = '{name}'"));
+    assert_eq!(for_classes[0].protocol, preset("chatter"), "with all its words");
+    assert_eq!(for_classes[1].protocol, preset("keyword"));
+    assert_eq!(for_classes[2].protocol, preset("quit-echo"));
+    assert_eq!(for_classes[3].protocol, preset("user-quit"));
+    let nick = classic("preset = 'nic'\nclassic.keyword = 'NICK'\nclassic.encoding = 'ascii'");
+    assert_eq!(for_classes[4].protocol, nick);
+    assert_eq!(Protocol::name(for_classes[5].protocol.as_ref()), "podsixnet");
     assert_eq!(config, good(""));
 }
 
@@ -467,9 +544,9 @@ fn the_examples_of_the_man_page_are_good() {
         .skip(1)
         .map(|rest| rest.split(".Ed\n").next().unwrap())
         .collect();
-    assert_eq!(examples.len(), 2);
+    assert_eq!(examples.len(), 3);
     for example in examples {
-        good(example);
+        good(&example.replace("\\e", "\\"));
     }
 }
 

@@ -10,6 +10,7 @@
 
 mod admin;
 mod chatctl;
+mod classic;
 mod config;
 mod dialect;
 mod exit;

@@ -7,6 +7,8 @@ use std::borrow::Cow;
 pub enum Command<'a> {
     /// Be known by this name from now on: the first one is the login.
     Name(Cow<'a, str>),
+    /// Be known by this name, or by the first free one that is made of it and a number.
+    Guest(Cow<'a, str>),
     /// Say this to everybody.
     Say(Cow<'a, str>),
     /// Do this: `/me`.

@@ -12,8 +12,7 @@ use tracing::Level;
 use super::mistake::{Lines, Mistake, Mistakes};
 use super::reader::{self, Key, Section};
 use super::value::{self, Read};
-use super::{Admin, ClientCertificates, Config, Endpoint, Limits, Listen, Log, LogTarget, Room, Tls};
-use crate::dialect::Protocol;
+use super::{Admin, ClientCertificates, Config, Endpoint, Limits, Log, LogTarget, Room, Tls, listen};
 use crate::directories::Directories;
 
 /// Where the file is when nobody says otherwise.
@@ -128,7 +127,8 @@ fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
 fn config(document: &mut Section<'_, '_>, directories: &Directories) -> Option<Config> {
     let mut endpoints = Endpoints::default();
     let room = document.section("room", room);
-    let listen = document.sections("listen", LISTENERS, MOST_LISTENERS, |section| listen(section, &mut endpoints));
+    let listen =
+        document.sections("listen", LISTENERS, MOST_LISTENERS, |section| listen::listen(section, &mut endpoints));
     let tls = document.section("tls", tls);
     let admin = document.section("admin", |section| admin(section, &mut endpoints, directories));
     let limits = document.section("limits", limits);
@@ -142,19 +142,6 @@ fn room(room: &mut Section<'_, '_>) -> Option<Room> {
     let topic = room.value("topic", "\"Welcome to the lobby\"", value::one_line(390));
     let history = room.value("history", "50", value::number(0..=10_000));
     Some(Room { name: name?, topic: topic?, history: history? })
-}
-
-fn listen(listen: &mut Section<'_, '_>, endpoints: &mut Endpoints) -> Option<Listen> {
-    let endpoint = endpoints.read(listen, "address", value::address);
-    let protocol = listen.value("protocol", "\"auto\"", value::choice(Protocol::CHOICES));
-    let tls = listen.value("tls", "false", value::boolean);
-    let endpoint = endpoint?.or_else(|| {
-        listen.lacks(
-            "this listener has neither `address` nor `systemd`; write one, such as address = \"127.0.0.1:6667\"",
-        );
-        None
-    });
-    Some(Listen { endpoint: endpoint?, protocol: protocol?, tls: tls? })
 }
 
 /// `Some(None)`: nothing is configured, and a self-signed certificate is to be made.
@@ -234,11 +221,11 @@ fn log(log: &mut Section<'_, '_>) -> Option<Log> {
 
 /// The endpoints read so far, each with its line: none may be used twice.
 #[derive(Default)]
-struct Endpoints(Vec<(Endpoint, usize)>);
+pub(super) struct Endpoints(Vec<(Endpoint, usize)>);
 
 impl Endpoints {
     /// Reads the endpoint of a section: `systemd`, or else `key` by `kind`. `Some(None)` when there is neither.
-    fn read(
+    pub(super) fn read(
         &mut self,
         section: &mut Section<'_, '_>,
         key: &'static str,

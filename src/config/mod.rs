@@ -4,6 +4,7 @@
 //! a socket, looks at the files that it names, or knows how a value is used.
 
 pub mod file;
+mod listen;
 mod mistake;
 mod reader;
 mod syntax;

@@ -104,8 +104,18 @@ impl<'r> Section<'r, '_> {
 
     /// Reads a `[name]` section by `read`; one that is left out is empty.
     pub(super) fn section<T>(&mut self, name: &'static str, read: impl FnOnce(&mut Section<'_, '_>) -> T) -> T {
+        self.subsection(name, name, read)
+    }
+
+    /// The same for a section within this one, whose whole name is `name`.
+    pub(super) fn subsection<T>(
+        &mut self,
+        key: &'static str,
+        name: &'static str,
+        read: impl FnOnce(&mut Section<'_, '_>) -> T,
+    ) -> T {
         let empty = DeTable::new();
-        let (table, offset) = match self.ask(name).map(|value| (value.get_ref(), value.span().start)) {
+        let (table, offset) = match self.ask(key).map(|value| (value.get_ref(), value.span().start)) {
             Some((DeValue::Table(table), offset)) => (table, offset),
             Some((DeValue::Array(_), offset)) => {
                 self.reader.mistake(offset, format!("there is only one {name}: write [{name}] with single brackets"));

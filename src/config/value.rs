@@ -1,6 +1,7 @@
 //! What a value may be. Each function here reads one kind of value, or says what it must be: a phrase that completes
 //! "KEY must be …". Knows no keys and no positions.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -11,6 +12,7 @@ use bytesize::ByteSize;
 use toml::de::DeValue;
 
 use super::Endpoint;
+use crate::dialect::classic::{self, MAX_TEMPLATE};
 
 /// A value, or what it must be.
 pub(super) type Read<T> = Result<T, String>;
@@ -62,7 +64,7 @@ pub(super) fn choice<T: Copy>(choices: &'static [(&'static str, T)]) -> impl Fn(
     move |value| {
         let chosen = value.as_str().and_then(|text| choices.iter().find(|(name, _)| *name == text));
         chosen.map(|(_, chosen)| *chosen).ok_or_else(|| {
-            let names: Vec<String> = choices.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+            let names: Vec<String> = choices.iter().map(|(name, _)| format!("\"{}\"", name.escape_debug())).collect();
             match names.split_last() {
                 Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
                 _ => names.concat(),
@@ -85,6 +87,44 @@ pub(super) fn one_line(longest: usize) -> impl Fn(&DeValue<'_>) -> Read<String> 
     move |value| {
         text(value, |line| line.len() <= longest && !line.contains(char::is_control))
             .ok_or_else(|| format!("one line of at most {longest} bytes without control characters"))
+    }
+}
+
+/// Words that a client is sent as they stand.
+pub(super) fn words(value: &DeValue<'_>) -> Read<Cow<'static, str>> {
+    text(value, |words| words.len() <= MAX_TEMPLATE && !words.contains(char::is_control))
+        .map(Cow::Owned)
+        .ok_or_else(|| format!("text of at most {MAX_TEMPLATE} bytes without control characters"))
+}
+
+/// Words that a client is sent with something in the place of each of the `known` placeholders; `needed` are those that
+/// must be there.
+pub(super) fn template(
+    known: &'static [&'static str],
+    needed: &'static [&'static str],
+) -> impl Fn(&DeValue<'_>) -> Read<Cow<'static, str>> {
+    let braced = |names: &[&str]| names.iter().map(|name| format!("{{{name}}}")).collect::<Vec<_>>().join(" and ");
+    move |value| {
+        let allowed = |template: &str| {
+            let found: Vec<&str> = classic::pieces(template)
+                .filter_map(|piece| match piece {
+                    classic::Piece::Text(_) => None,
+                    classic::Piece::Placeholder(name) => Some(name),
+                })
+                .collect();
+            template.len() <= MAX_TEMPLATE
+                && !template.contains(|c: char| c.is_control() && c != '\n' && c != '\r')
+                && found.iter().all(|name| known.contains(name))
+                && needed.iter().all(|name| found.iter().filter(|found| *found == name).count() == 1)
+        };
+        text(value, allowed).map(Cow::Owned).ok_or_else(|| {
+            let placeholders = match (needed, known) {
+                ([], []) => "with no placeholder".to_owned(),
+                ([], known) => format!("with no placeholder but {}", braced(known)),
+                (needed, _) => format!("with exactly one {}", braced(needed)),
+            };
+            format!("text of at most {MAX_TEMPLATE} bytes without control characters but line ends, {placeholders}")
+        })
     }
 }
 

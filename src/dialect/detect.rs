@@ -6,7 +6,7 @@ use super::Protocol;
 pub const ENOUGH: usize = 1024;
 
 /// What the first bytes say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// Not clear yet: more bytes, or silence, will tell.
     Wait,

@@ -4,11 +4,14 @@
 //! goes out, an answer comes in. A new dialect is one file here, one line in [`Protocol`]'s table and, if clients can
 //! be told by their first words, one in [`detect`].
 
+pub mod classic;
 pub mod detect;
 mod lines;
+pub mod podsixnet;
 pub mod text;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::chat::{Command, Form, Now, Reason, Reply};
 pub use lines::{Line, Lines};
@@ -23,6 +26,9 @@ pub enum Input<'a> {
     /// There is no whole message in the input any more; what is left of it is kept.
     Incomplete,
 }
+
+/// Ends every message of a dialect that is [paced](Dialect::pace), and is not sent itself. No text contains it.
+pub const END: u8 = 0;
 
 /// One client's side of a conversation.
 pub trait Dialect: Send {
@@ -50,6 +56,12 @@ pub trait Dialect: Send {
         true
     }
 
+    /// How long to wait between two messages to a client that cannot tell by itself where one ends. Then each is sent
+    /// alone, and everything that the dialect and its form write ends with [`END`], message by message.
+    fn pace(&self) -> Option<Duration> {
+        None
+    }
+
     /// Puts the room's answer into words.
     fn reply(&mut self, reply: Reply<'_>, out: &mut Vec<u8>);
 
@@ -57,28 +69,60 @@ pub trait Dialect: Send {
     fn form(&self) -> Arc<dyn Form>;
 }
 
-/// The protocols that a listener can be told to speak, or that can be found out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A protocol that a client speaks, and what a listener says of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Protocol {
     /// Lines of text, for `nc`, `telnet`, `openssl s_client` and scripts.
     Text,
+    /// The unframed protocols of networking courses, in this variety.
+    Classic(Arc<classic::Description>),
+    /// The library PodSixNet.
+    PodSixNet(Arc<podsixnet::Variety>),
+}
+
+/// What a listener can be told to speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice {
+    /// Found out for each client.
+    Auto,
+    /// [`Protocol::Text`]
+    Text,
+    /// [`Protocol::Classic`]
+    Classic,
+    /// [`Protocol::PodSixNet`]
+    PodSixNet,
+}
+
+impl Choice {
+    /// Every choice, by the name that the configuration, the journal and `chatctl list` have for it.
+    pub const ALL: &[(&str, Choice)] = &[
+        ("auto", Choice::Auto),
+        ("text", Choice::Text),
+        ("classic", Choice::Classic),
+        ("podsixnet", Choice::PodSixNet),
+    ];
 }
 
 impl Protocol {
-    /// What a listener can be told to speak, by the configuration's names; with `auto` it is found out for each client.
-    pub const CHOICES: &[(&str, Option<Protocol>)] = &[("auto", None), ("text", Some(Protocol::Text))];
-
-    /// The name of a choice in the configuration, the journal and `chatctl list`.
+    /// The name of a protocol; without one it is found out.
     #[must_use]
-    pub fn name(choice: Option<Protocol>) -> &'static str {
-        Protocol::CHOICES.iter().find(|(_, chosen)| *chosen == choice).map_or("", |(name, _)| name)
+    pub fn name(protocol: Option<&Protocol>) -> &'static str {
+        let choice = match protocol {
+            None => Choice::Auto,
+            Some(Protocol::Text) => Choice::Text,
+            Some(Protocol::Classic(_)) => Choice::Classic,
+            Some(Protocol::PodSixNet(_)) => Choice::PodSixNet,
+        };
+        Choice::ALL.iter().find(|(_, known)| *known == choice).map_or("", |(name, _)| name)
     }
 
     /// A new client's dialect. `line_length`: bytes of one message.
     #[must_use]
-    pub fn speak(self, line_length: usize) -> Box<dyn Dialect> {
+    pub fn speak(&self, now: Now, line_length: usize) -> Box<dyn Dialect> {
         match self {
             Protocol::Text => Box::new(text::Text::new(line_length)),
+            Protocol::Classic(description) => Box::new(classic::Classic::new(description.clone(), line_length)),
+            Protocol::PodSixNet(variety) => Box::new(podsixnet::PodSixNet::new(variety.clone(), now, line_length)),
         }
     }
 }

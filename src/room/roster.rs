@@ -70,6 +70,13 @@ impl<M> Roster<M> {
         self.members.get(nick.key())
     }
 
+    /// The first name that nobody has: `base`, or `base` and a number from 2 on. `None` if they are no names.
+    #[must_use]
+    pub fn free(&self, base: &str) -> Option<Nick> {
+        let mut names = (1_usize..).map(|n| if n == 1 { Nick::new(base) } else { Nick::new(&format!("{base}{n}")) });
+        names.find(|name| name.as_ref().map_or(true, |name| self.find(name).is_none()))?.ok()
+    }
+
     /// Everybody, in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = &Member<M>> {
         self.members.values()

@@ -73,7 +73,7 @@ fn welcome(server: &Arc<Server>, stream: Stream, address: Address, how: &config:
         refuse(server, address, how.tls, "connections-per-address", "too many connections come from this address");
         return;
     };
-    let protocol = how.protocol;
+    let protocol = how.protocol.clone();
     match &server.tls {
         Some(tls) if how.tls => {
             server.refresh_certificate();

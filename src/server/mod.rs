@@ -95,7 +95,7 @@ impl Server {
         };
         let listening = bound.iter().map(|(listener, how)| types::Listener {
             address: listener.description(),
-            protocol: Protocol::name(how.protocol).to_owned(),
+            protocol: Protocol::name(how.protocol.as_ref()).to_owned(),
             tls: how.tls,
         });
         Server {

@@ -9,7 +9,7 @@ use rustls::ServerConnection;
 use tracing::info;
 
 use super::output::Output;
-use super::{Context, Mail, Phase, Session, State, count, transport};
+use super::{Context, Mail, Phase, Session, State, count, micros, transport};
 use crate::chat::{Command, Event, Nick, Now, Reason, Refusal, Reply};
 use crate::config::Limits;
 use crate::dialect::detect::{ENOUGH, Verdict, detect};
@@ -129,7 +129,10 @@ impl Session {
 
     /// Begins to speak a protocol, with its greeting.
     pub(super) fn speak(&self, turn: Turn<'_>, state: &mut State, protocol: Protocol) {
-        let mut dialect = protocol.speak(turn.limits.line_length);
+        let mut dialect = protocol.speak(turn.now, turn.limits.line_length);
+        if let Some(gap) = dialect.pace() {
+            state.output.keep_apart(micros(gap));
+        }
         let mut greeting = Vec::new();
         dialect.greet(turn.context.room.lock().name(), &mut greeting);
         state.output.post(0, &greeting);
@@ -164,6 +167,12 @@ impl Session {
 
     /// A time limit of the dialect's own has come.
     pub(super) fn expire(self: &Arc<Self>, turn: Turn<'_>, state: &mut State) -> Result<(), Reason> {
+        if let Err(resume) = state.rate.allows(turn.now, turn.limits) {
+            // It may be a message that the client's silence has completed.
+            count(&turn.context.counters.message_rate);
+            state.resume = Some(resume);
+            return Ok(());
+        }
         let Some(dialect) = &mut state.dialect else { return Ok(()) };
         let mut answers = Vec::new();
         let input = dialect.expire(turn.now, &mut answers);
@@ -224,6 +233,15 @@ impl Session {
                     dialect.reply(Reply::Refused(&refusal), answers);
                 }
             }
+            (Command::Guest(base), None) => {
+                if let Some(nick) = room.roster().free(&base)
+                    && let Err(refusal) = self.name(state, room, now, nick.as_str(), answers)
+                    && let Some(dialect) = &mut state.dialect
+                {
+                    dialect.reply(Reply::Refused(&refusal), answers);
+                }
+            }
+            (Command::Guest(_), Some(_)) => {}
             (Command::Who, _) => dialect.reply(Reply::Who(room.names()), answers),
             (Command::Topic, _) => dialect.reply(Reply::Topic(room.topic()), answers),
             // Whoever has no name is not heard; their dialect asks them for one.

@@ -155,6 +155,11 @@ impl Session {
         }
         self.read_ready(turn, state, cx)?;
         let State { output, tls, .. } = state;
+        if output.is_paced() {
+            // What is left has an alarm, or waits for the socket.
+            let _ = output.poll_paced(&self.stream, tls, u64::MAX, now, cx).map_err(broken)?;
+            return Ok(());
+        }
         if !output.is_blocked() {
             // Its own answers; the feed is the delivery's affair.
             output.send(&self.stream, tls, output.position()).map_err(broken)?;
@@ -238,7 +243,8 @@ fn set_alarm(context: &Context, state: &mut State, now: Now, slot: usize, cx: &T
     if state.alarm.is_some_and(|alarm| alarm <= now.ticks) {
         state.alarm = None;
     }
-    let next = state.resume.into_iter().chain(state.deadline).chain(due(state)).min();
+    let times = [state.resume, state.deadline, due(state), state.output.due()];
+    let next = times.into_iter().flatten().min();
     if state.alarm.is_some_and(|alarm| next.is_some_and(|next| alarm <= next)) {
         return;
     }
@@ -250,10 +256,10 @@ fn set_alarm(context: &Context, state: &mut State, now: Now, slot: usize, cx: &T
     }
 }
 
-/// The dialect's own next time limit, while the client may still do something about it.
+/// The dialect's own next time limit, while the client may still do something about it. Over its rate it may not.
 fn due(state: &State) -> Option<u64> {
-    let closing = matches!(state.phase, Phase::Closing(_));
-    state.dialect.as_ref().filter(|_| !closing).and_then(|dialect| dialect.due())
+    let waiting = matches!(state.phase, Phase::Closing(_)) || state.resume.is_some();
+    state.dialect.as_ref().filter(|_| !waiting).and_then(|dialect| dialect.due())
 }
 
 /// What a session's end needs of it.
@@ -276,6 +282,13 @@ impl Closing {
             self.peer_ended = input::discard(end.stream, end.tls)?;
         }
         while !self.ended {
+            if end.output.is_paced() {
+                if end.output.poll_paced(end.stream, end.tls, self.stop, now, cx)?.is_pending() {
+                    return Ok(Poll::Pending);
+                }
+                self.ended = end.output.end(end.stream, end.tls)?;
+                continue;
+            }
             if end.output.is_blocked() && end.stream.poll_write_ready(cx)?.is_pending() {
                 return Ok(Poll::Pending);
             }

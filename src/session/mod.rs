@@ -175,7 +175,7 @@ impl Session {
     /// The name of what it speaks; empty until that is known.
     #[must_use]
     pub fn protocol(&self) -> &'static str {
-        Protocol::name(self.protocol.get().copied())
+        Protocol::name(self.protocol.get())
     }
 
     /// Tells the journal that its client has left the room.

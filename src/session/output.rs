@@ -3,15 +3,20 @@
 //! An answer stands in the feed where it was asked for: everything that happened before comes before it. The outbox
 //! is therefore a list of edits of the feed, and no second queue that could overtake the first. A line of the feed that
 //! this one client is not to see (its own, in a dialect without echo) is an edit as well.
+//!
+//! A client that cannot tell where a message ends is sent each one apart, by its session's own task: such a session
+//! counts as blocked all the time, so that the delivery leaves it alone.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use rustls::ServerConnection;
 
 use super::transport;
+use crate::chat::Now;
+use crate::dialect::END;
 use crate::net::Stream;
 use crate::room::Block;
 
@@ -31,6 +36,17 @@ pub struct Output {
     edits: VecDeque<Edit>,
     /// The socket is full: the session's own task goes on when there is room.
     blocked: bool,
+    /// Each message is sent apart.
+    pace: Option<Box<Pace>>,
+}
+
+/// How messages are kept apart.
+#[derive(Clone, Copy)]
+struct Pace {
+    /// Ticks from one message to the next.
+    gap: u64,
+    /// When the next message may be sent; `None`: at once.
+    next: Option<u64>,
 }
 
 /// When everything before `at` is sent: a piece of the outbox comes, and then a piece of the feed is left out.
@@ -73,7 +89,8 @@ impl Output {
 
     /// Forgets all that is not sent: the session is too far behind to be sent it. The log is free of it at once.
     pub fn abandon(&mut self) {
-        *self = Output { position: self.position, blocked: self.blocked, ..Output::default() };
+        let pace = self.pace.take();
+        *self = Output { position: self.position, blocked: self.blocked, pace, ..Output::default() };
     }
 
     /// The position up to which the feed has been sent.
@@ -86,6 +103,24 @@ impl Output {
     #[must_use]
     pub fn is_blocked(&self) -> bool {
         self.blocked
+    }
+
+    /// From now on every message is sent apart, `gap` ticks after the one before.
+    pub fn keep_apart(&mut self, gap: u64) {
+        self.blocked = true;
+        self.pace = Some(Box::new(Pace { gap, next: None }));
+    }
+
+    /// Whether every message is sent apart.
+    #[must_use]
+    pub fn is_paced(&self) -> bool {
+        self.pace.is_some()
+    }
+
+    /// When the next message may be sent, in ticks, if one has been sent and its gap is not over.
+    #[must_use]
+    pub fn due(&self) -> Option<u64> {
+        self.pace.as_ref().and_then(|pace| pace.next)
     }
 
     /// Bytes not sent yet of a feed that ends at `end`, and of the outbox.
@@ -132,12 +167,83 @@ impl Output {
     /// The socket's, when the connection is broken.
     pub fn send(&mut self, stream: &Stream, tls: &mut Option<Box<ServerConnection>>, stop: u64) -> io::Result<()> {
         self.blocked = self.send_pieces(stream, tls, stop)?.is_pending();
+        self.release();
+        Ok(())
+    }
+
+    /// Sends the messages of a paced session up to feed position `stop`, each in its time. Pending: the next one's time
+    /// has not come, or the socket is full.
+    ///
+    /// # Errors
+    /// The socket's, when the connection is broken.
+    pub fn poll_paced(
+        &mut self,
+        stream: &Stream,
+        tls: &mut Option<Box<ServerConnection>>,
+        stop: u64,
+        now: Now,
+        cx: &mut Context<'_>,
+    ) -> io::Result<Poll<()>> {
+        loop {
+            if transport::has_unsent(tls) && transport::flush(stream, tls)?.is_pending() {
+                if stream.poll_write_ready(cx)?.is_pending() {
+                    return Ok(Poll::Pending);
+                }
+                continue;
+            }
+            let Some(Pace { gap, next }) = self.pace.as_deref().copied() else { return Ok(Poll::Ready(())) };
+            if next.is_some_and(|next| now.ticks < next) {
+                return Ok(Poll::Pending);
+            }
+            let message = self.next_message(stop);
+            self.set_next(None);
+            let Some(message) = message else {
+                self.advance(0, stop);
+                self.release();
+                return Ok(Poll::Ready(()));
+            };
+            if stream.poll_write_ready(cx)?.is_pending() {
+                return Ok(Poll::Pending);
+            }
+            let sent = match transport::write(stream, tls, &[IoSlice::new(&message)]) {
+                Err(e) if e.kind() == ErrorKind::WouldBlock => continue,
+                sent => sent?,
+            };
+            if sent == message.len() {
+                self.advance(sent + 1, stop);
+                self.set_next(Some(now.ticks + gap));
+            } else {
+                self.advance(sent, stop);
+            }
+        }
+    }
+
+    /// The next message, or the rest of it, without its [`END`].
+    fn next_message(&self, stop: u64) -> Option<Vec<u8>> {
+        let (slices, total) = self.gather(stop);
+        let mut message = Vec::new();
+        for slice in &slices {
+            let end = memchr::memchr(END, slice);
+            message.extend_from_slice(slice.get(..end.unwrap_or(slice.len())).unwrap_or_default());
+            if end.is_some() {
+                break;
+            }
+        }
+        (total > 0).then_some(message)
+    }
+
+    fn set_next(&mut self, next: Option<u64>) {
+        if let Some(pace) = &mut self.pace {
+            pace.next = next;
+        }
+    }
+
+    /// A burst of answers must not stay in memory.
+    fn release(&mut self) {
         if self.edits.is_empty() {
-            // A burst of answers must not stay in memory.
             self.edits = VecDeque::new();
             self.outbox = VecDeque::new();
         }
-        Ok(())
     }
 
     /// Ends our side, once everything is sent. Says whether that is done, or the socket was full.

@@ -123,6 +123,13 @@ impl Daemon {
         self.address(true)
     }
 
+    /// The addresses of all TCP listeners, in the order of the configuration.
+    pub fn listeners(&self) -> Vec<SocketAddr> {
+        let lines = self.log_lines();
+        let addresses = lines.iter().filter_map(|line| line.split_once("listening on ").map(|(_, rest)| rest));
+        addresses.filter_map(|rest| rest.split(' ').next()?.parse().ok()).collect()
+    }
+
     fn address(&self, tls: bool) -> SocketAddr {
         let found = self.log.wait(|lines| {
             let mut addresses = lines.iter().filter_map(|line| line.split_once("listening on ").map(|(_, rest)| rest));

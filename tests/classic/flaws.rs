@@ -1,0 +1,111 @@
+//! What the exercises' own servers get wrong, and this one does not.
+
+use std::io::Write as _;
+
+use super::{Raw, daemon};
+use crate::support::daemon::Daemon;
+
+fn users(daemon: &Daemon) -> String {
+    String::from_utf8(daemon.chatctl(&["--json", "list"]).stdout).unwrap()
+}
+
+fn cpu_ticks(daemon: &Daemon) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", daemon.pid())).unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+fn join(address: std::net::SocketAddr, name: &str) -> Raw {
+    let mut client = Raw::connect(address);
+    client.expect_next("NIC");
+    client.send(name);
+    client.expect_next(&format!("{name} joined the chat 😀\n"));
+    client.expect_next("Connected to the server.");
+    client
+}
+
+#[test]
+fn an_orderly_close_is_a_leave_and_the_daemon_rests_afterwards() {
+    let (daemon, address) = daemon("preset = 'nic'", "");
+    let mut watcher = daemon.join("watcher");
+    for n in 0..10 {
+        drop(join(address, &format!("user{n}")));
+        watcher.expect(&format!("*** user{n} has left (connection closed)"));
+    }
+    let before = cpu_ticks(&daemon);
+    // Somebody else's whole visit, during which ten empty reads for ever would burn the processor.
+    drop(join(address, "last"));
+    watcher.expect("*** last has left (connection closed)");
+    assert!(cpu_ticks(&daemon) - before < 20, "the daemon is busy with clients that are gone");
+}
+
+#[test]
+fn a_reset_leaves_no_ghost() {
+    let (daemon, address) = daemon("preset = 'nic'", "");
+    let mut watcher = daemon.join("watcher");
+    let client = join(address, "ana");
+    rustix::net::sockopt::set_socket_linger(&client.0, Some(std::time::Duration::ZERO)).unwrap();
+    drop(client);
+    watcher.expect("*** ana has left (connection broken: connection reset)");
+    assert!(!users(&daemon).contains("ana"));
+    join(address, "ana");
+}
+
+#[test]
+fn one_silent_client_does_not_keep_others_out() {
+    let (_daemon, address) = daemon("preset = 'nic'", "");
+    let _silent: Vec<Raw> = (0..20).map(|_| Raw::connect(address)).collect();
+    join(address, "ana");
+}
+
+#[test]
+fn a_name_is_taken_once_and_its_client_can_choose_again() {
+    let (daemon, address) = daemon("preset = 'nic'", "");
+    let mut ana = join(address, "ana");
+    let mut second = Raw::connect(address);
+    second.expect_next("NIC");
+    second.send("ANA");
+    second.expect_next("*** The name ANA is taken. Send another one.\n");
+    // Its user writes another name into the window, and the program puts its own before that.
+    second.send("ANA: luzmi\n");
+    second.expect_next("luzmi joined the chat 😀\n");
+    second.expect_next("Connected to the server.");
+    ana.expect_next("luzmi joined the chat 😀\n");
+    second.send("ANA: hello\n");
+    ana.expect_next("luzmi: hello\n");
+    assert!(users(&daemon).contains("luzmi"));
+}
+
+#[test]
+fn a_client_that_does_not_read_stops_nobody() {
+    let limits =
+        "[limits]\nmessage-rate = 1000000\nmessage-burst = 1000000\nmax-lag = '64KiB'\nline-length = '16KiB'\n";
+    let (daemon, address) = daemon("preset = 'nic'", limits);
+    let _deaf = join(address, "deaf");
+    let mut ana = daemon.join("ana");
+    let mut bob = daemon.join("bob");
+    let line = "x".repeat(8000);
+    for n in 0..2000 {
+        ana.say(&format!("{n} {line}"));
+        bob.expect(&format!("ana: {n} {line}"));
+        if n % 100 == 0 && !users(&daemon).contains("deaf") {
+            return;
+        }
+    }
+    panic!("a client that reads nothing is still in the room");
+}
+
+#[test]
+fn a_torn_character_is_put_together_again() {
+    let (daemon, address) = daemon("preset = 'nic'\n[listen.classic]\nquiet = '1ms'", "");
+    let mut watcher = daemon.join("watcher");
+    let mut ana = join(address, "ana");
+    let bytes = "ana: ñ😀".as_bytes();
+    for at in [6, 9] {
+        // A whole other program runs before the rest comes: silence enough to end any other message.
+        ana.0.write_all(&bytes[..at]).unwrap();
+        users(&daemon);
+        ana.0.write_all(&bytes[at..]).unwrap();
+        watcher.expect("ana: ñ😀");
+    }
+}
