@@ -18,6 +18,7 @@ mod journal;
 mod log;
 mod logging;
 mod net;
+mod podsixnet;
 mod room;
 mod support;
 mod systemd;
