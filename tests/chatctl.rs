@@ -63,7 +63,7 @@ fn list() {
     assert!(user["idle_seconds"].is_u64());
     assert_eq!(user["lag_bytes"], 0);
     let connected = humantime::parse_rfc3339(user["connected_at"].as_str().unwrap()).unwrap();
-    assert!(connected.elapsed().unwrap() < crate::support::PATIENCE);
+    assert!(connected.elapsed().is_ok(), "{connected:?} is over");
 }
 
 #[test]
