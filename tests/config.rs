@@ -160,14 +160,14 @@ history = 3
 level = "loud"
 addresses = "no"
 "##;
-    let expected = r##"1:1: unknown key `colour`; known here: room, listen, tls, admin, limits, log
+    let expected = r##"1:1: unknown key `colour`; known here: room, listen, tls, admin, irc, limits, log
 4:8: room.name must be 1 to 50 bytes with no leading # and without spaces, commas, colons and control characters, not "#lobby"
 5:9: room.topic must be one line of at most 390 bytes without control characters, not "one\ntwo"
 6:11: room.history must be a whole number from 0 to 10000, not 10001
 8:1: this listener has neither `address` nor `systemd`; write one, such as address = "127.0.0.1:6667"
 9:1: unknown key `adress` in [listen]; did you mean `address`?
 12:11: listen.address must be "host:port" such as "127.0.0.1:6667" or "[::]:6667", or the absolute path of a Unix socket (at most 107 bytes), not "6667"
-13:12: listen.protocol must be "auto", "text", "classic" or "podsixnet", not "irk"
+13:12: listen.protocol must be "auto", "text", "irc", "classic" or "podsixnet", not "irk"
 14:7: listen.tls must be true or false, not 1
 18:1: `systemd` takes the place of `address`; remove one of the two
 21:1: `certificate` means nothing without `private-key`; write both or remove it

@@ -1,18 +1,32 @@
 //! The text protocol and its detection, as transcripts: bytes in, commands and bytes out, no socket.
 
-use std::collections::VecDeque;
-
-use chatd::chat::{Command, Event, Nick, NickError, Now, Past, Reason, Refusal, Reply, Stamp};
+use chatd::chat::{
+    Command, Event, Nick, NickError, Now, Person, Reason, Refusal, Reply, Seen, Stamp, Topic, View, Words,
+};
 use chatd::dialect::detect::{ENOUGH, Verdict, detect};
 use chatd::dialect::text::Text;
 use chatd::dialect::{Dialect, Input, Lines, Protocol};
+use chatd::room::{HistoryLimit, Room};
 use proptest::prelude::*;
 
 const NOW: Now = Now { ticks: 0, unix: 0 };
 const STAMP: Stamp = Stamp { sequence: 1, unix: 0 };
 
-fn nick(name: &str) -> Nick {
-    Nick::new(name).unwrap()
+fn person(name: &str) -> Person {
+    Person::named(Nick::new(name).unwrap())
+}
+
+/// A room with these people in it, and what they have said.
+fn room(names: &[&str], said: &[Event<'_>]) -> Room<()> {
+    let room = Room::new(NOW, "lobby", "tea", HistoryLimit { length: 10, size: 1000 });
+    for name in names {
+        room.lock().register(NOW, person(name), ()).unwrap();
+        room.lock().enter(NOW, &person(name).nick, Text::new(100).form()).unwrap();
+    }
+    said.iter().for_each(|event| {
+        room.lock().append(NOW, *event);
+    });
+    room
 }
 
 /// Everything the dialect makes of `bytes`: commands as text, and what it answered itself.
@@ -38,14 +52,14 @@ fn reply(dialect: &mut Text, reply: Reply<'_>) -> String {
 /// A dialect whose client is in the room.
 fn member() -> Text {
     let mut dialect = Text::new(100);
-    welcome(&mut dialect, &["ana"], &VecDeque::new());
+    welcome(&mut dialect, &["ana"], &[]);
     dialect
 }
 
-fn welcome(dialect: &mut Text, names: &[&str], history: &VecDeque<Past>) -> String {
-    let names: Vec<Nick> = names.iter().map(|name| nick(name)).collect();
-    let (nick, names, history) = (&nick("ana"), Box::new(names.iter()), history.iter());
-    reply(dialect, Reply::Welcome { nick, room: "lobby", topic: "tea", names, history })
+fn welcome(dialect: &mut Text, names: &[&str], said: &[Event<'_>]) -> String {
+    let (person, room) = (&person("ana"), room(names, said));
+    let view: &dyn View = &room.lock();
+    reply(dialect, Reply::Registered { person, view }) + &reply(dialect, Reply::Welcome { person, stamp: STAMP, view })
 }
 
 #[test]
@@ -78,17 +92,16 @@ fn a_refused_name_is_asked_for_again() {
 
 #[test]
 fn a_newcomer_reads_who_is_here_the_topic_and_the_history() {
-    let (ana, bo) = (nick("ana"), nick("bo"));
-    let events = [Event::Said(&bo, "hi"), Event::Joined(&ana), Event::Acted(&bo, "waves"), Event::Notice("tea")];
-    let history = events.into_iter().filter_map(|event| Past::keep(STAMP, event)).collect();
+    let (bo, hi, waves) = (person("bo"), Words::plain("hi"), Words::action("waves"));
+    let said = [Event::Said(&bo, &hi), Event::Said(&bo, &waves), Event::Notice("tea")];
     assert_eq!(
-        welcome(&mut Text::new(100), &["ana", "bo"], &history),
+        welcome(&mut Text::new(100), &["ana", "bo"], &said),
         "*** Welcome to lobby, ana. /help lists the commands, /quit leaves.\n*** Here: ana, bo\n*** Topic: tea\n\
          *** What was said before you came:\nbo: hi\n* bo waves\n*** notice: tea\n*** You are up to date.\n"
     );
     let names: Vec<String> = (100..200).map(|i| format!("u{i}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let welcome = welcome(&mut Text::new(100), &names, &VecDeque::new());
+    let welcome = welcome(&mut Text::new(100), &names, &[]);
     assert_eq!(welcome.matches("*** Here: ").count(), 4);
     assert!(welcome.contains("\n*** and 36 more; /who lists them all\n"), "{welcome}");
 }
@@ -99,11 +112,14 @@ fn every_command_is_understood() {
         ("hello there", "Say(\"hello there\")"),
         (" indented", "Say(\" indented\")"),
         ("//etc is a path", "Say(\"/etc is a path\")"),
-        ("/me waves", "Act(\"waves\")"),
-        ("/msg bo  hi there", "Private { to: \"bo\", text: \"hi there\" }"),
+        ("/me waves", "Say(Action \"waves\")"),
+        ("/msg bo  hi there", "Private { to: \"bo\", words: \"hi there\" }"),
         ("/nick anna", "Name(\"anna\")"),
-        ("/who", "Who"),
+        ("/who", "Look"),
         ("/topic", "Topic"),
+        ("/topic more tea", "SetTopic(\"more tea\")"),
+        ("/away lunch", "Away(Some(\"lunch\"))"),
+        ("/away", "Away(None)"),
         ("/quit", "Quit(None)"),
         ("/quit so long", "Quit(Some(\"so long\"))"),
         ("{quit}", "Quit(None)"),
@@ -152,27 +168,38 @@ fn the_author_is_told_what_was_done_to_a_line() {
 
 #[test]
 fn events_look_as_the_contract_says() {
-    let (ana, anna) = (&nick("ana"), &nick("anna"));
+    let (ana, anna) = (&person("ana"), &person("anna").nick);
+    let (hi, waves) = (&Words::plain("hi"), &Words::action("waves"));
+    let cake = &Topic { text: "cake".into(), by: None, unix: 0 };
     for (event, line) in [
-        (Event::Said(ana, "hi"), "ana: hi\n"),
-        (Event::Acted(ana, "waves"), "* ana waves\n"),
+        (Event::Said(ana, hi), "ana: hi\n"),
+        (Event::Said(ana, waves), "* ana waves\n"),
         (Event::Joined(ana), "*** ana has joined\n"),
         (Event::Left(ana, &Reason::Quit(None)), "*** ana has left (quit)\n"),
         (Event::Left(ana, &Reason::Quit(Some("bye".into()))), "*** ana has left (quit: bye)\n"),
         (Event::Left(ana, &Reason::Closed), "*** ana has left (connection closed)\n"),
         (Event::Left(ana, &Reason::Kicked(Some("spam".into()))), "*** ana has left (kicked: spam)\n"),
         (Event::Left(ana, &Reason::TooSlow(4096)), "*** ana has left (too slow: more than 4096 bytes behind)\n"),
+        (Event::Parted(ana, None), "*** ana has left (left the room)\n"),
+        (Event::Parted(ana, Some("bye")), "*** ana has left (left the room: bye)\n"),
         (Event::Renamed { from: ana, to: anna }, "*** ana is now known as anna\n"),
         (Event::Notice("tea"), "*** notice: tea\n"),
-        (Event::Topic("cake"), "*** Topic: cake\n"),
+        (Event::Topic { by: None, topic: cake }, "*** Topic: cake\n"),
+        (Event::Topic { by: Some(ana), topic: cake }, "*** ana has changed the topic: cake\n"),
+        (Event::Redacted { by: ana, line: 1, reason: None }, "*** ana has taken a line back\n"),
+        (Event::Away(ana, Some("lunch")), ""),
+        (Event::Described(ana), ""),
     ] {
         let mut out = Vec::new();
         Text::new(100).form().render(STAMP, event, &mut out);
         assert_eq!(String::from_utf8(out).unwrap(), line);
     }
     let mut dialect = member();
-    assert_eq!(reply(&mut dialect, Reply::Private { from: ana, text: "psst" }), "[ana] psst\n");
-    assert_eq!(reply(&mut dialect, Reply::Sent { to: ana, text: "psst" }), "*** You to ana: psst\n");
+    let private = Reply::Private { stamp: STAMP, from: ana, to: &ana.nick, words: hi };
+    assert_eq!(reply(&mut dialect, private), "[ana] hi\n");
+    let to = Seen { person: ana, away: Some("lunch"), present: true, since: NOW, active: 0 };
+    let sent = Reply::Sent { stamp: STAMP, from: ana, to, words: hi };
+    assert_eq!(reply(&mut dialect, sent), "*** You to ana: hi\n*** ana is away: lunch\n");
     assert_eq!(reply(&mut dialect, Reply::Closing(&Reason::Stopping)), "*** Goodbye: the server is stopping.\n");
 }
 
@@ -194,8 +221,7 @@ fn first_words_tell_the_protocol() {
     assert_eq!(detect(b"NICK an", true), TEXT, "half a line, and then silence");
     assert_eq!(detect(&[b'x'; ENOUGH], false), TEXT);
     for first in ["NICK ana\r\n", "CAP LS 302\r\n", "PASS x\n", "USER ana 0 * :Ana\r\n", "nick ana\n"] {
-        let Verdict::Refuse { answer, .. } = detect(first.as_bytes(), false) else { panic!("{first}") };
-        assert!(answer.starts_with(b"ERROR :") && answer.ends_with(b"\r\n"));
+        assert_eq!(detect(first.as_bytes(), false), Verdict::Speak(Protocol::Irc), "{first}");
     }
     let Verdict::Refuse { answer, .. } = detect(b"\x16\x03\x01\x02\x00", false) else { panic!("TLS") };
     assert_eq!(answer[0], 21, "an alert record");
@@ -237,8 +263,8 @@ proptest! {
         loop {
             match dialect.next(NOW, &mut rest, &mut out) {
                 Input::Incomplete => break,
-                Input::Command(Command::Say(text) | Command::Act(text)) => {
-                    prop_assert!(text.len() <= 100 && !text.chars().any(char::is_control));
+                Input::Command(Command::Say(words)) => {
+                    prop_assert!(words.size() <= 100 && !words.text.chars().any(char::is_control));
                 }
                 Input::Command(_) | Input::Answered => {}
             }

@@ -450,12 +450,3 @@ fn what_does_not_belong_on_the_plaintext_port_is_answered_in_its_own_language() 
     assert!(head.contains(&format!("\r\nContent-Length: {}", body.len())), "{answer}");
     daemon.wait_for_log("a connection was ended: HTTP on a chat port");
 }
-
-#[test]
-fn an_irc_client_gets_one_error_line() {
-    let daemon = Daemon::start("");
-    let mut client = TcpStream::connect(daemon.plain()).unwrap();
-    client.write_all(b"NICK ana\r\nUSER ana 0 * :Ana\r\n").unwrap();
-    let answer = String::from_utf8(everything(client)).unwrap();
-    assert!(answer.starts_with("ERROR :") && answer.ends_with("\r\n") && answer.lines().count() == 1, "{answer:?}");
-}

@@ -2,30 +2,48 @@
 
 use std::fmt;
 
-use super::Nick;
+use super::{Manner, Nick, Person, Topic, Words};
 
 /// Something that happened, seen by everybody in the room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event<'a> {
     /// Somebody came in.
-    Joined(&'a Nick),
+    Joined(&'a Person),
     /// Somebody is gone.
-    Left(&'a Nick, &'a Reason),
+    Left(&'a Person, &'a Reason),
+    /// Somebody went out of the room, perhaps with a last word, and is still connected.
+    Parted(&'a Person, Option<&'a str>),
     /// Somebody has another name.
     Renamed {
-        /// The name until now.
-        from: &'a Nick,
+        /// Who they were until now.
+        from: &'a Person,
         /// The name from now on.
         to: &'a Nick,
     },
     /// Somebody speaks.
-    Said(&'a Nick, &'a str),
-    /// Somebody does something: `/me`.
-    Acted(&'a Nick, &'a str),
+    Said(&'a Person, &'a Words<'a>),
+    /// Somebody takes back what they have said.
+    Redacted {
+        /// Who.
+        by: &'a Person,
+        /// The [sequence](Stamp) of what they had said.
+        line: u64,
+        /// Why.
+        reason: Option<&'a str>,
+    },
     /// The administrator speaks.
     Notice(&'a str),
     /// The topic is another one.
-    Topic(&'a str),
+    Topic {
+        /// Who has set it; `None`: the administrator.
+        by: Option<&'a Person>,
+        /// The topic from now on.
+        topic: &'a Topic,
+    },
+    /// Somebody is away for this reason, or here again.
+    Away(&'a Person, Option<&'a str>),
+    /// Somebody tells something else of themselves now.
+    Described(&'a Person),
 }
 
 /// When something happened.
@@ -50,6 +68,8 @@ pub enum Reason {
     Tls(Box<str>),
     /// They lagged more than this many bytes behind the room.
     TooSlow(usize),
+    /// They did not answer in time when they were asked whether they are still there.
+    NoAnswer,
     /// They had no name in time.
     LoginTimeout,
     /// The administrator disconnected them, perhaps saying why.
@@ -70,6 +90,7 @@ impl Reason {
             Reason::Broken(_) => "broken",
             Reason::Tls(_) => "tls",
             Reason::TooSlow(_) => "too-slow",
+            Reason::NoAnswer => "no-answer",
             Reason::LoginTimeout => "login-timeout",
             Reason::Kicked(_) => "kicked",
             Reason::WrongProtocol(_) => "wrong-protocol",
@@ -87,6 +108,7 @@ impl fmt::Display for Reason {
             Reason::Broken(kind) => write!(f, "connection broken: {kind}"),
             Reason::Tls(what) => write!(f, "TLS error: {what}"),
             Reason::TooSlow(limit) => write!(f, "too slow: more than {limit} bytes behind"),
+            Reason::NoAnswer => f.write_str("no answer to PING"),
             Reason::LoginTimeout => f.write_str("no name was given in time"),
             Reason::Kicked(None) => f.write_str("kicked"),
             Reason::Kicked(Some(why)) => write!(f, "kicked: {why}"),
@@ -101,33 +123,34 @@ impl fmt::Display for Reason {
 pub struct Past {
     stamp: Stamp,
     kind: PastKind,
-    text: Box<str>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum PastKind {
-    Said(Nick),
-    Acted(Nick),
-    Notice,
+    Said(Person, Words<'static>),
+    Notice(Box<str>),
 }
 
 impl Past {
     /// The event as it is kept, if it is of a kind that newcomers are shown.
     #[must_use]
     pub fn keep(stamp: Stamp, event: Event<'_>) -> Option<Past> {
-        let (kind, text) = match event {
-            Event::Said(who, text) => (PastKind::Said(who.clone()), text),
-            Event::Acted(who, text) => (PastKind::Acted(who.clone()), text),
-            Event::Notice(text) => (PastKind::Notice, text),
-            Event::Joined(_) | Event::Left(..) | Event::Renamed { .. } | Event::Topic(_) => return None,
+        let kind = match event {
+            Event::Said(_, words) if words.manner == Manner::Silent => return None,
+            Event::Said(who, words) => PastKind::Said(who.clone(), words.to_owned()),
+            Event::Notice(text) => PastKind::Notice(text.into()),
+            _ => return None,
         };
-        Some(Past { stamp, kind, text: text.into() })
+        Some(Past { stamp, kind })
     }
 
     /// Bytes of its text.
     #[must_use]
     pub fn size(&self) -> usize {
-        self.text.len()
+        match &self.kind {
+            PastKind::Said(_, words) => words.size(),
+            PastKind::Notice(text) => text.len(),
+        }
     }
 
     /// When it happened.
@@ -140,9 +163,8 @@ impl Past {
     #[must_use]
     pub fn event(&self) -> Event<'_> {
         match &self.kind {
-            PastKind::Said(who) => Event::Said(who, &self.text),
-            PastKind::Acted(who) => Event::Acted(who, &self.text),
-            PastKind::Notice => Event::Notice(&self.text),
+            PastKind::Said(who, words) => Event::Said(who, words),
+            PastKind::Notice(text) => Event::Notice(text),
         }
     }
 }

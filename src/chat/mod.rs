@@ -7,17 +7,21 @@ mod command;
 mod event;
 mod form;
 mod nick;
+mod person;
 mod refusal;
 mod reply;
 mod text;
+mod words;
 
 pub use command::Command;
 pub use event::{Event, Past, Reason, Stamp};
 pub use form::Form;
 pub use nick::{MAX_WIDTH, Nick, NickError};
+pub use person::{Gone, Person, Profile, Seen};
 pub use refusal::Refusal;
-pub use reply::{Names, Reply};
+pub use reply::{People, Reply, Topic, View};
 pub use text::{Changes, Cleaned, clean};
+pub use words::{Further, Manner, Words};
 
 /// A moment, as the one who holds the clock hands it down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

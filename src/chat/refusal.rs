@@ -14,4 +14,13 @@ pub enum Refusal {
     /// Nobody here has this name.
     #[error("Nobody here is called {0}.")]
     NoSuchUser(Box<str>),
+    /// That can only be done by somebody who is in the room.
+    #[error("You are not in the room.")]
+    NotInRoom,
+    /// There is no such line in the history any more.
+    #[error("That line is not kept.")]
+    NoSuchLine,
+    /// Only the one who has said a line may take it back.
+    #[error("That line is somebody else's.")]
+    NotYours,
 }

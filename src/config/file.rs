@@ -12,7 +12,7 @@ use tracing::Level;
 use super::mistake::{Lines, Mistake, Mistakes};
 use super::reader::{self, Key, Section};
 use super::value::{self, Read};
-use super::{Admin, ClientCertificates, Config, Endpoint, Limits, Log, LogTarget, Room, Tls, listen};
+use super::{Admin, ClientCertificates, Config, Endpoint, Irc, Limits, Log, LogTarget, Room, Tls, listen};
 use crate::directories::Directories;
 
 /// Where the file is when nobody says otherwise.
@@ -131,10 +131,11 @@ fn config(document: &mut Section<'_, '_>, directories: &Directories) -> Option<C
         document.sections("listen", LISTENERS, MOST_LISTENERS, |section| listen::listen(section, &mut endpoints));
     let tls = document.section("tls", tls);
     let admin = document.section("admin", |section| admin(section, &mut endpoints, directories));
+    let irc = document.section("irc", irc);
     let limits = document.section("limits", limits);
     let log = document.section("log", log);
     let listen = listen.into_iter().collect::<Option<Vec<_>>>();
-    Some(Config { room: room?, listen: listen?, tls: tls?, admin: admin?, limits: limits?, log: log? })
+    Some(Config { room: room?, listen: listen?, tls: tls?, admin: admin?, irc: irc?, limits: limits?, log: log? })
 }
 
 fn room(room: &mut Section<'_, '_>) -> Option<Room> {
@@ -174,6 +175,12 @@ fn admin(admin: &mut Section<'_, '_>, endpoints: &mut Endpoints, directories: &D
     let connections = admin.value("connections", "16", value::number(1..=1_000));
     let endpoint = endpoint?.unwrap_or_else(|| Endpoint::Unix(directories.admin_socket()));
     Some(Admin { endpoint, connections: connections? })
+}
+
+fn irc(irc: &mut Section<'_, '_>) -> Option<Irc> {
+    let autojoin = irc.value("autojoin", "true", value::boolean);
+    let server_name = irc.value("server-name", "\"chatd.internal\"", value::server_name);
+    Some(Irc { autojoin: autojoin?, server_name: server_name? })
 }
 
 fn limits(limits: &mut Section<'_, '_>) -> Option<Limits> {

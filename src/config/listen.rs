@@ -34,6 +34,7 @@ pub(super) fn listen(listen: &mut Section<'_, '_>, endpoints: &mut Endpoints) ->
     let protocol = match choice? {
         Choice::Auto => None,
         Choice::Text => Some(Protocol::Text),
+        Choice::Irc => Some(Protocol::Irc),
         Choice::Classic => Some(Protocol::Classic(changes?.into())),
         Choice::PodSixNet => Some(Protocol::PodSixNet(Variety::new(version?).into())),
     };

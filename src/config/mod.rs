@@ -29,6 +29,8 @@ pub struct Config {
     pub tls: Option<Tls>,
     /// The administrator's socket.
     pub admin: Admin,
+    /// What concerns IRC clients alone.
+    pub irc: Irc,
     /// What a peer may take of us.
     pub limits: Limits,
     /// Where the day's story goes.
@@ -102,6 +104,15 @@ pub struct Admin {
     pub endpoint: Endpoint,
     /// How many administrators may be connected at once.
     pub connections: usize,
+}
+
+/// `[irc]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Irc {
+    /// Whether a client is put into the room when it has registered.
+    pub autojoin: bool,
+    /// What the server calls itself; a host name, so that clients can tell it from a person.
+    pub server_name: String,
 }
 
 /// `[limits]`

@@ -82,6 +82,15 @@ pub(super) fn room_name(value: &DeValue<'_>) -> Read<String> {
         })
 }
 
+/// A host name with a dot in it (RFC 1123, section 2.1).
+pub(super) fn server_name(value: &DeValue<'_>) -> Read<String> {
+    let is_label = |label: &str| {
+        !label.is_empty() && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') && !label.starts_with('-')
+    };
+    text(value, |name| name.len() <= 63 && name.contains('.') && name.split('.').all(is_label))
+        .ok_or_else(|| "a host name of at most 63 bytes with a dot in it, such as \"chat.example.org\"".to_owned())
+}
+
 /// One line that is shown to people.
 pub(super) fn one_line(longest: usize) -> impl Fn(&DeValue<'_>) -> Read<String> {
     move |value| {

@@ -27,8 +27,6 @@ const TLS_ALERT: &[u8] = &[0x15, 0x03, 0x01, 0x00, 0x02, 0x02, 0x0a];
 const HTTP_ANSWER: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\
     Content-Length: 62\r\n\r\nThis is a chat room, not a web server. Join it with nc or so.\n";
 
-const IRC_ANSWER: &[u8] = b"ERROR :This server does not speak IRC yet; join with a line client such as nc\r\n";
-
 /// Judges by the first bytes; `silent`: nothing more came in the time that a client has to speak first.
 #[must_use]
 pub fn detect(bytes: &[u8], silent: bool) -> Verdict {
@@ -56,7 +54,7 @@ pub fn detect(bytes: &[u8], silent: bool) -> Verdict {
         _ => false,
     };
     if is_irc {
-        return Verdict::Refuse { answer: IRC_ANSWER, reason: "IRC, which this version does not speak" };
+        return Verdict::Speak(Protocol::Irc);
     }
     Verdict::Speak(Protocol::Text)
 }

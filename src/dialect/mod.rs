@@ -6,6 +6,7 @@
 
 pub mod classic;
 pub mod detect;
+pub mod irc;
 mod lines;
 pub mod podsixnet;
 pub mod text;
@@ -51,7 +52,8 @@ pub trait Dialect: Send {
         Ok(Input::Incomplete)
     }
 
-    /// Whether the client is sent its own lines as everybody else is.
+    /// Whether the client is sent its own events as everybody else is. If not, the dialect is told of each one by
+    /// [`Reply::Done`].
     fn echoes(&self) -> bool {
         true
     }
@@ -62,6 +64,9 @@ pub trait Dialect: Send {
         None
     }
 
+    /// All that the last message from [`next`](Self::next) brought has been answered: `out` holds these answers, if any.
+    fn finish(&mut self, _out: &mut Vec<u8>) {}
+
     /// Puts the room's answer into words.
     fn reply(&mut self, reply: Reply<'_>, out: &mut Vec<u8>);
 
@@ -69,11 +74,27 @@ pub trait Dialect: Send {
     fn form(&self) -> Arc<dyn Form>;
 }
 
+/// What a new client's dialect is told of where it is.
+pub struct Setting<'a> {
+    /// Bytes of one message.
+    pub line_length: usize,
+    /// Whether the client came over TLS.
+    pub encrypted: bool,
+    /// Whether the client is on this machine.
+    pub local: bool,
+    /// The name in the client's certificate, if it has shown one and it was verified.
+    pub account: Option<Box<str>>,
+    /// What IRC tells of this server.
+    pub irc: &'a Arc<irc::Server>,
+}
+
 /// A protocol that a client speaks, and what a listener says of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Protocol {
     /// Lines of text, for `nc`, `telnet`, `openssl s_client` and scripts.
     Text,
+    /// Internet Relay Chat.
+    Irc,
     /// The unframed protocols of networking courses, in this variety.
     Classic(Arc<classic::Description>),
     /// The library PodSixNet.
@@ -87,6 +108,8 @@ pub enum Choice {
     Auto,
     /// [`Protocol::Text`]
     Text,
+    /// [`Protocol::Irc`]
+    Irc,
     /// [`Protocol::Classic`]
     Classic,
     /// [`Protocol::PodSixNet`]
@@ -98,6 +121,7 @@ impl Choice {
     pub const ALL: &[(&str, Choice)] = &[
         ("auto", Choice::Auto),
         ("text", Choice::Text),
+        ("irc", Choice::Irc),
         ("classic", Choice::Classic),
         ("podsixnet", Choice::PodSixNet),
     ];
@@ -110,17 +134,20 @@ impl Protocol {
         let choice = match protocol {
             None => Choice::Auto,
             Some(Protocol::Text) => Choice::Text,
+            Some(Protocol::Irc) => Choice::Irc,
             Some(Protocol::Classic(_)) => Choice::Classic,
             Some(Protocol::PodSixNet(_)) => Choice::PodSixNet,
         };
         Choice::ALL.iter().find(|(_, known)| *known == choice).map_or("", |(name, _)| name)
     }
 
-    /// A new client's dialect. `line_length`: bytes of one message.
+    /// A new client's dialect.
     #[must_use]
-    pub fn speak(&self, now: Now, line_length: usize) -> Box<dyn Dialect> {
+    pub fn speak(&self, now: Now, setting: Setting<'_>) -> Box<dyn Dialect> {
+        let line_length = setting.line_length;
         match self {
             Protocol::Text => Box::new(text::Text::new(line_length)),
+            Protocol::Irc => Box::new(irc::Irc::new(now, setting)),
             Protocol::Classic(description) => Box::new(classic::Classic::new(description.clone(), line_length)),
             Protocol::PodSixNet(variety) => Box::new(podsixnet::PodSixNet::new(variety.clone(), now, line_length)),
         }

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::{Dialect, Input, Lines};
-use crate::chat::{Changes, Command, Event, Form, Names, Now, Reason, Reply, Stamp, clean};
+use crate::chat::{Changes, Command, Event, Form, Manner, Now, People, Person, Reason, Reply, Stamp, Words, clean};
 
 /// Names on one line of the list of those present.
 const NAMES_PER_LINE: usize = 16;
@@ -32,13 +32,18 @@ struct Slash {
 /// All commands; `/help` is made from this table.
 const COMMANDS: &[Slash] = &[
     Slash { word: "help", arguments: "", does: "shows this", parse: |_| None },
-    Slash { word: "who", arguments: "", does: "lists who is here", parse: |_| Some(Command::Who) },
-    Slash { word: "topic", arguments: "", does: "shows the topic", parse: |_| Some(Command::Topic) },
+    Slash { word: "who", arguments: "", does: "lists who is here", parse: |_| Some(Command::Look) },
+    Slash {
+        word: "topic",
+        arguments: "[TEXT]",
+        does: "shows the topic, or changes it",
+        parse: |text| Some(if text.is_empty() { Command::Topic } else { Command::SetTopic(text) }),
+    },
     Slash {
         word: "me",
         arguments: "TEXT",
         does: "says what you do: * NAME TEXT",
-        parse: |text| (!text.is_empty()).then_some(Command::Act(text)),
+        parse: |text| (!text.is_empty()).then(|| Command::Say(Words::action(text))),
     },
     Slash { word: "msg", arguments: "NAME TEXT", does: "tells one person alone", parse: private },
     Slash {
@@ -46,6 +51,12 @@ const COMMANDS: &[Slash] = &[
         arguments: "NAME",
         does: "changes your name",
         parse: |name| (!name.is_empty()).then_some(Command::Name(name)),
+    },
+    Slash {
+        word: "away",
+        arguments: "[TEXT]",
+        does: "tells others why you do not answer, or that you are back",
+        parse: |text| Some(Command::Away((!text.is_empty()).then_some(text))),
     },
     Slash {
         word: "quit",
@@ -81,13 +92,14 @@ impl Dialect for Text {
 
     fn reply(&mut self, reply: Reply<'_>, out: &mut Vec<u8>) {
         match reply {
-            Reply::Welcome { nick, room, topic, names, history } => {
-                self.named = true;
-                let nick = nick.as_str();
+            // The room follows: whoever has a name comes in.
+            Reply::Registered { .. } => self.named = true,
+            Reply::Welcome { person, view, .. } => {
+                let (room, nick) = (view.room(), person.as_str());
                 say(out, &["Welcome to ", room, ", ", nick, ". /help lists the commands, /quit leaves."]);
-                list(out, names, NAMES_AT_WELCOME);
-                say(out, &["Topic: ", topic]);
-                let mut history = history.peekable();
+                list(out, view.people(), NAMES_AT_WELCOME);
+                say(out, &["Topic: ", &view.topic().text]);
+                let mut history = view.history().peekable();
                 if history.peek().is_some() {
                     say(out, &["What was said before you came:"]);
                     history.for_each(|past| TextForm.render(past.stamp(), past.event(), out));
@@ -100,10 +112,22 @@ impl Dialect for Text {
                     ask_for_name(out);
                 }
             }
-            Reply::Who(names) => list(out, names, usize::MAX),
-            Reply::Topic(topic) => say(out, &["Topic: ", topic]),
-            Reply::Private { from, text } => write(out, &["[", from.as_str(), "] ", text, "\n"]),
-            Reply::Sent { to, text } => say(out, &["You to ", to.as_str(), ": ", text]),
+            Reply::Look(view) => list(out, view.people(), usize::MAX),
+            Reply::Topic(topic) => say(out, &["Topic: ", &topic.text]),
+            Reply::Done(_, Event::Away(_, Some(why))) => say(out, &["Others are told that you are away: ", why]),
+            Reply::Done(_, Event::Away(_, None)) => say(out, &["You are back."]),
+            // All other events of its own come to it as they do to everybody.
+            Reply::Done(..) | Reply::Presence { .. } | Reply::Watched(..) => {}
+            Reply::Private { from, words, .. } => {
+                words.lines().for_each(|line| write(out, &["[", from.as_str(), "] ", line, "\n"]));
+            }
+            Reply::Sent { to, words, .. } => {
+                let nick = to.person.as_str();
+                words.lines().for_each(|line| say(out, &["You to ", nick, ": ", line]));
+                if let Some(why) = to.away {
+                    say(out, &[nick, " is away: ", why]);
+                }
+            }
             Reply::Closing(reason) => {
                 if matches!(reason, Reason::TooSlow(_)) {
                     // Whatever line it was in the middle of ends here.
@@ -129,15 +153,32 @@ impl Form for TextForm {
 
     fn render(&self, _stamp: Stamp, event: Event<'_>, out: &mut Vec<u8>) {
         match event {
-            Event::Said(who, text) => write(out, &[who.as_str(), ": ", text, "\n"]),
-            Event::Acted(who, text) => write(out, &["* ", who.as_str(), " ", text, "\n"]),
+            Event::Said(who, words) => speak(out, who, words),
             Event::Joined(who) => say(out, &[who.as_str(), " has joined"]),
             Event::Left(who, reason) => say(out, &[who.as_str(), " has left (", &reason.to_string(), ")"]),
+            Event::Parted(who, None) => say(out, &[who.as_str(), " has left (left the room)"]),
+            Event::Parted(who, Some(word)) => say(out, &[who.as_str(), " has left (left the room: ", word, ")"]),
             Event::Renamed { from, to } => say(out, &[from.as_str(), " is now known as ", to.as_str()]),
             Event::Notice(text) => say(out, &["notice: ", text]),
-            Event::Topic(text) => say(out, &["Topic: ", text]),
+            Event::Topic { by: None, topic } => say(out, &["Topic: ", &topic.text]),
+            Event::Topic { by: Some(who), topic } => {
+                say(out, &[who.as_str(), " has changed the topic: ", &topic.text]);
+            }
+            Event::Redacted { by, .. } => say(out, &[by.as_str(), " has taken a line back"]),
+            // Whoever wants to know asks for it: /who.
+            Event::Away(..) | Event::Described(_) => {}
         }
     }
+}
+
+/// A line of its own for each line of what somebody says.
+fn speak(out: &mut Vec<u8>, who: &Person, words: &Words<'_>) {
+    let (before, after) = match words.manner {
+        Manner::Plain | Manner::Remark => ("", ": "),
+        Manner::Action => ("* ", " "),
+        Manner::Silent => return,
+    };
+    words.lines().for_each(|line| write(out, &[before, who.as_str(), after, line, "\n"]));
 }
 
 /// The first line: a name, `USER name` as the teaching clients have it, or a goodbye.
@@ -162,10 +203,10 @@ fn spoken<'a>(line: Cow<'a, str>, out: &mut Vec<u8>) -> Option<Command<'a>> {
         return None;
     }
     if !line.starts_with('/') {
-        return Some(Command::Say(line));
+        return Some(Command::Say(Words::plain(line)));
     }
     if line.starts_with("//") {
-        return Some(Command::Say(tail(&line, 1)));
+        return Some(Command::Say(Words::plain(tail(&line, 1))));
     }
     let length = line.find(char::is_whitespace).unwrap_or(line.len());
     let word = tail(&line, 1).chars().take_while(|c| !c.is_whitespace()).collect::<String>();
@@ -187,7 +228,7 @@ fn private(arguments: Cow<'_, str>) -> Option<Command<'_>> {
     let space = arguments.find(char::is_whitespace)?;
     let text = trimmed(tail(&arguments, space));
     let to = head(arguments, space);
-    (!text.is_empty()).then_some(Command::Private { to, text })
+    (!text.is_empty()).then(|| Command::Private { to, words: Words::plain(text) })
 }
 
 /// The quit words of the teaching servers.
@@ -223,11 +264,17 @@ fn cleaned<'a>(line: &'a [u8], limit: usize, out: &mut Vec<u8>) -> Cow<'a, str> 
     cleaned.text
 }
 
-fn list(out: &mut Vec<u8>, names: Names<'_>, most: usize) {
-    let mut names = names.map(crate::chat::Nick::as_str).peekable();
+fn list(out: &mut Vec<u8>, people: People<'_>, most: usize) {
+    let mut names = people.filter(|seen| seen.present).map(|seen| match seen.away {
+        None => Cow::Borrowed(seen.person.as_str()),
+        Some(_) => Cow::Owned(format!("{} (away)", seen.person.as_str())),
+    });
     let mut shown = 0;
-    while shown < most && names.peek().is_some() {
-        let line: Vec<&str> = names.by_ref().take(NAMES_PER_LINE).collect();
+    while shown < most {
+        let line: Vec<_> = names.by_ref().take(NAMES_PER_LINE).collect();
+        if line.is_empty() {
+            return;
+        }
         shown += line.len();
         say(out, &["Here: ", &line.join(", ")]);
     }

@@ -147,6 +147,14 @@ impl Address {
             Self::Unix { .. } => None,
         }
     }
+
+    /// Whether the peer is on this machine.
+    pub fn is_local(&self) -> bool {
+        match self {
+            Self::Tcp(address) => address.ip().is_loopback(),
+            Self::Unix { .. } => true,
+        }
+    }
 }
 
 impl From<SocketAddr> for Address {

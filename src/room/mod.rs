@@ -7,15 +7,16 @@
 mod bell;
 mod log;
 mod roster;
+mod view;
 
-use std::collections::{VecDeque, vec_deque};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use bell::Bell;
 pub use log::{Block, Feed};
 pub use roster::{Member, Roster};
 
-use crate::chat::{Event, Form, Names, Nick, Now, Past, Reason, Refusal, Stamp};
+use crate::chat::{Event, Form, Nick, Now, Past, Person, Profile, Reason, Refusal, Stamp, Topic};
 
 /// One room. Cheap to share; everything happens under [`Room::lock`].
 pub struct Room<M> {
@@ -32,7 +33,7 @@ pub struct Locked<'a, M> {
 
 struct State<M> {
     name: Box<str>,
-    topic: Box<str>,
+    topic: Topic,
     roster: Roster<M>,
     feeds: Vec<Feed>,
     history: VecDeque<Past>,
@@ -56,6 +57,8 @@ pub struct Place {
     pub feed: usize,
     /// The block to go on from, at its end: right after the newcomer's own join.
     pub block: Arc<Block>,
+    /// Their coming in.
+    pub stamp: Stamp,
 }
 
 /// What lies ahead for the readers of one feed who have kept up.
@@ -69,10 +72,10 @@ pub struct Round {
 impl<M> Room<M> {
     /// An empty room.
     #[must_use]
-    pub fn new(name: &str, topic: &str, history_limit: HistoryLimit) -> Room<M> {
+    pub fn new(now: Now, name: &str, topic: &str, history_limit: HistoryLimit) -> Room<M> {
         let state = State {
             name: name.into(),
-            topic: topic.into(),
+            topic: Topic { text: topic.into(), by: None, unix: now.unix },
             roster: Roster::default(),
             feeds: Vec::new(),
             history: VecDeque::new(),
@@ -105,47 +108,108 @@ impl<M> Drop for Locked<'_, M> {
 }
 
 impl<M> Locked<'_, M> {
-    /// Lets somebody in, who will read the log in this form.
+    /// Gives a newcomer a name. They are not in the room yet. Returns who they are.
     ///
     /// # Errors
     /// [`Refusal::NameTaken`].
-    pub fn join(&mut self, now: Now, nick: &Nick, form: Arc<dyn Form>, handle: M) -> Result<Place, Refusal> {
-        let feed = self.feed_for(form);
-        self.state.roster.insert(Member { nick: nick.clone(), feed, handle })?;
-        self.append(now, Event::Joined(nick));
-        let feeds = &mut self.state.feeds;
-        // `feed_for` has just returned this index, and feeds are never taken away.
-        let Some(own) = feeds.get_mut(feed) else { return Err(Refusal::NoSuchUser(nick.as_str().into())) };
-        own.add_reader();
-        Ok(Place { feed, block: own.freeze() })
+    pub fn register(&mut self, now: Now, person: Person, handle: M) -> Result<Person, Refusal> {
+        let person = Person { number: self.stamp(now).sequence, ..person };
+        self.state.roster.insert(now, person.clone(), handle)?;
+        Ok(person)
     }
 
-    /// Takes somebody out and tells everybody why.
-    pub fn leave(&mut self, now: Now, nick: &Nick, reason: &Reason) -> Option<M> {
-        let member = self.state.roster.remove(nick)?;
-        if let Some(feed) = self.state.feeds.get_mut(member.feed) {
-            feed.remove_reader();
+    /// Lets somebody who has a name into the room, who will read the log in this form.
+    ///
+    /// # Errors
+    /// [`Refusal::NoSuchUser`] if nobody has this name.
+    pub fn enter(&mut self, now: Now, nick: &Nick, form: Arc<dyn Form>) -> Result<Place, Refusal> {
+        let nobody = || Refusal::NoSuchUser(nick.as_str().into());
+        let member = self.state.roster.find(nick).ok_or_else(nobody)?;
+        let (person, away) = (member.person.clone(), member.away.clone());
+        let feed = self.feed_for(form);
+        self.place(nick, Some(feed));
+        // The newcomer stands behind its own coming in: what it is told of that, its dialect says.
+        let stamp = self.append(now, Event::Joined(&person));
+        if away.is_some() {
+            self.append(now, Event::Away(&person, away.as_deref()));
         }
-        self.append(now, Event::Left(&member.nick, reason));
+        self.stand(feed, stamp).ok_or_else(nobody)
+    }
+
+    /// Lets somebody who is in the room read it in another form from now on.
+    pub fn change_form(&mut self, now: Now, nick: &Nick, form: Arc<dyn Form>) -> Option<Place> {
+        let feed = self.feed_for(form);
+        self.place(nick, Some(feed));
+        let stamp = Stamp { sequence: self.state.sequence, unix: now.unix };
+        self.stand(feed, stamp)
+    }
+
+    /// Lets somebody out of the room, who keeps the name, and tells everybody.
+    ///
+    /// # Errors
+    /// [`Refusal::NotInRoom`].
+    pub fn exit(&mut self, now: Now, person: &Person, word: Option<&str>) -> Result<Stamp, Refusal> {
+        self.place(&person.nick, None).ok_or(Refusal::NotInRoom)?;
+        Ok(self.append(now, Event::Parted(person, word)))
+    }
+
+    /// Takes somebody's name away and, if they were in the room, tells everybody why.
+    pub fn leave(&mut self, now: Now, nick: &Nick, reason: &Reason) -> Option<M> {
+        let present = self.place(nick, None).is_some();
+        let member = self.state.roster.remove(now, nick)?;
+        if present {
+            self.append(now, Event::Left(&member.person, reason));
+        }
         Some(member.handle)
     }
 
-    /// Gives somebody another name and tells everybody.
+    /// Gives somebody another name and, if they are in the room, tells everybody.
     ///
     /// # Errors
     /// [`Refusal::NameTaken`]; [`Refusal::NoSuchUser`] if `from` is not here.
-    pub fn rename(&mut self, now: Now, from: &Nick, to: &Nick) -> Result<(), Refusal> {
-        self.state.roster.rename(from, to)?;
-        self.append(now, Event::Renamed { from, to });
-        Ok(())
+    pub fn rename(&mut self, now: Now, from: &Nick, to: &Nick) -> Result<Stamp, Refusal> {
+        let from = self.state.roster.rename(now, from, to)?;
+        Ok(self.tell(now, to, Event::Renamed { from: &from, to }))
     }
 
     /// Changes the topic and tells everybody, if it is another one.
-    pub fn set_topic(&mut self, now: Now, topic: &str) {
-        if *self.state.topic != *topic {
-            self.state.topic = topic.into();
-            self.append(now, Event::Topic(topic));
+    pub fn set_topic(&mut self, now: Now, by: Option<&Person>, text: &str) -> Stamp {
+        if *self.state.topic.text == *text {
+            return self.stamp(now);
         }
+        let topic = Topic { text: text.into(), by: by.map(|by| by.nick.clone()), unix: now.unix };
+        self.state.topic = topic.clone();
+        self.append(now, Event::Topic { by, topic: &topic })
+    }
+
+    /// Notes why somebody is away, or that they are here again, and tells everybody if they are in the room.
+    pub fn set_away(&mut self, now: Now, nick: &Nick, away: Option<&str>) -> Option<Stamp> {
+        let person = self.state.roster.set_away(nick, away)?.clone();
+        Some(self.tell(now, nick, Event::Away(&person, away)))
+    }
+
+    /// Gives somebody another profile, and tells everybody if they are in the room.
+    pub fn describe(&mut self, now: Now, nick: &Nick, profile: Profile) -> Option<(Stamp, Person)> {
+        let person = self.state.roster.describe(nick, profile)?.clone();
+        Some((self.tell(now, nick, Event::Described(&person)), person))
+    }
+
+    /// Takes back what somebody has said, and tells everybody.
+    ///
+    /// # Errors
+    /// [`Refusal::NoSuchLine`] if it is not kept; [`Refusal::NotYours`] if somebody else has said it.
+    pub fn redact(&mut self, now: Now, by: &Person, line: u64, reason: Option<&str>) -> Result<Stamp, Refusal> {
+        let state = &mut *self.state;
+        let index = state.history.binary_search_by_key(&line, |past| past.stamp().sequence);
+        let index = index.map_err(|_| Refusal::NoSuchLine)?;
+        match state.history.get(index).map(Past::event) {
+            Some(Event::Said(who, _)) if who.number == by.number => {}
+            _ => return Err(Refusal::NotYours),
+        }
+        if let Some(past) = state.history.remove(index) {
+            state.history_size -= past.size();
+        }
+        Ok(self.append(now, Event::Redacted { by, line, reason }))
     }
 
     /// Changes how much is kept for newcomers.
@@ -154,11 +218,24 @@ impl<M> Locked<'_, M> {
         self.trim_history();
     }
 
+    /// The next place in the log, for something that does not go through it: what is said to one person alone.
+    pub fn stamp(&mut self, now: Now) -> Stamp {
+        self.state.sequence += 1;
+        Stamp { sequence: self.state.sequence, unix: now.unix }
+    }
+
+    /// Appends what somebody in the room says.
+    pub fn say(&mut self, now: Now, event: Event<'_>) -> Stamp {
+        if let Event::Said(who, _) = event {
+            self.state.roster.note_active(now, &who.nick);
+        }
+        self.append(now, event)
+    }
+
     /// Appends an event that changes nobody's place: something said, done or announced.
-    pub fn append(&mut self, now: Now, event: Event<'_>) {
+    pub fn append(&mut self, now: Now, event: Event<'_>) -> Stamp {
+        let stamp = self.stamp(now);
         let state = &mut *self.state;
-        state.sequence += 1;
-        let stamp = Stamp { sequence: state.sequence, unix: now.unix };
         for feed in &mut state.feeds {
             if let Some((form, tail)) = feed.tail() {
                 form.render(stamp, event, tail);
@@ -172,6 +249,31 @@ impl<M> Locked<'_, M> {
             self.trim_history();
         }
         self.appended = true;
+        stamp
+    }
+
+    /// Appends an event of somebody, if they are in the room.
+    fn tell(&mut self, now: Now, nick: &Nick, event: Event<'_>) -> Stamp {
+        match self.state.roster.find(nick).is_some_and(|member| member.feed.is_some()) {
+            true => self.append(now, event),
+            false => self.stamp(now),
+        }
+    }
+
+    /// Has somebody read another feed, or none. Returns the feed until now.
+    fn place(&mut self, nick: &Nick, feed: Option<usize>) -> Option<usize> {
+        let before = self.state.roster.place(nick, feed);
+        if let Some(feed) = before.and_then(|feed| self.state.feeds.get_mut(feed)) {
+            feed.remove_reader();
+        }
+        before
+    }
+
+    /// A place at the end of a feed, counted as a reader's.
+    fn stand(&mut self, feed: usize, stamp: Stamp) -> Option<Place> {
+        let own = self.state.feeds.get_mut(feed)?;
+        own.add_reader();
+        Some(Place { feed, block: own.freeze(), stamp })
     }
 
     fn trim_history(&mut self) {
@@ -197,28 +299,10 @@ impl<M> Locked<'_, M> {
         &self.state.name
     }
 
-    /// The room's topic.
-    #[must_use]
-    pub fn topic(&self) -> &str {
-        &self.state.topic
-    }
-
     /// Everybody who is here.
     #[must_use]
     pub fn roster(&self) -> &Roster<M> {
         &self.state.roster
-    }
-
-    /// The names of everybody who is here.
-    #[must_use]
-    pub fn names(&self) -> Names<'_> {
-        Box::new(self.state.roster.iter().map(|member| &member.nick))
-    }
-
-    /// The last lines, oldest first.
-    #[must_use]
-    pub fn history(&self) -> vec_deque::Iter<'_, Past> {
-        self.state.history.iter()
     }
 
     /// How many events there have been.

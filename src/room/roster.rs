@@ -1,67 +1,130 @@
-//! Who is in the room. Names are unique by their comparison form. No sockets, no clock, no runtime.
+//! Who is here. Names are unique by their comparison form, whether somebody is in the room or only connected. No
+//! sockets, no clock, no runtime.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use crate::chat::{Nick, Refusal};
+use crate::chat::{Gone, Nick, Now, Person, Profile, Refusal, Seen};
 
-/// Everybody in the room, in the order of their names. `M` is whatever stands for a member outside the room.
+/// How many of those who are gone are remembered.
+const REMEMBERED: usize = 128;
+
+/// Everybody who has a name, in the order of their names. `M` is whatever stands for a member outside the room.
 #[derive(Debug)]
 pub struct Roster<M> {
     members: BTreeMap<Arc<str>, Member<M>>,
+    present: usize,
+    most: usize,
+    gone: VecDeque<Gone>,
 }
 
-/// One person in the room.
+/// One person who has a name here.
 #[derive(Debug)]
 pub struct Member<M> {
-    /// The name, as it is shown.
-    pub nick: Nick,
-    /// The feed that the member reads.
-    pub feed: usize,
+    /// Who it is.
+    pub person: Person,
+    /// The feed that the member reads; `None`: not in the room.
+    pub feed: Option<usize>,
+    /// Why the member is away, if so.
+    pub away: Option<Box<str>>,
+    /// When the member got a name.
+    pub since: Now,
+    /// When the member last said something to the room, in ticks.
+    pub active: u64,
     /// What stands for the member outside the room.
     pub handle: M,
 }
 
 impl<M> Default for Roster<M> {
     fn default() -> Roster<M> {
-        Roster { members: BTreeMap::new() }
+        Roster { members: BTreeMap::new(), present: 0, most: 0, gone: VecDeque::new() }
+    }
+}
+
+impl<M> Member<M> {
+    /// As others see the member.
+    #[must_use]
+    pub fn seen(&self) -> Seen<'_> {
+        Seen {
+            person: &self.person,
+            away: self.away.as_deref(),
+            present: self.feed.is_some(),
+            since: self.since,
+            active: self.active,
+        }
     }
 }
 
 impl<M> Roster<M> {
-    /// Puts somebody in.
+    /// Gives somebody a name; they are not in the room yet.
     ///
     /// # Errors
     /// [`Refusal::NameTaken`] if somebody is here under the same name.
-    pub fn insert(&mut self, member: Member<M>) -> Result<(), Refusal> {
-        match self.members.entry(member.nick.key().clone()) {
-            Entry::Occupied(_) => Err(Refusal::NameTaken(member.nick.as_str().into())),
+    pub fn insert(&mut self, now: Now, person: Person, handle: M) -> Result<(), Refusal> {
+        match self.members.entry(person.nick.key().clone()) {
+            Entry::Occupied(_) => Err(Refusal::NameTaken(person.as_str().into())),
             Entry::Vacant(place) => {
-                place.insert(member);
+                place.insert(Member { person, feed: None, away: None, since: now, active: now.ticks, handle });
+                self.most = self.most.max(self.members.len());
                 Ok(())
             }
         }
     }
 
     /// Takes somebody out.
-    pub fn remove(&mut self, nick: &Nick) -> Option<Member<M>> {
-        self.members.remove(nick.key())
+    pub fn remove(&mut self, now: Now, nick: &Nick) -> Option<Member<M>> {
+        let member = self.members.remove(nick.key())?;
+        self.present -= usize::from(member.feed.is_some());
+        self.remember(now, member.person.clone());
+        Some(member)
     }
 
-    /// Gives somebody another name.
+    /// Gives somebody another name; returns who they were.
     ///
     /// # Errors
     /// [`Refusal::NameTaken`] if it is somebody else's; [`Refusal::NoSuchUser`] if nobody has the old one.
-    pub fn rename(&mut self, from: &Nick, to: &Nick) -> Result<(), Refusal> {
+    pub fn rename(&mut self, now: Now, from: &Nick, to: &Nick) -> Result<Person, Refusal> {
         if from.key() != to.key() && self.members.contains_key(to.key()) {
             return Err(Refusal::NameTaken(to.as_str().into()));
         }
-        let Some(member) = self.members.remove(from.key()) else {
+        let Some(mut member) = self.members.remove(from.key()) else {
             return Err(Refusal::NoSuchUser(from.as_str().into()));
         };
-        self.members.insert(to.key().clone(), Member { nick: to.clone(), ..member });
-        Ok(())
+        let before = member.person.clone();
+        self.remember(now, before.clone());
+        member.person.nick = to.clone();
+        self.members.insert(to.key().clone(), member);
+        Ok(before)
+    }
+
+    /// Puts somebody into the room, to read this feed, or takes them out of it. Returns the feed until now.
+    pub fn place(&mut self, nick: &Nick, feed: Option<usize>) -> Option<usize> {
+        let member = self.members.get_mut(nick.key())?;
+        let before = std::mem::replace(&mut member.feed, feed);
+        self.present = self.present + usize::from(feed.is_some()) - usize::from(before.is_some());
+        before
+    }
+
+    /// Notes why somebody is away, or that they are not. Returns who it is.
+    pub fn set_away(&mut self, nick: &Nick, away: Option<&str>) -> Option<&Person> {
+        let member = self.members.get_mut(nick.key())?;
+        member.away = away.map(Into::into);
+        Some(&member.person)
+    }
+
+    /// Gives somebody another profile. Returns who they are now.
+    pub fn describe(&mut self, nick: &Nick, profile: Profile) -> Option<&Person> {
+        let member = self.members.get_mut(nick.key())?;
+        member.person.profile = Arc::new(profile);
+        Some(&member.person)
+    }
+
+    /// Notes that somebody has said something.
+    pub fn note_active(&mut self, now: Now, nick: &Nick) {
+        if let Some(member) = self.members.get_mut(nick.key()) {
+            member.active = now.ticks;
+        }
     }
 
     /// The member with this name.
@@ -82,15 +145,37 @@ impl<M> Roster<M> {
         self.members.values()
     }
 
-    /// How many are here.
+    /// Those who are gone, or have another name, the last one first; only the last ones are remembered.
+    pub fn gone(&self) -> impl Iterator<Item = &Gone> {
+        self.gone.iter()
+    }
+
+    /// How many have a name.
     #[must_use]
     pub fn len(&self) -> usize {
         self.members.len()
+    }
+
+    /// How many are in the room.
+    #[must_use]
+    pub fn present(&self) -> usize {
+        self.present
+    }
+
+    /// How many have had a name at once.
+    #[must_use]
+    pub fn most(&self) -> usize {
+        self.most
     }
 
     /// Whether nobody is here.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.members.is_empty()
+    }
+
+    fn remember(&mut self, now: Now, person: Person) {
+        self.gone.truncate(REMEMBERED - 1);
+        self.gone.push_front(Gone { person, unix: now.unix });
     }
 }

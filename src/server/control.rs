@@ -10,6 +10,7 @@ use crate::admin::types::{Certificate, InvalidText, LimitsReached, NoSuchUser, S
 use crate::chat::{Event, Nick, Reason, clean};
 use crate::config::Config;
 use crate::config::file::LoadError;
+use crate::session::Presence;
 use crate::{log, systemd};
 
 impl Server {
@@ -19,7 +20,13 @@ impl Server {
         let now = self.context.clock.now();
         let members: Vec<_> = {
             let room = self.context.room.lock();
-            room.roster().iter().map(|m| (m.nick.clone(), m.handle.clone(), room.end(m.feed))).collect()
+            room.roster()
+                .iter()
+                .map(|m| {
+                    let end = m.feed.map_or(0, |feed| room.end(feed));
+                    (m.person.nick.clone(), m.handle.clone(), end)
+                })
+                .collect()
         };
         let users = members.into_iter().map(|(nick, session, end)| {
             let seen = session.snapshot(now, end);
@@ -48,9 +55,10 @@ impl Server {
         let kicked = Reason::Kicked(reason.as_deref().filter(|reason| !reason.is_empty()).map(Into::into));
         let (nick, session) = {
             let mut room = self.context.room.lock();
-            let nick = room.roster().find(&nick).ok_or_else(nobody)?.nick.clone();
-            let session = room.leave(self.context.clock.now(), &nick, &kicked).ok_or_else(nobody)?;
-            (nick, session)
+            let person = room.roster().find(&nick).ok_or_else(nobody)?.person.clone();
+            let session = room.leave(self.context.clock.now(), &person.nick, &kicked).ok_or_else(nobody)?;
+            self.context.watchers.tell(&person, Presence::Gone);
+            (person.nick, session)
         };
         info!(chatd.event = "kick", chatd.user = %nick, chatd.address = %session.address(),
             chatd.reason = reason.as_deref(), chatd.uid = uid, "{nick} was kicked by an administrator");
@@ -78,7 +86,7 @@ impl Server {
         }
         let mut room = self.context.room.lock();
         room.append(self.context.clock.now(), Event::Notice(&cleaned.text));
-        let reached = room.roster().len() as u64;
+        let reached = room.roster().present() as u64;
         drop(room);
         info!(chatd.event = "notice", chatd.uid = uid, "an administrator's notice went to {reached} users");
         Ok(reached)
@@ -166,9 +174,13 @@ impl Server {
         let old = self.replace_configuration(new.clone());
         let mut room = self.context.room.lock();
         room.set_history_limit(history_limit(&new));
-        room.set_topic(self.context.clock.now(), &new.room.topic);
+        // What people have made the topic stays, unless the administrator has changed it, too.
+        if new.room.topic != old.room.topic {
+            room.set_topic(self.context.clock.now(), None, &new.room.topic);
+        }
         drop(room);
         self.set_limits(new.limits.clone());
+        self.set_irc(&new.irc);
         Ok(unchangeable(&old, &new))
     }
 }
@@ -179,6 +191,7 @@ fn unchangeable(old: &Config, new: &Config) -> Vec<String> {
         ("room.name", old.room.name != new.room.name),
         ("listen", old.listen != new.listen),
         ("admin", old.admin != new.admin),
+        ("irc.server-name", old.irc.server_name != new.irc.server_name),
     ];
     let names = changed.into_iter().filter_map(|(name, changed)| changed.then_some(name));
     names.map(|name| format!("{name} has changed in the configuration; that takes a restart")).collect()

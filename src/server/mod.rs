@@ -22,13 +22,13 @@ use crate::admin::types;
 use crate::chat::Reason;
 use crate::config::file::{self, LoadError};
 use crate::config::{self, Config, Limits};
-use crate::dialect::Protocol;
+use crate::dialect::{Protocol, irc};
 use crate::directories::Directories;
 use crate::net::Listener;
 use crate::net::certificate::EXPIRY_WARNING;
 use crate::net::tls::{Refresh, TlsInForce};
 use crate::room::{HistoryLimit, Room};
-use crate::session::{Alarms, Clock, Context, Counters, Delivery, Sessions};
+use crate::session::{Alarms, Clock, Context, Counters, Delivery, Sessions, Watchers};
 use crate::systemd::{self, Pulse};
 
 /// How often it is said again that the certificate is about to end.
@@ -85,11 +85,21 @@ impl Server {
     #[must_use]
     pub fn new(source: Source, configuration: Config, tls: Option<TlsInForce>, bound: &[Bound]) -> Server {
         let room = &configuration.room;
+        let clock = Clock::default();
+        let irc = irc::Server {
+            name: configuration.irc.server_name.as_str().into(),
+            room: room.name.as_str().into(),
+            autojoin: configuration.irc.autojoin,
+            started: clock.now().unix,
+            secure_port: secure_port(&configuration, bound),
+        };
         let context = Context {
-            room: Room::new(&room.name, &room.topic, history_limit(&configuration)),
+            room: Room::new(clock.now(), &room.name, &room.topic, history_limit(&configuration)),
             sessions: Sessions::default(),
+            watchers: Watchers::default(),
             alarms: Alarms::default(),
-            clock: Clock::default(),
+            clock,
+            irc: RwLock::new(Arc::new(irc)),
             limits: RwLock::new(Arc::new(configuration.limits.clone())),
             counters: Counters::default(),
         };
@@ -193,6 +203,11 @@ impl Server {
         self.admissions.limit_changed();
     }
 
+    fn set_irc(&self, new: &config::Irc) {
+        let mut irc = self.context.irc.write().unwrap_or_else(PoisonError::into_inner);
+        *irc = Arc::new(irc::Server { autojoin: new.autojoin, ..(**irc).clone() });
+    }
+
     /// Takes a renewed certificate, if there is one.
     fn refresh_certificate(&self) {
         match self.tls.as_ref().map(|tls| tls.refresh_if_changed(SystemTime::now())) {
@@ -235,6 +250,12 @@ impl Server {
 /// What a newcomer is shown must not already be more than a client may lag behind.
 fn history_limit(configuration: &Config) -> HistoryLimit {
     HistoryLimit { length: configuration.room.history, size: configuration.limits.max_lag / 2 }
+}
+
+/// The port that IRC clients are sent to for TLS: only if strangers can verify the certificate.
+fn secure_port(configuration: &Config, bound: &[Bound]) -> Option<u16> {
+    configuration.tls.as_ref()?;
+    bound.iter().filter(|(_, how)| how.tls).find_map(|(listener, _)| Some(listener.tcp_address()?.port()))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -6,14 +6,13 @@ use std::sync::Arc;
 use std::task::Context as TaskContext;
 
 use rustls::ServerConnection;
-use tracing::info;
 
-use super::output::Output;
-use super::{Context, Mail, Phase, Session, State, count, micros, transport};
-use crate::chat::{Command, Event, Nick, Now, Reason, Refusal, Reply};
+use super::obey::account;
+use super::{Context, Phase, Session, State, count, micros, transport};
+use crate::chat::{Now, Reason};
 use crate::config::Limits;
 use crate::dialect::detect::{ENOUGH, Verdict, detect};
-use crate::dialect::{Dialect, Input, Protocol};
+use crate::dialect::{Input, Protocol, Setting};
 use crate::net::Stream;
 use crate::room::Locked;
 
@@ -24,7 +23,7 @@ thread_local! {
     static SCRATCH_BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; SCRATCH]);
 }
 
-type InRoom<'a> = Locked<'a, Arc<Session>>;
+pub(super) type InRoom<'a> = Locked<'a, Arc<Session>>;
 
 /// What holds while a session does one thing.
 #[derive(Clone, Copy)]
@@ -129,7 +128,15 @@ impl Session {
 
     /// Begins to speak a protocol, with its greeting.
     pub(super) fn speak(&self, turn: Turn<'_>, state: &mut State, protocol: Protocol) {
-        let mut dialect = protocol.speak(turn.now, turn.limits.line_length);
+        let irc = turn.context.irc();
+        let setting = Setting {
+            line_length: turn.limits.line_length,
+            encrypted: self.encrypted,
+            local: self.address.is_local(),
+            account: account(&state.tls),
+            irc: &irc,
+        };
+        let mut dialect = protocol.speak(turn.now, setting);
         if let Some(gap) = dialect.pace() {
             state.output.keep_apart(micros(gap));
         }
@@ -207,114 +214,14 @@ impl Session {
                 self.obey(turn, state, room, command, answers)
             }
         };
+        if let Some(dialect) = &mut state.dialect {
+            dialect.finish(answers);
+        }
         if !answers.is_empty() {
             state.output.post(end_of_feed(room, state), answers);
             answers.clear();
         }
         outcome
-    }
-
-    fn obey(
-        self: &Arc<Self>,
-        turn: Turn<'_>,
-        state: &mut State,
-        room: &mut InRoom<'_>,
-        command: Command<'_>,
-        answers: &mut Vec<u8>,
-    ) -> Result<(), Reason> {
-        let now = turn.now;
-        let Some(dialect) = &mut state.dialect else { return Ok(()) };
-        match (command, &state.nick) {
-            (Command::Quit(word), _) => return Err(Reason::Quit(word.map(|word| word.into()))),
-            (Command::Name(name), _) => {
-                if let Err(refusal) = self.name(state, room, now, &name, answers)
-                    && let Some(dialect) = &mut state.dialect
-                {
-                    dialect.reply(Reply::Refused(&refusal), answers);
-                }
-            }
-            (Command::Guest(base), None) => {
-                if let Some(nick) = room.roster().free(&base)
-                    && let Err(refusal) = self.name(state, room, now, nick.as_str(), answers)
-                    && let Some(dialect) = &mut state.dialect
-                {
-                    dialect.reply(Reply::Refused(&refusal), answers);
-                }
-            }
-            (Command::Guest(_), Some(_)) => {}
-            (Command::Who, _) => dialect.reply(Reply::Who(room.names()), answers),
-            (Command::Topic, _) => dialect.reply(Reply::Topic(room.topic()), answers),
-            // Whoever has no name is not heard; their dialect asks them for one.
-            (_, None) => {}
-            (Command::Say(text), Some(nick)) => {
-                turn.context.counters.messages.count(now);
-                speak_up(state.feed, &mut state.output, &**dialect, room, now, Event::Said(nick, &text));
-            }
-            (Command::Act(text), Some(nick)) => {
-                turn.context.counters.messages.count(now);
-                speak_up(state.feed, &mut state.output, &**dialect, room, now, Event::Acted(nick, &text));
-            }
-            (Command::Private { to, text }, Some(from)) => {
-                let member = Nick::new(&to).ok().and_then(|to| room.roster().find(&to));
-                match member {
-                    None => dialect.reply(Reply::Refused(&Refusal::NoSuchUser(to.into())), answers),
-                    Some(member) => {
-                        dialect.reply(Reply::Sent { to: &member.nick, text: &text }, answers);
-                        let at = room.end(member.feed);
-                        member.handle.mail(Mail::Private { at, from: from.clone(), text: text.into() });
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// A name for a newcomer, or another one for a member.
-    fn name(
-        self: &Arc<Self>,
-        state: &mut State,
-        room: &mut InRoom<'_>,
-        now: Now,
-        name: &str,
-        answers: &mut Vec<u8>,
-    ) -> Result<(), Refusal> {
-        let nick = Nick::new(name).map_err(Refusal::NameNotAllowed)?;
-        let Some(dialect) = &mut state.dialect else { return Ok(()) };
-        if let Some(old) = &state.nick {
-            room.rename(now, old, &nick)?;
-            info!(chatd.event = "rename", chatd.user = %nick, chatd.address = %self.address,
-                chatd.transport = self.transport(), chatd.protocol = self.protocol(), "{old} is now known as {nick}");
-            state.nick = Some(nick);
-            return Ok(());
-        }
-        let place = room.join(now, &nick, dialect.form(), self.clone())?;
-        state.feed = Some(place.feed);
-        state.output.enter(place.block);
-        state.phase = Phase::Member;
-        state.deadline = None;
-        let (names, history) = (room.names(), room.history());
-        let welcome = Reply::Welcome { nick: &nick, room: room.name(), topic: room.topic(), names, history };
-        dialect.reply(welcome, answers);
-        info!(chatd.event = "join", chatd.user = %nick, chatd.address = %self.address,
-            chatd.transport = self.transport(), chatd.protocol = self.protocol(), "{nick} has joined");
-        state.nick = Some(nick);
-        Ok(())
-    }
-}
-
-/// Appends what a client says, and leaves it out of what that client is sent if its dialect wants that.
-fn speak_up(
-    feed: Option<usize>,
-    output: &mut Output,
-    dialect: &dyn Dialect,
-    room: &mut InRoom<'_>,
-    now: Now,
-    event: Event<'_>,
-) {
-    let start = feed.map(|feed| room.end(feed));
-    room.append(now, event);
-    if let (Some(feed), Some(start), false) = (feed, start, dialect.echoes()) {
-        output.omit(start, room.end(feed));
     }
 }
 
@@ -324,7 +231,7 @@ fn may_read(state: &State) -> bool {
 }
 
 /// Where an answer belongs that is given now.
-fn end_of_feed(room: &InRoom<'_>, state: &State) -> u64 {
+pub(super) fn end_of_feed(room: &InRoom<'_>, state: &State) -> u64 {
     state.feed.map_or(0, |feed| room.end(feed))
 }
 

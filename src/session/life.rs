@@ -12,6 +12,7 @@ use tracing::info;
 use super::input::{self, Turn, broken};
 use super::output::Output;
 use super::rate::Rate;
+use super::watchers::Presence;
 use super::{Context, Mail, Phase, Session, State, count, micros};
 use crate::chat::{Now, Reason, Reply};
 use crate::dialect::Protocol;
@@ -55,7 +56,7 @@ impl Session {
         let state = State {
             phase: Phase::Login,
             dialect: None,
-            nick: None,
+            person: None,
             feed: None,
             output: Output::default(),
             tls,
@@ -64,6 +65,7 @@ impl Session {
             resume: None,
             deadline: Some(now.ticks + micros(limits.login_timeout)),
             alarm: None,
+            watching: false,
             last_message: now,
         };
         let session = Arc::new(Session {
@@ -177,16 +179,26 @@ impl Session {
                 Mail::Close(reason) => {
                     if matches!(reason, Reason::Kicked(_)) {
                         // Out of the room already; by now the name may be somebody else's.
-                        state.nick = None;
+                        state.person = None;
                     }
                     return Err(reason);
                 }
-                Mail::Private { at, from, text } => {
-                    let mut words = Vec::new();
+                Mail::Private { at, stamp, from, to, words } => {
+                    let mut out = Vec::new();
                     if let Some(dialect) = &mut state.dialect {
-                        dialect.reply(Reply::Private { from: &from, text: &text }, &mut words);
+                        dialect.reply(Reply::Private { stamp, from: &from, to: &to, words: &words }, &mut out);
                     }
-                    state.output.post(at, &words);
+                    // Where the sender found the room, unless this client has left it meanwhile.
+                    state.output.post(if state.feed.is_some() { at } else { 0 }, &out);
+                }
+                Mail::Presence(notice) => {
+                    let mut out = Vec::new();
+                    if let Some(dialect) = &mut state.dialect
+                        && let Some(reply) = notice.reply(state.feed.is_some())
+                    {
+                        dialect.reply(reply, &mut out);
+                        state.output.post(0, &out);
+                    }
                 }
             }
         }
@@ -199,9 +211,15 @@ impl Session {
         let mut room = context.room.lock();
         // Its own leave is for the others; what it reads last is its dialect's goodbye.
         let mut stop = state.feed.map_or(0, |feed| room.end(feed));
-        if let Some(nick) = state.nick.take() {
-            room.leave(now, &nick, &reason);
-            self.log_left(&nick, &reason);
+        if state.watching {
+            context.watchers.forget(self);
+        }
+        if let Some(person) = state.person.take() {
+            room.leave(now, &person.nick, &reason);
+            context.watchers.tell(&person, Presence::Gone);
+            if state.feed.is_some() {
+                self.log_left(&person.nick, &reason);
+            }
         } else if !matches!(reason, Reason::Kicked(_) | Reason::Quit(_) | Reason::Closed | Reason::Stopping) {
             count(&context.counters.refused);
             if reason == Reason::LoginTimeout {

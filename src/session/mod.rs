@@ -10,9 +10,11 @@ mod delivery;
 mod input;
 mod life;
 mod meter;
+mod obey;
 mod output;
 mod rate;
 mod transport;
+mod watchers;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
@@ -26,10 +28,11 @@ pub use clock::{Clock, micros};
 pub use delivery::{Delivery, Sessions};
 pub use life::Connection;
 pub use meter::Meter;
+pub use watchers::{Presence, Watchers};
 
-use crate::chat::{Nick, Now, Reason};
+use crate::chat::{Nick, Now, Person, Reason, Stamp, Words};
 use crate::config::Limits;
-use crate::dialect::{Dialect, Protocol};
+use crate::dialect::{Dialect, Protocol, irc};
 use crate::net::{Address, Stream};
 use crate::room::Room;
 use output::Output;
@@ -41,12 +44,16 @@ pub struct Context {
     pub room: Room<Arc<Session>>,
     /// All sessions, those without a name included.
     pub sessions: Sessions,
+    /// Those who are told when somebody comes and goes.
+    pub watchers: Watchers,
     /// Wakes sessions at a time.
     pub alarms: Alarms,
     /// What time it is.
     pub clock: Clock,
     /// What a client may take of us; replaced as a whole on a reload.
     pub limits: RwLock<Arc<Limits>>,
+    /// What IRC tells of this server; replaced as a whole on a reload.
+    pub irc: RwLock<Arc<irc::Server>>,
     /// What has been counted since the start.
     pub counters: Counters,
 }
@@ -81,7 +88,9 @@ pub struct Session {
 /// What others have for a session; it opens its mail before it does anything else.
 enum Mail {
     /// Somebody says this to it alone, at this position of its feed.
-    Private { at: u64, from: Nick, text: Box<str> },
+    Private { at: u64, stamp: Stamp, from: Person, to: Nick, words: Words<'static> },
+    /// Somebody whom it watches has come, gone or changed.
+    Presence(watchers::Notice),
     /// It is to end. It is not in the room any more if it was kicked.
     Close(Reason),
 }
@@ -90,9 +99,9 @@ struct State {
     phase: Phase,
     /// Known once the protocol is.
     dialect: Option<Box<dyn Dialect>>,
-    /// Known once somebody is in the room.
-    nick: Option<Nick>,
-    /// The feed that it reads, once it is or was in the room.
+    /// Known once somebody has a name.
+    person: Option<Person>,
+    /// The feed that it reads while it is in the room, and to its end.
     feed: Option<usize>,
     output: Output,
     tls: Option<Box<ServerConnection>>,
@@ -105,6 +114,8 @@ struct State {
     deadline: Option<u64>,
     /// When the next alarm rings, in ticks.
     alarm: Option<u64>,
+    /// Whether it is told when somebody comes and goes.
+    watching: bool,
     last_message: Now,
 }
 
@@ -112,7 +123,7 @@ struct State {
 enum Phase {
     /// What it speaks is not known, or it has no name yet.
     Login,
-    /// In the room.
+    /// It has a name; mostly it is in the room.
     Member,
     /// To be ended for this reason, found by somebody else than its own task.
     Failed(Reason),
@@ -142,6 +153,12 @@ impl Context {
     #[must_use]
     pub fn limits(&self) -> Arc<Limits> {
         self.limits.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What IRC tells of this server now.
+    #[must_use]
+    pub fn irc(&self) -> Arc<irc::Server> {
+        self.irc.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

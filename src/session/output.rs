@@ -80,6 +80,25 @@ impl Output {
         self.block = Some(block);
     }
 
+    /// Stops reading the feed at `stop`: what is not sent of it until there is owed as an answer is. A block to go on
+    /// from must be known.
+    pub fn detach(&mut self, stop: u64) {
+        let mut owed = Vec::new();
+        loop {
+            let (slices, total) = self.gather(stop);
+            slices.iter().for_each(|slice| owed.extend_from_slice(slice));
+            drop(slices);
+            self.advance(total, stop);
+            if total == 0 {
+                break;
+            }
+        }
+        *self = Output { blocked: self.blocked, ..Output::default() };
+        if !owed.is_empty() {
+            self.post(0, &owed);
+        }
+    }
+
     /// Goes on from `block`, if it is not known where.
     pub fn resume(&mut self, block: impl FnOnce(u64) -> Option<Arc<Block>>) {
         if self.block.is_none() {

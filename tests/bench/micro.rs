@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 
-use chatd::chat::{Event, Form, Nick, Now, Stamp, clean};
+use chatd::chat::{Event, Form, Nick, Now, Person, Reason, Reply, Stamp, Words, clean};
 use chatd::dialect::text::Text;
 use chatd::dialect::{Dialect, Input, Lines};
 use chatd::room::{Feed, HistoryLimit, Room};
@@ -53,16 +53,8 @@ fn clean_unicode() -> usize {
 fn text_decode_100(bencher: Bencher<'_, '_>) {
     let input = format!("{LINE}\n").repeat(100);
     let mut dialect = Text::new(2048);
-    dialect.reply(
-        chatd::chat::Reply::Welcome {
-            nick: &Nick::new("ana").unwrap(),
-            room: "lobby",
-            topic: "",
-            names: Box::new(std::iter::empty()),
-            history: std::collections::VecDeque::new().iter(),
-        },
-        &mut Vec::new(),
-    );
+    let room: Room<()> = room();
+    dialect.reply(Reply::Registered { person: &person("ana"), view: &room.lock() }, &mut Vec::new());
     bencher.bench_local(|| {
         let (mut rest, mut out, mut count) = (black_box(input.as_bytes()), Vec::new(), 0);
         while let Input::Command(command) = dialect.next(NOW, &mut rest, &mut out) {
@@ -88,10 +80,10 @@ fn lines_split_anywhere_100(bencher: Bencher<'_, '_>) {
 
 #[divan::bench]
 fn text_render(bencher: Bencher<'_, '_>) {
-    let (form, ana, mut out) = (form(), Nick::new("ana").unwrap(), Vec::new());
+    let (form, ana, words, mut out) = (form(), person("ana"), Words::plain(LINE), Vec::new());
     bencher.bench_local(|| {
         out.clear();
-        form.render(STAMP, black_box(Event::Said(&ana, LINE)), &mut out);
+        form.render(STAMP, black_box(Event::Said(&ana, &words)), &mut out);
     });
 }
 
@@ -112,12 +104,11 @@ fn feed_append_and_freeze(bencher: Bencher<'_, '_>) {
 /// A line said in a room with 50 lines of history, up to the bell.
 #[divan::bench]
 fn room_append(bencher: Bencher<'_, '_>) {
-    let room = Room::new("lobby", "", HistoryLimit { length: 50, size: 1 << 20 });
-    let ana = Nick::new("ana").unwrap();
-    let _place = room.lock().join(NOW, &ana, form(), ()).unwrap();
+    let room = room();
+    let (ana, words) = (joined(&room, "ana"), Words::plain(LINE));
     bencher.bench_local(|| {
         let mut locked = room.lock();
-        locked.append(NOW, Event::Said(&ana, LINE));
+        locked.say(NOW, Event::Said(&ana, &words));
         let rounds = locked.begin_round();
         locked.end_round(rounds);
     });
@@ -126,17 +117,30 @@ fn room_append(bencher: Bencher<'_, '_>) {
 /// Joining and leaving a room of a thousand.
 #[divan::bench]
 fn room_join_and_leave(bencher: Bencher<'_, '_>) {
-    let room = Room::new("lobby", "", HistoryLimit { length: 50, size: 1 << 20 });
+    let room = room();
     for index in 0..1000 {
-        room.lock().join(NOW, &Nick::new(&format!("user{index}")).unwrap(), form(), ()).unwrap();
+        joined(&room, &format!("user{index}"));
     }
-    let ana = Nick::new("ana").unwrap();
     bencher.bench_local(|| {
+        let ana = joined(&room, "ana");
         let mut locked = room.lock();
-        let place = locked.join(NOW, &ana, form(), ()).unwrap();
-        locked.leave(NOW, &ana, &chatd::chat::Reason::Quit(None));
+        locked.leave(NOW, &ana.nick, &Reason::Quit(None));
         let rounds = locked.begin_round();
         locked.end_round(rounds);
-        drop(place);
     });
+}
+
+fn room() -> Room<()> {
+    Room::new(NOW, "lobby", "", HistoryLimit { length: 50, size: 1 << 20 })
+}
+
+fn person(name: &str) -> Person {
+    Person::named(Nick::new(name).unwrap())
+}
+
+fn joined(room: &Room<()>, name: &str) -> Person {
+    let mut locked = room.lock();
+    let person = locked.register(NOW, person(name), ()).unwrap();
+    locked.enter(NOW, &person.nick, form()).unwrap();
+    person
 }

@@ -15,7 +15,7 @@ pub use description::{Description, Encoding, LINE_ENDINGS, MAX_TEMPLATE, MIN_BUF
 pub use presets::{PRESETS, Preset};
 
 use super::{Dialect, END, Input};
-use crate::chat::{Command, Event, Form, Nick, Now, Reason, Reply, Stamp, clean};
+use crate::chat::{Command, Event, Form, Manner, Nick, Now, Reason, Reply, Stamp, View, Words, clean};
 
 /// How long a client may be quiet in the middle of a character.
 const TORN: Duration = Duration::from_secs(1);
@@ -76,7 +76,7 @@ impl Classic {
             if cleaned.changes.replaced > 0 || cleaned.changes.cut {
                 self.description.tell_notice("Your line was not UTF-8; a part of it was replaced or is lost.", out);
             }
-            return Input::Command(Command::Say(text.to_owned().into()));
+            return Input::Command(Command::Say(Words::plain(text.to_owned())));
         }
         let Some(name) = self.login_name(text) else {
             let login = fill(&self.description.login, &[("name", "NAME")]);
@@ -145,22 +145,27 @@ impl Dialect for Classic {
     fn reply(&mut self, reply: Reply<'_>, out: &mut Vec<u8>) {
         let words = &self.description;
         match reply {
-            Reply::Welcome { nick, room, names, .. } => {
-                self.named = true;
-                let name = words.name(nick);
+            // The room follows: whoever has a name comes in.
+            Reply::Registered { .. } => self.named = true,
+            Reply::Welcome { person, view, .. } => {
+                let name = words.name(&person.nick);
                 if words.own_join {
                     words.tell(&words.join, &[("name", &name)], out);
                 }
-                words.tell(&words.welcome, &[("name", &name), ("room", room), ("quit", &*words.quit)], out);
-                words.tell_users(names.filter(|other| *other != nick), out);
+                words.tell(&words.welcome, &[("name", &name), ("room", view.room()), ("quit", &*words.quit)], out);
+                words.tell_users(present(view).filter(|other| **other != person.nick), out);
             }
             Reply::Refused(refusal) if self.named => words.tell_notice(&refusal.to_string(), out),
             // Never the keyword again: a program would answer with the same name at once.
             Reply::Refused(refusal) => words.tell_notice(&format!("{refusal} Send another one."), out),
-            Reply::Who(names) => words.tell_users(names, out),
-            Reply::Topic(topic) => words.tell_notice(&format!("Topic: {topic}"), out),
-            Reply::Private { from, text } => words.tell_text("[{name}] {text}", &words.name(from), text, out),
-            Reply::Sent { to, text } => words.tell_notice(&format!("You to {to}: {text}"), out),
+            Reply::Look(view) => words.tell_users(present(view), out),
+            Reply::Topic(topic) => words.tell_notice(&format!("Topic: {}", topic.text), out),
+            Reply::Private { from, words: said, .. } => {
+                let name = words.name(&from.nick);
+                said.lines().for_each(|line| words.tell_text("[{name}] {text}", &name, line, out));
+            }
+            // These clients know no commands that these would answer.
+            Reply::Sent { .. } | Reply::Done(..) | Reply::Presence { .. } | Reply::Watched(..) => {}
             Reply::Closing(Reason::Quit(_)) => {
                 if !words.quit_answer.is_empty() {
                     out.extend_from_slice(words.quit_answer.as_bytes());
@@ -176,6 +181,11 @@ impl Dialect for Classic {
     }
 }
 
+/// The names of those who are in the room.
+fn present(view: &dyn View) -> impl Iterator<Item = &Nick> {
+    view.people().filter(|seen| seen.present).map(|seen| &seen.person.nick)
+}
+
 /// How events look in one variety.
 struct ClassicForm(Arc<Description>);
 
@@ -187,17 +197,30 @@ impl Form for ClassicForm {
 
     fn render(&self, _stamp: Stamp, event: Event<'_>, out: &mut Vec<u8>) {
         let words = &*self.0;
-        let name = |nick: &Nick| words.name(nick).into_owned();
         match event {
-            Event::Said(who, text) => words.tell_text(&words.line, &name(who), text, out),
-            Event::Acted(who, text) => words.tell_text("* {name} {text}", &name(who), text, out),
-            Event::Joined(who) => words.tell(&words.join, &[("name", &name(who))], out),
-            Event::Left(who, _) => words.tell(&words.leave, &[("name", &name(who))], out),
+            Event::Said(who, said) => {
+                let template = match said.manner {
+                    Manner::Plain | Manner::Remark => &*words.line,
+                    Manner::Action => "* {name} {text}",
+                    Manner::Silent => return,
+                };
+                let name = words.name(&who.nick);
+                said.lines().for_each(|line| words.tell_text(template, &name, line, out));
+            }
+            Event::Joined(who) => words.tell(&words.join, &[("name", &words.name(&who.nick))], out),
+            Event::Left(who, _) | Event::Parted(who, _) => {
+                words.tell(&words.leave, &[("name", &words.name(&who.nick))], out);
+            }
             Event::Renamed { from, to } => {
-                words.tell_notice(&format!("{} is now known as {}", name(from), name(to)), out);
+                let (from, to) = (words.name(&from.nick), words.name(to));
+                words.tell_notice(&format!("{from} is now known as {to}"), out);
+            }
+            Event::Redacted { by, .. } => {
+                words.tell_notice(&format!("{} has taken a line back", words.name(&by.nick)), out);
             }
             Event::Notice(text) => words.tell_notice(text, out),
-            Event::Topic(topic) => words.tell_notice(&format!("Topic: {topic}"), out),
+            Event::Topic { topic, .. } => words.tell_notice(&format!("Topic: {}", topic.text), out),
+            Event::Away(..) | Event::Described(_) => {}
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::rencode::{Value, Version};
 use super::{SERVER, frame};
-use crate::chat::{Event, Form, Names, Stamp};
+use crate::chat::{Event, Form, Manner, Stamp, View};
 
 /// Names that a list of players holds at most: everybody is sent the whole list whenever somebody comes or goes.
 const MAX_PLAYERS: usize = 256;
@@ -23,8 +23,9 @@ impl PodSixNetForm {
 
     /// Everybody who is here. Events keep that up to date while the form has readers, and every new reader's welcome
     /// begins anew.
-    pub(super) fn set_players(&self, names: Names<'_>) {
-        *self.lock() = names.map(|name| name.as_str().to_owned()).collect();
+    pub(super) fn set_players(&self, view: &dyn View) {
+        let present = view.people().filter(|seen| seen.present);
+        *self.lock() = present.map(|seen| seen.person.as_str().to_owned()).collect();
     }
 
     /// The sample's list.
@@ -60,20 +61,31 @@ impl Form for PodSixNetForm {
     fn render(&self, _stamp: Stamp, event: Event<'_>, out: &mut Vec<u8>) {
         let mut say = |who: &str, text: &str| frame(&message(who, text), self.version, out);
         match event {
-            Event::Said(who, text) => return say(who.as_str(), text),
-            Event::Acted(who, text) => return say(SERVER, &format!("{who} {text}")),
+            Event::Said(who, said) => {
+                return match said.manner {
+                    Manner::Plain | Manner::Remark => said.lines().for_each(|line| say(who.as_str(), line)),
+                    Manner::Action => said.lines().for_each(|line| say(SERVER, &format!("{} {line}", who.nick))),
+                    Manner::Silent => {}
+                };
+            }
+            Event::Redacted { by, .. } => return say(SERVER, &format!("{} has taken a line back", by.nick)),
             Event::Notice(text) => return say(SERVER, &format!("notice: {text}")),
-            Event::Topic(topic) => return say(SERVER, &format!("Topic: {topic}")),
+            Event::Topic { topic, .. } => return say(SERVER, &format!("Topic: {}", topic.text)),
+            Event::Away(..) | Event::Described(_) => return,
             Event::Joined(who) => {
-                say(SERVER, &format!("{who} has joined"));
+                say(SERVER, &format!("{} has joined", who.nick));
                 self.lock().insert(who.as_str().to_owned());
             }
             Event::Left(who, reason) => {
-                say(SERVER, &format!("{who} has left ({reason})"));
+                say(SERVER, &format!("{} has left ({reason})", who.nick));
+                self.lock().remove(who.as_str());
+            }
+            Event::Parted(who, _) => {
+                say(SERVER, &format!("{} has left (left the room)", who.nick));
                 self.lock().remove(who.as_str());
             }
             Event::Renamed { from, to } => {
-                say(SERVER, &format!("{from} is now known as {to}"));
+                say(SERVER, &format!("{} is now known as {to}", from.nick));
                 let mut players = self.lock();
                 players.remove(from.as_str());
                 players.insert(to.as_str().to_owned());

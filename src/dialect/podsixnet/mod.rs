@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Dialect, Input};
-use crate::chat::{Changes, Command, Form, Now, Reason, Reply, clean};
+use crate::chat::{Changes, Command, Form, Now, Reason, Reply, Words, clean};
 use form::PodSixNetForm;
 use rencode::{Value, Version, decode, encode};
 
@@ -155,7 +155,7 @@ impl PodSixNet {
                         self.notice("A part of your message was not text or is too long, and is lost.", out);
                     }
                     if self.named {
-                        return Input::Command(Command::Say(said.into()));
+                        return Input::Command(Command::Say(Words::plain(said)));
                     }
                     self.said = Some(said);
                     self.nameless = true;
@@ -172,7 +172,7 @@ impl PodSixNet {
         if std::mem::take(&mut self.nameless) && !self.named {
             return Some(Command::Guest(ANONYMOUS.into()));
         }
-        self.said.take_if(|_| self.named).map(|said| Command::Say(said.into()))
+        self.said.take_if(|_| self.named).map(|said| Command::Say(Words::plain(said)))
     }
 
     fn connected(&self, out: &mut Vec<u8>) {
@@ -236,26 +236,29 @@ impl Dialect for PodSixNet {
 
     fn reply(&mut self, reply: Reply<'_>, out: &mut Vec<u8>) {
         match reply {
-            Reply::Welcome { nick, names, .. } => {
-                self.named = true;
+            // The room follows: whoever has a name comes in.
+            Reply::Registered { .. } => self.named = true,
+            Reply::Welcome { person, view, .. } => {
                 if let Some(version) = self.version {
                     let form = self.variety.form(version);
-                    form.set_players(names);
+                    form.set_players(view);
                     frame(&form.players(), version, out);
                 }
-                self.notice(&format!("Welcome, {nick}."), out);
+                self.notice(&format!("Welcome, {}.", person.nick), out);
             }
             Reply::Refused(refusal) => {
                 self.notice(&refusal.to_string(), out);
                 // A program does not choose again; its user can still be in the room.
                 self.nameless = !self.named;
             }
-            Reply::Who(names) => names.for_each(|name| self.notice(&format!("Here: {name}"), out)),
-            Reply::Topic(topic) => self.notice(&format!("Topic: {topic}"), out),
-            Reply::Private { from, text } => {
-                self.send(&form::message(from.as_str(), &format!("(to you alone) {text}")), out);
+            Reply::Private { from, words, .. } => {
+                for line in words.lines() {
+                    self.send(&form::message(from.as_str(), &format!("(to you alone) {line}")), out);
+                }
             }
-            Reply::Sent { to, text } => self.notice(&format!("You to {to}: {text}"), out),
+            // These clients know no commands that these would answer.
+            Reply::Look(_) | Reply::Topic(_) | Reply::Sent { .. } => {}
+            Reply::Done(..) | Reply::Presence { .. } | Reply::Watched(..) => {}
             Reply::Closing(reason) => self.notice(&format!("Goodbye: {reason}."), out),
         }
     }

@@ -1,0 +1,84 @@
+//! People: a name, and what else others may see of somebody.
+
+use std::sync::{Arc, LazyLock};
+
+use super::{Nick, Now};
+
+/// Somebody who has a name here. Cheap to clone; a clone stays as it was when somebody changes their profile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// The name.
+    pub nick: Nick,
+    /// What they tell of themselves.
+    pub profile: Arc<Profile>,
+    /// Tells people apart who have had the same name one after the other: no two people have the same number.
+    pub number: u64,
+}
+
+/// What somebody tells of themselves, and how they came here. Nobody's address is part of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Profile {
+    /// The user name: one word.
+    pub user: Box<str>,
+    /// One line about themselves; empty if they gave none.
+    pub real_name: Box<str>,
+    /// The name in their client certificate, if they have shown one and it was verified.
+    pub account: Option<Box<str>>,
+    /// Whether they say of themselves that they are a program.
+    pub bot: bool,
+    /// Whether their connection is encrypted.
+    pub encrypted: bool,
+}
+
+impl Default for Profile {
+    /// That of somebody who has given nothing but a name.
+    fn default() -> Profile {
+        Profile { user: "chat".into(), real_name: "".into(), account: None, bot: false, encrypted: false }
+    }
+}
+
+impl Person {
+    /// Somebody of whom nothing but the name is known.
+    #[must_use]
+    pub fn named(nick: Nick) -> Person {
+        /// Shared, because most people of the plain protocols are like that.
+        static PLAIN: LazyLock<Arc<Profile>> = LazyLock::new(Arc::default);
+        Person { nick, profile: PLAIN.clone(), number: 0 }
+    }
+
+    /// The name, as it is shown.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.nick.as_str()
+    }
+
+    /// What they say of themselves, or their name.
+    #[must_use]
+    pub fn real_name(&self) -> &str {
+        if self.profile.real_name.is_empty() { self.as_str() } else { &self.profile.real_name }
+    }
+}
+
+/// Somebody, as others see them now.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen<'a> {
+    /// Who it is.
+    pub person: &'a Person,
+    /// Why they are away, if they are.
+    pub away: Option<&'a str>,
+    /// Whether they are in the room; somebody may have a name and stay outside.
+    pub present: bool,
+    /// When they got their name.
+    pub since: Now,
+    /// When they last said something to the room, in ticks.
+    pub active: u64,
+}
+
+/// Somebody who is gone, or who has another name now.
+#[derive(Debug, Clone)]
+pub struct Gone {
+    /// Who it was.
+    pub person: Person,
+    /// When that was, in milliseconds since 1970-01-01 UTC.
+    pub unix: u64,
+}

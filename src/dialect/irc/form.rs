@@ -1,0 +1,247 @@
+//! How events look to IRC clients. This is the hot path: one pass, no formatting machinery, no allocation.
+
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use super::capability::Capabilities;
+use super::message::MAX_MESSAGE;
+use super::{Server, write};
+use crate::chat::{Event, Form, Manner, Person, Stamp, Words};
+
+/// One combination of the capabilities that change how events look.
+pub struct IrcForm {
+    /// Where this is.
+    pub server: Arc<Server>,
+    /// The capabilities; others than those of a form are of no importance.
+    pub capabilities: Capabilities,
+}
+
+/// What a message is about, for its tags.
+#[derive(Clone, Copy)]
+pub struct About<'a> {
+    /// When.
+    pub stamp: Stamp,
+    /// Whose doing it is; `None`: the server's.
+    pub who: Option<&'a Person>,
+    /// The batch that it belongs to.
+    pub batch: Option<&'a str>,
+}
+
+impl Form for IrcForm {
+    fn id(&self) -> (&'static str, u64) {
+        ("irc", self.capabilities.of_form().bits())
+    }
+
+    fn render(&self, stamp: Stamp, event: Event<'_>, out: &mut Vec<u8>) {
+        let room: &[&str] = &["#", &self.server.room];
+        match event {
+            Event::Said(who, words) => self.speak(About { stamp, who: Some(who), batch: None }, room, words, out),
+            Event::Notice(text) => {
+                self.start(About { stamp, who: None, batch: None }, "", true, out);
+                write(out, &["NOTICE #", &self.server.room, " :", text, "\r\n"]);
+            }
+            Event::Joined(who) => {
+                self.of(stamp, who, out);
+                write(out, &["JOIN #", &self.server.room]);
+                if self.capabilities.has(Capabilities::EXTENDED_JOIN) {
+                    write(out, &[" ", who.profile.account.as_deref().unwrap_or("*"), " :", who.real_name()]);
+                }
+                write(out, &["\r\n"]);
+            }
+            Event::Left(who, reason) => {
+                self.of(stamp, who, out);
+                write(out, &["QUIT :", &reason.to_string(), "\r\n"]);
+            }
+            Event::Parted(who, word) => {
+                self.of(stamp, who, out);
+                write(out, &["PART #", &self.server.room]);
+                write_trailing(word, out);
+            }
+            Event::Renamed { from, to } => {
+                self.of(stamp, from, out);
+                write(out, &["NICK ", to.as_str(), "\r\n"]);
+            }
+            Event::Redacted { by, line, reason } if self.capabilities.has(Capabilities::REDACTION) => {
+                self.of(stamp, by, out);
+                write(out, &["REDACT #", &self.server.room, " "]);
+                self.server.write_id(line, out);
+                write_trailing(reason, out);
+            }
+            Event::Topic { by, topic } => {
+                self.start(About { stamp, who: by, batch: None }, "", true, out);
+                write(out, &["TOPIC #", &self.server.room, " :", &topic.text, "\r\n"]);
+            }
+            Event::Away(who, why) if self.capabilities.has(Capabilities::AWAY_NOTIFY) => {
+                self.of(stamp, who, out);
+                write(out, &["AWAY"]);
+                write_trailing(why, out);
+            }
+            Event::Described(who) if self.capabilities.has(Capabilities::SETNAME) => {
+                self.of(stamp, who, out);
+                write(out, &["SETNAME :", who.real_name(), "\r\n"]);
+            }
+            Event::Redacted { .. } | Event::Away(..) | Event::Described(_) => {}
+        }
+    }
+}
+
+impl IrcForm {
+    /// Writes what somebody says to `target`: a channel or a name, in pieces.
+    pub fn speak(&self, about: About<'_>, target: &[&str], words: &Words<'_>, out: &mut Vec<u8>) {
+        if words.manner == Manner::Silent {
+            if self.capabilities.has(Capabilities::MESSAGE_TAGS) {
+                self.start(about, &words.tags, true, out);
+                write(out, &["TAGMSG "]);
+                write(out, target);
+                write(out, &["\r\n"]);
+            }
+            return;
+        }
+        let limit = self.room_for_text(about.who, target, words.manner);
+        if words.more.is_empty() && words.text.len() <= limit {
+            self.start(about, &words.tags, true, out);
+            line(target, words.manner, &words.text, out);
+            return;
+        }
+        let whole = self.capabilities.has(Capabilities::MULTILINE) && words.manner != Manner::Action;
+        if whole {
+            self.multiline(about, target, words, limit, out)
+        } else {
+            self.singly(about, target, words, limit, out)
+        }
+    }
+
+    /// Several lines as one batch (draft/multiline).
+    fn multiline(&self, about: About<'_>, target: &[&str], words: &Words<'_>, limit: usize, out: &mut Vec<u8>) {
+        self.start(about, &words.tags, true, out);
+        let batch = format!("m{:x}", about.stamp.sequence);
+        write(out, &["BATCH +", &batch, " draft/multiline "]);
+        write(out, target);
+        write(out, &["\r\n"]);
+        let further = words.more.iter().map(|further| (&*further.text, further.joined));
+        for (text, joined) in std::iter::once((&*words.text, false)).chain(further) {
+            let (mut rest, mut joined) = (text, joined);
+            loop {
+                let (piece, after) = cut(rest, limit);
+                write(out, &["@batch=", &batch, if joined { ";draft/multiline-concat " } else { " " }]);
+                self.source(about.who, out);
+                line(target, words.manner, piece, out);
+                (rest, joined) = (after, true);
+                if rest.is_empty() {
+                    break;
+                }
+            }
+        }
+        write(out, &["BATCH -", &batch, "\r\n"]);
+    }
+
+    /// The same for those who do not know of it. Only the first line has the identifier.
+    fn singly(&self, about: About<'_>, target: &[&str], words: &Words<'_>, limit: usize, out: &mut Vec<u8>) {
+        let mut first = true;
+        for text in words.lines() {
+            let mut rest = text;
+            while !rest.is_empty() {
+                let (piece, after) = cut(rest, limit);
+                self.start(about, &words.tags, first, out);
+                line(target, words.manner, piece, out);
+                (rest, first) = (after, false);
+            }
+        }
+    }
+
+    /// Bytes of text that fit into one message to `target`, so that no client needs to cut it (RFC 1459, section 2.3).
+    fn room_for_text(&self, who: Option<&Person>, target: &[&str], manner: Manner) -> usize {
+        let source = who.map_or(self.server.name.len(), |who| {
+            who.as_str().len() + who.profile.user.len() + self.server.name.len() + 2
+        });
+        let target: usize = target.iter().map(|piece| piece.len()).sum();
+        let action = if manner == Manner::Action { "\u{1}ACTION \u{1}".len() } else { 0 };
+        MAX_MESSAGE.saturating_sub(": PRIVMSG  :".len() + action + source + target)
+    }
+
+    /// Tags and source of an event of somebody in the room.
+    fn of(&self, stamp: Stamp, who: &Person, out: &mut Vec<u8>) {
+        self.start(About { stamp, who: Some(who), batch: None }, "", true, out);
+    }
+
+    /// Tags and source of a message; `named`: with its identifier.
+    pub fn start(&self, about: About<'_>, client_tags: &str, named: bool, out: &mut Vec<u8>) {
+        let mut separator = "@";
+        let mut tag = |out: &mut Vec<u8>, name: &str| {
+            write(out, &[separator, name]);
+            separator = ";";
+        };
+        if let Some(batch) = about.batch {
+            tag(out, "batch=");
+            write(out, &[batch]);
+        }
+        if self.capabilities.has(Capabilities::SERVER_TIME) {
+            tag(out, "time=");
+            write_time(about.stamp.unix, out);
+        }
+        if let Some(who) = about.who
+            && self.capabilities.has(Capabilities::ACCOUNT_TAG)
+            && let Some(account) = &who.profile.account
+        {
+            tag(out, "account=");
+            super::message::escape(account, out);
+        }
+        if self.capabilities.has(Capabilities::MESSAGE_TAGS) {
+            if named {
+                tag(out, "msgid=");
+                self.server.write_id(about.stamp.sequence, out);
+            }
+            if about.who.is_some_and(|who| who.profile.bot) {
+                tag(out, "bot");
+            }
+            if !client_tags.is_empty() {
+                tag(out, client_tags);
+            }
+        }
+        if separator == ";" {
+            out.push(b' ');
+        }
+        self.source(about.who, out);
+    }
+
+    fn source(&self, who: Option<&Person>, out: &mut Vec<u8>) {
+        match who {
+            Some(who) => write(out, &[":", who.as_str(), "!", &who.profile.user, "@", &self.server.name, " "]),
+            None => write(out, &[":", &self.server.name, " "]),
+        }
+    }
+}
+
+fn line(target: &[&str], manner: Manner, text: &str, out: &mut Vec<u8>) {
+    write(out, &[if manner == Manner::Remark { "NOTICE " } else { "PRIVMSG " }]);
+    write(out, target);
+    match manner {
+        Manner::Action => write(out, &[" :\u{1}ACTION ", text, "\u{1}\r\n"]),
+        _ => write(out, &[" :", text, "\r\n"]),
+    }
+}
+
+fn write_trailing(text: Option<&str>, out: &mut Vec<u8>) {
+    match text {
+        Some(text) => write(out, &[" :", text, "\r\n"]),
+        None => write(out, &["\r\n"]),
+    }
+}
+
+/// Appends a time as IRCv3 writes it, from milliseconds since 1970-01-01 UTC.
+pub fn write_time(unix: u64, out: &mut Vec<u8>) {
+    // Writing into memory does not fail.
+    let _ = write!(out, "{}", humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(unix)));
+}
+
+/// As much of `text` as fits, up to the end of a word if there is one in its second half, and the rest.
+fn cut(text: &str, limit: usize) -> (&str, &str) {
+    if text.len() <= limit {
+        return (text, "");
+    }
+    let end = (0..=limit.max(4)).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(text.len());
+    let piece = text.get(..end).unwrap_or(text);
+    let end = piece.rfind(' ').map(|space| space + 1).filter(|space| *space > end / 2).unwrap_or(end);
+    text.split_at_checked(end).unwrap_or((text, ""))
+}

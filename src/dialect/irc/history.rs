@@ -1,0 +1,219 @@
+//! What was said: CHATHISTORY (IRCv3 draft/chathistory) over the room's history, and its playback to those who cannot
+//! ask for it.
+
+use std::time::UNIX_EPOCH;
+
+use super::capability::Capabilities;
+use super::form::{About, IrcForm};
+use super::message::Message;
+use super::queries::Query;
+use super::{Irc, write};
+use crate::chat::{Command, Event, Past, View, Words};
+
+/// Messages that one request may ask for.
+pub const MOST: usize = 100;
+
+/// A point in the history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reference {
+    /// The event with this sequence.
+    Event(u64),
+    /// This time, in milliseconds since 1970-01-01 UTC.
+    Time(u64),
+}
+
+/// What of the history is asked for.
+pub struct HistoryQuery {
+    selection: Selection,
+    limit: usize,
+}
+
+enum Selection {
+    Latest(Option<Reference>),
+    Before(Reference),
+    After(Reference),
+    Around(Reference),
+    Between(Reference, Reference),
+    /// Which conversations there are between these times: the room, if something was said in it.
+    Targets(u64, u64),
+}
+
+impl Reference {
+    /// How an event stands to it.
+    fn compare(self, past: &Past) -> std::cmp::Ordering {
+        match self {
+            Reference::Event(sequence) => past.stamp().sequence.cmp(&sequence),
+            Reference::Time(unix) => past.stamp().unix.cmp(&unix),
+        }
+    }
+}
+
+impl Irc {
+    pub(super) fn ask_history<'l>(&mut self, message: &Message<'_>, out: &mut Vec<u8>) -> Option<Command<'l>> {
+        let Some(name) = message.filled(0) else {
+            self.fail(out, "CHATHISTORY", "NEED_MORE_PARAMS", &[], "CHATHISTORY takes a subcommand");
+            return None;
+        };
+        let subcommand = name.to_ascii_uppercase();
+        let count = match subcommand.as_str() {
+            "LATEST" | "BEFORE" | "AFTER" | "AROUND" | "TARGETS" => 4,
+            "BETWEEN" => 5,
+            _ => {
+                self.fail(out, "CHATHISTORY", "INVALID_PARAMS", &[name], "Unknown subcommand");
+                return None;
+            }
+        };
+        let parameters = message.parameters();
+        if parameters.len() < count {
+            self.fail(out, "CHATHISTORY", "NEED_MORE_PARAMS", &[name], "Parameters are missing");
+            return None;
+        }
+        let target = message.parameter(1).unwrap_or_default();
+        if subcommand != "TARGETS" && !(self.in_room && self.server.is_room(target)) {
+            let why = "Only the history of the room is kept, for those who are in it";
+            self.fail(out, "CHATHISTORY", "INVALID_TARGET", &[name, target], why);
+            return None;
+        }
+        let Some(query) = self.parse_query(&subcommand, message, count) else {
+            self.fail(out, "CHATHISTORY", "INVALID_PARAMS", &[name], "A reference or the limit cannot be understood");
+            return None;
+        };
+        self.query = Some(Query::History(query));
+        Some(Command::Look)
+    }
+
+    fn parse_query(&self, subcommand: &str, message: &Message<'_>, count: usize) -> Option<HistoryQuery> {
+        let reference = |index: usize| self.parse_reference(message.parameter(index)?);
+        let limit: usize = message.parameter(count - 1)?.parse().ok()?;
+        let limit = if limit == 0 { MOST } else { limit.min(MOST) };
+        let selection = match subcommand {
+            "LATEST" if message.parameter(2) == Some("*") => Selection::Latest(None),
+            "LATEST" => Selection::Latest(Some(reference(2)?)),
+            "BEFORE" => Selection::Before(reference(2)?),
+            "AFTER" => Selection::After(reference(2)?),
+            "AROUND" => Selection::Around(reference(2)?),
+            "BETWEEN" => Selection::Between(reference(2)?, reference(3)?),
+            _ => match (reference(1)?, reference(2)?) {
+                (Reference::Time(one), Reference::Time(other)) => Selection::Targets(one.min(other), one.max(other)),
+                _ => return None,
+            },
+        };
+        Some(HistoryQuery { selection, limit })
+    }
+
+    fn parse_reference(&self, text: &str) -> Option<Reference> {
+        match text.split_once('=')? {
+            // The identifier of another run of the server is older than everything here.
+            ("msgid", id) => Some(Reference::Event(self.server.parse_id(id).unwrap_or(0))),
+            ("timestamp", time) => parse_time(time).map(Reference::Time),
+            _ => None,
+        }
+    }
+
+    /// Answers CHATHISTORY.
+    pub(super) fn history(&mut self, query: &HistoryQuery, view: &dyn View, out: &mut Vec<u8>) {
+        let history: Vec<&Past> = view.history().collect();
+        if let Selection::Targets(from, to) = query.selection {
+            return self.targets(&history, from, to, out);
+        }
+        let (from, to) = select(&history, query);
+        let room = format!("#{}", self.server.room);
+        self.play(history.get(from..to).unwrap_or_default(), &room, out);
+    }
+
+    fn targets(&mut self, history: &[&Past], from: u64, to: u64, out: &mut Vec<u8>) {
+        let last = history.iter().rev().map(|past| past.stamp().unix).find(|unix| from < *unix && *unix < to);
+        let batch = self.open_batch("draft/chathistory-targets", out);
+        if let Some(last) = last.filter(|_| self.in_room) {
+            if let Some(batch) = &batch {
+                write(out, &["@batch=", batch, " "]);
+            }
+            write(out, &[":", &self.server.name, " CHATHISTORY TARGETS #", &self.server.room, " "]);
+            super::form::write_time(last, out);
+            write(out, &["\r\n"]);
+        }
+        self.close_batch(batch, out);
+    }
+
+    /// What was said before the client came, for a client that cannot ask for it.
+    pub(super) fn play_back(&mut self, view: &dyn View, out: &mut Vec<u8>) {
+        let history: Vec<&Past> = view.history().collect();
+        if !history.is_empty() {
+            let room = format!("#{}", self.server.room);
+            self.play(&history, &room, out);
+        }
+    }
+
+    fn play(&mut self, history: &[&Past], room: &str, out: &mut Vec<u8>) {
+        let form = self.own_form();
+        let batch = self.open_batch(&format!("chathistory {room}"), out);
+        for past in history {
+            self.play_one(&form, past, batch.as_deref(), room, out);
+        }
+        self.close_batch(batch, out);
+    }
+
+    fn play_one(&self, form: &IrcForm, past: &Past, batch: Option<&str>, room: &str, out: &mut Vec<u8>) {
+        let stamp = past.stamp();
+        let (who, words) = match past.event() {
+            Event::Said(who, words) => (Some(who), words.to_owned()),
+            Event::Notice(text) => (None, Words { manner: crate::chat::Manner::Remark, ..Words::plain(text) }),
+            _ => return,
+        };
+        let about = About { stamp, who, batch };
+        if form.capabilities.has(Capabilities::SERVER_TIME) {
+            return form.speak(about, &[room], &words, out);
+        }
+        // Without a clock of its own, the text has to say when it was said.
+        let mut time = Vec::new();
+        super::form::write_time(stamp.unix, &mut time);
+        let time = String::from_utf8_lossy(&time);
+        let text = format!("[{}] {}", time.get(11..16).unwrap_or_default(), words.text);
+        form.speak(about, &[room], &Words { text: text.into(), ..words }, out);
+    }
+
+    fn open_batch(&mut self, kind: &str, out: &mut Vec<u8>) -> Option<String> {
+        if !self.has(Capabilities::BATCH) {
+            return None;
+        }
+        self.batches += 1;
+        let batch = format!("h{}", self.batches);
+        write(out, &[":", &self.server.name, " BATCH +", &batch, " ", kind, "\r\n"]);
+        Some(batch)
+    }
+
+    fn close_batch(&self, batch: Option<String>, out: &mut Vec<u8>) {
+        if let Some(batch) = batch {
+            write(out, &[":", &self.server.name, " BATCH -", &batch, "\r\n"]);
+        }
+    }
+}
+
+/// The range of the history that a query means.
+fn select(history: &[&Past], query: &HistoryQuery) -> (usize, usize) {
+    let limit = query.limit;
+    let at = |reference: Reference| history.partition_point(|past| reference.compare(past).is_lt());
+    let behind = |reference: Reference| history.partition_point(|past| reference.compare(past).is_le());
+    let last_of = |from: usize, to: usize| (from.max(to.saturating_sub(limit)), to);
+    let first_of = |from: usize, to: usize| (from, to.min(from + limit));
+    match query.selection {
+        Selection::Latest(None) => last_of(0, history.len()),
+        Selection::Latest(Some(reference)) => last_of(behind(reference), history.len()),
+        Selection::Before(reference) => last_of(0, at(reference)),
+        Selection::After(reference) => first_of(behind(reference), history.len()),
+        Selection::Around(reference) => {
+            let middle = at(reference);
+            let from = middle.saturating_sub(limit / 2);
+            first_of(from, history.len())
+        }
+        Selection::Between(one, other) if at(one) <= at(other) => first_of(behind(one), at(other)),
+        Selection::Between(one, other) => last_of(behind(other), at(one)),
+        Selection::Targets(..) => (0, 0),
+    }
+}
+
+/// Milliseconds since 1970-01-01 UTC, from a time as IRCv3 writes it.
+pub fn parse_time(text: &str) -> Option<u64> {
+    let since = humantime::parse_rfc3339(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
+    u64::try_from(since.as_millis()).ok()
+}
