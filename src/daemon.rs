@@ -54,7 +54,9 @@ impl Failure {
             Failure::Load(e) => e.exit_status(),
             Failure::Bind(e) if e.is_permission() => 77,
             Failure::Directory(_) => 77,
-            Failure::Bind(_) | Failure::Inherited(_) | Failure::AdminSocket(_) => 69,
+            // What systemd hands over and what the configuration asks for are both the administrator's to mend.
+            Failure::Bind(BindError::Inherited(_)) | Failure::Inherited(_) | Failure::AdminSocket(_) => 78,
+            Failure::Bind(_) => 69,
             Failure::Log(_) | Failure::Tls(_) => 78,
             Failure::System(_) => 71,
         }
@@ -110,7 +112,10 @@ fn report(failure: &Failure) {
 fn run(source: Source, inherited: Inherited) -> Result<(), Failure> {
     let config = source.load()?;
     log::configure(&config.log)?;
-    source.directories.create()?;
+    source.directories.create_state()?;
+    if let Endpoint::Unix(socket) = &config.admin.endpoint {
+        source.directories.create_runtime_for(socket)?;
+    }
     allow_descriptors(config.limits.connections as u64 + OWN_DESCRIPTORS);
     // One thread: measured, it serves a room faster and in less memory than two.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -58,17 +58,27 @@ impl Directories {
         self.runtime.join(ADMIN_SOCKET)
     }
 
-    /// Makes both directories where they are missing: for the daemon's user alone, except that root's runtime directory
-    /// can be entered by everybody, because the socket in it has a mode of its own.
+    /// Makes the state directory where it is missing, for the daemon's user alone.
     ///
     /// # Errors
     ///
-    /// One cannot be made, or lies under the temporary directory and is not safe from other users.
-    pub fn create(&self) -> Result<(), DirectoryError> {
+    /// It cannot be made, or lies under the temporary directory and is not safe from other users.
+    pub fn create_state(&self) -> Result<(), DirectoryError> {
+        create(&self.state, 0o700, &temporary(environment), effective_uid())
+    }
+
+    /// Makes the runtime directory where it is missing, when `socket` is to be bound in it: for the daemon's user alone,
+    /// except that root's can be entered by everybody, because the socket has a mode of its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`create_state`](Self::create_state).
+    pub fn create_runtime_for(&self, socket: &Path) -> Result<(), DirectoryError> {
+        if socket.parent() != Some(&self.runtime) {
+            return Ok(());
+        }
         let uid = effective_uid();
-        let temporary = temporary(environment);
-        create(&self.runtime, if uid == 0 { 0o755 } else { 0o700 }, &temporary, uid)?;
-        create(&self.state, 0o700, &temporary, uid)
+        create(&self.runtime, if uid == 0 { 0o755 } else { 0o700 }, &temporary(environment), uid)
     }
 }
 
@@ -269,6 +279,16 @@ mod tests {
             create(&path, wanted, temporary.path(), effective_uid()).unwrap();
         }
         assert_eq!(mode(&temporary.path().join("a")), 0o700);
+    }
+
+    #[test]
+    fn the_runtime_directory_is_made_only_for_a_socket_in_it() {
+        let base = tempfile::tempdir().unwrap();
+        let directories = Directories { runtime: base.path().join("run"), state: base.path().join("state") };
+        directories.create_runtime_for(&base.path().join("elsewhere/admin.sock")).unwrap();
+        assert!(!directories.runtime.exists());
+        directories.create_runtime_for(&directories.admin_socket()).unwrap();
+        assert!(directories.runtime.is_dir());
     }
 
     #[test]
