@@ -1,0 +1,77 @@
+"""What goes wrong, and how the service comes back from it."""
+
+import machine
+from harness import Client, check, entry, now, prop, require, require_equal, require_in, run, show, until, until_state
+from machine import SERVICE, SOCKETS, UNITS
+
+
+def restarted_after(pid):
+    until("the service is started again", lambda: machine.main_pid() not in (pid, "0"))
+    until_state("active")
+    show(f"process {pid} became {machine.main_pid()}, NRestarts={prop('NRestarts')}")
+    Client("ana").close()
+
+
+@check("the watchdog restarts a daemon that was stopped with SIGSTOP")
+def watchdog():
+    machine.started()
+    with machine.drop_in("WatchdogSec=2s\n"):
+        since, pid = now(), machine.main_pid()
+        run("systemctl", "kill", "-s", "STOP", "--kill-whom=main", SERVICE)
+        restarted_after(pid)
+        show(entry(since, "_PID=1", "UNIT=chatd.service", "UNIT_RESULT=watchdog")["MESSAGE"])
+
+
+@check("a daemon that was killed with SIGKILL is started again")
+def killed():
+    since, pid = machine.started(), machine.main_pid()
+    waiting = Client("waiting")
+    run("systemctl", "kill", "-s", "KILL", "--kill-whom=main", SERVICE)
+    require_equal(waiting.rest(), [], "what a client reads of a killed daemon")
+    # This one comes while nothing runs, and waits in the socket.
+    late = Client("late")
+    restarted_after(pid)
+    show(entry(since, "_PID=1", "UNIT=chatd.service", "UNIT_RESULT=signal")["MESSAGE"])
+    late.close()
+
+
+def broken(text):
+    return text.replace("[room]", "[room]\nhistory = -1\ncolour = 3", 1)
+
+
+@check("a bad configuration: failed, the mistake visible, no restart loop")
+def bad_configuration():
+    since = machine.started()
+    run("systemctl", "stop", SERVICE)
+    with machine.configuration(broken):
+        run("systemctl", "start", SERVICE, status=1)
+        facts = {name: prop(name) for name in ("ActiveState", "SubState", "Result", "ExecMainStatus", "NRestarts")}
+        show(facts)
+        require_equal(list(facts.values()), ["failed", "failed", "exit-code", "78", "0"], "the state of the service")
+        shown = run("systemctl", "status", "--no-pager", "-l", SERVICE, status=3).stdout
+        show(shown, limit=20)
+        mistake = entry(since, "-u", "chatd", "CHATD_EVENT=configuration")["MESSAGE"]
+        require_in(mistake, shown, "systemctl status")
+        checked = run("chatd", "--check-config", status=78).stderr
+        show("chatd --check-config:\n" + checked)
+        require_equal(checked.count("\n"), 2, "the number of mistakes")
+    run("systemctl", "start", SERVICE)
+    until_state("active")
+
+
+@check("a bad configuration and a client: the sockets give up too, and start again after it is mended")
+def bad_configuration_with_clients():
+    machine.started()
+    run("systemctl", "stop", SERVICE)
+    with machine.configuration(broken):
+        client = Client()
+        for unit in SOCKETS:
+            until_state("failed", unit)
+        show("\n".join(f"{unit}: {prop('ActiveState', unit)} {prop('Result', unit)}" for unit in UNITS))
+        require_equal(prop("NRestarts"), "0", "NRestarts")
+        client.close()
+    # As chatd(8) says.
+    run("systemctl", "reset-failed", *UNITS)
+    run("systemctl", "start", *SOCKETS, SERVICE)
+    Client("ana").close()
+    show("after: " + " ".join(prop("ActiveState", unit) for unit in UNITS))
