@@ -13,6 +13,7 @@ use tracing::{error, info, warn};
 use crate::arguments::{self, DaemonArguments};
 use crate::config::file::LoadError;
 use crate::config::{Config, Endpoint};
+use crate::dialect::Protocol;
 use crate::directories::{Directories, DirectoryError, admin_socket_candidates};
 use crate::invitation::{Door, invitation};
 use crate::net::tls::{TlsError, TlsInForce};
@@ -189,6 +190,8 @@ async fn bind_admin(
 fn invite(config: &Config, bound: &[Bound]) -> String {
     let doors: Vec<_> = bound
         .iter()
+        // Nobody speaks PodSixNet by hand.
+        .filter(|(_, how)| !matches!(how.protocol, Some(Protocol::PodSixNet(_))))
         .filter_map(|(listener, how)| {
             let door = match (&how.endpoint, listener.tcp_address()) {
                 (_, Some(address)) => Door::Tcp(address),

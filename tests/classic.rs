@@ -4,6 +4,7 @@ mod boundaries;
 mod crowd;
 mod documents;
 mod flaws;
+mod properties;
 pub mod student;
 
 use std::io::{Read as _, Write as _};

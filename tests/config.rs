@@ -483,8 +483,8 @@ classic.keyword = 'NICK'
 ";
     let expected = r#"4:10: listen.preset must be "chatter", "keyword", "quit-echo", "user-quit" or "nic", not "nick"
 6:1: unknown key `keywords` in [listen.classic]; did you mean `keyword`?
-7:8: listen.classic.line must be text of at most 200 bytes without control characters but line ends, with exactly one {name} and {text}, not "somebody: {text}"
-8:8: listen.classic.join must be text of at most 200 bytes without control characters but line ends, with no placeholder but {name}, not "{nome} ha entrado"
+7:8: listen.classic.line must be text of at most 200 bytes without control characters but line ends, with exactly one {name} and one {text}, not "somebody: {text}"
+8:8: listen.classic.join must be text of at most 200 bytes without control characters but line ends, with no placeholder but one {name}, not "{nome} ha entrado"
 9:15: listen.classic.line-ending must be "", "\n" or "\r\n", not "lf"
 10:10: listen.classic.buffer must be a size from 512 bytes to 64KiB such as "64KiB", not 100
 13:1: `preset` means nothing without protocol = "classic"; write both or remove it

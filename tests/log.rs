@@ -39,7 +39,7 @@ fn person(name: &str) -> Person {
 /// Somebody comes in, who reads this form.
 fn join<M>(locked: &mut Locked<'_, M>, name: &str, form: u64, handle: M) -> Place {
     locked.register(NOW, person(name), handle).unwrap();
-    locked.enter(NOW, &nick(name), Arc::new(Plain(form))).unwrap()
+    locked.enter(NOW, &nick(name), Arc::new(Plain(form))).unwrap().0
 }
 
 /// Everything in a feed from a block's end on.

@@ -9,17 +9,20 @@
 )]
 
 mod admin;
+mod architecture;
 mod chatctl;
 mod classic;
 mod config;
 mod dialect;
 mod exit;
 mod journal;
+mod limits;
 mod log;
 mod logging;
 mod net;
 mod podsixnet;
 mod room;
+mod stop;
 mod support;
 mod systemd;
 mod tls;

@@ -234,7 +234,7 @@ fn a_socket_that_is_wanted_but_not_handed_over() {
     let config = "[[listen]]\nsystemd = \"plain\"\n[[listen]]\nsystemd = \"tls\"\ntls = true\n";
     let mut daemon = launch_with(&manager, config, vec![("plain", tcp().0), ("other", tcp().0)]);
     let (status, log) = daemon.wait_with_log();
-    assert_eq!(status.code(), Some(69));
+    assert_eq!(status.code(), Some(78));
     let sentence = "systemd handed over no socket named \"tls\", only \"other\", \"plain\": \
         see FileDescriptorName= in its .socket unit";
     assert!(log.last().unwrap().ends_with(sentence), "{log:?}");
@@ -244,7 +244,7 @@ fn a_socket_that_is_wanted_but_not_handed_over() {
 fn without_any_handed_over_socket() {
     let mut daemon = Daemon::launch("[[listen]]\nsystemd = \"plain\"\n", |_| {});
     let (status, log) = daemon.wait_with_log();
-    assert_eq!(status.code(), Some(69));
+    assert_eq!(status.code(), Some(78));
     assert!(log.last().unwrap().contains("systemd handed over no socket, but \"plain\" is wanted"), "{log:?}");
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::file::Endpoints;
 use super::reader::Section;
 use super::{Listen, value};
-use crate::dialect::classic::{Description, Encoding, LINE_ENDINGS, MIN_BUFFER, PRESETS};
+use crate::dialect::classic::{Description, Encoding, LINE_ENDINGS, MAX_QUIT, MAX_TEMPLATE, MIN_BUFFER, PRESETS};
 use crate::dialect::podsixnet::Variety;
 use crate::dialect::podsixnet::rencode::Version;
 use crate::dialect::{Choice, Protocol};
@@ -63,7 +63,7 @@ fn report_idle_keys(listen: &mut Section<'_, '_>, choice: Choice) {
 fn classic(classic: &mut Section<'_, '_>, preset: Option<Description>) -> Option<Description> {
     let milliseconds = Duration::from_millis;
     let greeting = classic.optional("greeting", value::template(&["room", "quit"], &[]));
-    let keyword = classic.optional("keyword", value::words);
+    let keyword = classic.optional("keyword", value::words(MAX_TEMPLATE));
     let login = classic.optional("login", value::template(&["name"], &["name"]));
     let welcome = classic.optional("welcome", value::template(&["name", "room", "quit"], &[]));
     let users = classic.optional("users", value::template(&["users"], &[]));
@@ -75,8 +75,8 @@ fn classic(classic: &mut Section<'_, '_>, preset: Option<Description>) -> Option
     let notice = classic.optional("notice", value::template(&["text"], &["text"]));
     let echo = classic.optional("echo", value::boolean);
     let own_prefix = classic.optional("own-prefix", value::template(&["name"], &[]));
-    let quit = classic.optional("quit", value::words);
-    let quit_answer = classic.optional("quit-answer", value::words);
+    let quit = classic.optional("quit", value::words(MAX_QUIT));
+    let quit_answer = classic.optional("quit-answer", value::words(MAX_QUIT));
     let line_ending = classic.optional("line-ending", value::choice(LINE_ENDINGS));
     let encoding = classic.optional("encoding", value::choice(Encoding::ALL));
     let buffer = classic.optional("buffer", value::size(MIN_BUFFER..=64 << 10));

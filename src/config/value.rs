@@ -99,37 +99,36 @@ pub(super) fn one_line(longest: usize) -> impl Fn(&DeValue<'_>) -> Read<String> 
     }
 }
 
-/// Words that a client is sent as they stand.
-pub(super) fn words(value: &DeValue<'_>) -> Read<Cow<'static, str>> {
-    text(value, |words| words.len() <= MAX_TEMPLATE && !words.contains(char::is_control))
-        .map(Cow::Owned)
-        .ok_or_else(|| format!("text of at most {MAX_TEMPLATE} bytes without control characters"))
+/// Words that a client sends or is sent as they stand.
+pub(super) fn words(longest: usize) -> impl Fn(&DeValue<'_>) -> Read<Cow<'static, str>> {
+    move |value| {
+        text(value, |words| words.len() <= longest && !words.contains(char::is_control))
+            .map(Cow::Owned)
+            .ok_or_else(|| format!("text of at most {longest} bytes without control characters"))
+    }
 }
 
-/// Words that a client is sent with something in the place of each of the `known` placeholders; `needed` are those that
-/// must be there.
+/// Words that a client is sent with something in the place of the `known` placeholders, each at most once; `needed` are
+/// those that must be there.
 pub(super) fn template(
     known: &'static [&'static str],
     needed: &'static [&'static str],
 ) -> impl Fn(&DeValue<'_>) -> Read<Cow<'static, str>> {
-    let braced = |names: &[&str]| names.iter().map(|name| format!("{{{name}}}")).collect::<Vec<_>>().join(" and ");
+    let allowed = move |template: &str| {
+        let found: Vec<&str> = classic::placeholders(template).collect();
+        let times = |name: &str| found.iter().filter(|found| **found == name).count();
+        template.len() <= MAX_TEMPLATE
+            && !template.contains(|c: char| c.is_control() && c != '\n' && c != '\r')
+            && found.iter().all(|name| known.contains(name) && times(name) == 1)
+            && needed.iter().all(|name| times(name) == 1)
+    };
     move |value| {
-        let allowed = |template: &str| {
-            let found: Vec<&str> = classic::pieces(template)
-                .filter_map(|piece| match piece {
-                    classic::Piece::Text(_) => None,
-                    classic::Piece::Placeholder(name) => Some(name),
-                })
-                .collect();
-            template.len() <= MAX_TEMPLATE
-                && !template.contains(|c: char| c.is_control() && c != '\n' && c != '\r')
-                && found.iter().all(|name| known.contains(name))
-                && needed.iter().all(|name| found.iter().filter(|found| *found == name).count() == 1)
-        };
         text(value, allowed).map(Cow::Owned).ok_or_else(|| {
+            let braced =
+                |names: &[&str]| names.iter().map(|name| format!("{{{name}}}")).collect::<Vec<_>>().join(" and one ");
             let placeholders = match (needed, known) {
                 ([], []) => "with no placeholder".to_owned(),
-                ([], known) => format!("with no placeholder but {}", braced(known)),
+                ([], known) => format!("with no placeholder but one {}", braced(known)),
                 (needed, _) => format!("with exactly one {}", braced(needed)),
             };
             format!("text of at most {MAX_TEMPLATE} bytes without control characters but line ends, {placeholders}")

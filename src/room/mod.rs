@@ -57,8 +57,6 @@ pub struct Place {
     pub feed: usize,
     /// The block to go on from, at its end: right after the newcomer's own join.
     pub block: Arc<Block>,
-    /// Their coming in.
-    pub stamp: Stamp,
 }
 
 /// What lies ahead for the readers of one feed who have kept up.
@@ -118,11 +116,12 @@ impl<M> Locked<'_, M> {
         Ok(person)
     }
 
-    /// Lets somebody who has a name into the room, who will read the log in this form.
+    /// Lets somebody who has a name into the room, who will read the log in this form. Returns where they stand and
+    /// when they have come in.
     ///
     /// # Errors
     /// [`Refusal::NoSuchUser`] if nobody has this name.
-    pub fn enter(&mut self, now: Now, nick: &Nick, form: Arc<dyn Form>) -> Result<Place, Refusal> {
+    pub fn enter(&mut self, now: Now, nick: &Nick, form: Arc<dyn Form>) -> Result<(Place, Stamp), Refusal> {
         let nobody = || Refusal::NoSuchUser(nick.as_str().into());
         let member = self.state.roster.find(nick).ok_or_else(nobody)?;
         let (person, away) = (member.person.clone(), member.away.clone());
@@ -133,15 +132,14 @@ impl<M> Locked<'_, M> {
         if away.is_some() {
             self.append(now, Event::Away(&person, away.as_deref()));
         }
-        self.stand(feed, stamp).ok_or_else(nobody)
+        self.stand(feed).map(|place| (place, stamp)).ok_or_else(nobody)
     }
 
     /// Lets somebody who is in the room read it in another form from now on.
-    pub fn change_form(&mut self, now: Now, nick: &Nick, form: Arc<dyn Form>) -> Option<Place> {
+    pub fn change_form(&mut self, nick: &Nick, form: Arc<dyn Form>) -> Option<Place> {
         let feed = self.feed_for(form);
         self.place(nick, Some(feed));
-        let stamp = Stamp { sequence: self.state.sequence, unix: now.unix };
-        self.stand(feed, stamp)
+        self.stand(feed)
     }
 
     /// Lets somebody out of the room, who keeps the name, and tells everybody.
@@ -153,11 +151,12 @@ impl<M> Locked<'_, M> {
         Ok(self.append(now, Event::Parted(person, word)))
     }
 
-    /// Takes somebody's name away and, if they were in the room, tells everybody why.
+    /// Takes somebody's name away and, if they were in the room, tells everybody why; unless the daemon stops, when
+    /// everybody is told for themselves and nobody needs as many lines as there are people.
     pub fn leave(&mut self, now: Now, nick: &Nick, reason: &Reason) -> Option<M> {
         let present = self.place(nick, None).is_some();
         let member = self.state.roster.remove(now, nick)?;
-        if present {
+        if present && *reason != Reason::Stopping {
             self.append(now, Event::Left(&member.person, reason));
         }
         Some(member.handle)
@@ -270,10 +269,10 @@ impl<M> Locked<'_, M> {
     }
 
     /// A place at the end of a feed, counted as a reader's.
-    fn stand(&mut self, feed: usize, stamp: Stamp) -> Option<Place> {
+    fn stand(&mut self, feed: usize) -> Option<Place> {
         let own = self.state.feeds.get_mut(feed)?;
         own.add_reader();
-        Some(Place { feed, block: own.freeze(), stamp })
+        Some(Place { feed, block: own.freeze() })
     }
 
     fn trim_history(&mut self) {

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use rustls::ServerConnection;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 use tracing::{info, warn};
@@ -29,8 +28,6 @@ const TOO_MANY: &[u8] = b"*** Too many connections from your address.\n";
 /// Accepts clients for ever.
 pub(super) async fn accept(server: Arc<Server>, listener: Listener, how: config::Listen, beat: Beat) {
     let (mut rest, mut not_before) = (SHORTEST_REST, Instant::now());
-    // They end with this loop: whoever is not in yet when the daemon stops does not come in.
-    let mut handshakes = JoinSet::new();
     let place = || server.admissions.wait(|| server.context.limits().connections);
     loop {
         let next = async {
@@ -38,14 +35,12 @@ pub(super) async fn accept(server: Arc<Server>, listener: Listener, how: config:
             place().await;
             listener.accept().await
         };
-        let accepted = beat.answer_while(next).await;
-        while handshakes.try_join_next().is_some() {}
-        match accepted {
+        match beat.answer_while(next).await {
             Ok((stream, address)) => {
                 rest = SHORTEST_REST;
                 // Another listener may have taken the last place while this one waited for a client.
                 beat.answer_while(place()).await;
-                welcome(&server, stream, address, &how, &mut handshakes);
+                welcome(&server, stream, address, &how);
             }
             Err(e) if is_the_clients(&e) => {}
             Err(e) => {
@@ -63,7 +58,7 @@ fn is_the_clients(error: &io::Error) -> bool {
         || error.kind() == io::ErrorKind::NotConnected
 }
 
-fn welcome(server: &Arc<Server>, stream: Stream, address: Address, how: &config::Listen, handshakes: &mut JoinSet<()>) {
+fn welcome(server: &Arc<Server>, stream: Stream, address: Address, how: &config::Listen) {
     let limits = server.context.limits();
     let Some(admission) = server.admissions.enter(address, limits.connections_per_address) else {
         if !how.tls {
@@ -78,7 +73,7 @@ fn welcome(server: &Arc<Server>, stream: Stream, address: Address, how: &config:
         Some(tls) if how.tls => {
             server.refresh_certificate();
             let (server, acceptor) = (server.clone(), TlsAcceptor::from(tls.current()));
-            handshakes.spawn(async move {
+            tokio::spawn(async move {
                 if let Some((stream, tls)) =
                     handshake(&server, acceptor, stream, address, limits.handshake_timeout).await
                 {

@@ -91,3 +91,62 @@ impl Drop for Admission {
         self.admissions.freed.notify_waiters();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    use super::*;
+
+    fn address(text: &str) -> Address {
+        Address::from(text.parse::<std::net::SocketAddr>().unwrap())
+    }
+
+    #[tokio::test]
+    async fn the_next_waits_until_a_place_is_free_or_there_are_more() {
+        let admissions = Arc::new(Admissions::default());
+        let limit = Cell::new(2);
+        let mut context = Context::from_waker(Waker::noop());
+        let places: Vec<_> =
+            (0..2).map(|port| admissions.enter(address(&format!("192.0.2.1:{port}")), 9).unwrap()).collect();
+        let mut waiting = pin!(admissions.wait(|| limit.get()));
+        assert!(waiting.as_mut().poll(&mut context).is_pending());
+        assert_eq!((admissions.open(), admissions.full.load(Ordering::Relaxed)), (2, 1));
+        limit.set(3);
+        admissions.limit_changed();
+        waiting.await;
+        limit.set(2);
+        let mut waiting = pin!(admissions.wait(|| limit.get()));
+        assert!(waiting.as_mut().poll(&mut context).is_pending());
+        drop(places);
+        waiting.await;
+        assert_eq!(admissions.open(), 0);
+    }
+
+    #[test]
+    fn each_address_has_so_many_places_and_gets_them_back() {
+        let admissions = Arc::new(Admissions::default());
+        let enter = |text: &str| admissions.enter(address(text), 2);
+        let first = enter("[2001:db8::1]:1").unwrap();
+        let _second = enter("[2001:db8::2]:1").unwrap();
+        assert!(enter("[2001:db8::3]:1").is_none(), "a /64 counts as one");
+        let _other = enter("[2001:db8:0:1::1]:1").unwrap();
+        assert_eq!((admissions.open(), admissions.address_full.load(Ordering::Relaxed)), (3, 1));
+        drop(first);
+        let _third = enter("[2001:db8::3]:1").unwrap();
+        let local = Address::Unix { uid: 1000 };
+        let locals: Vec<_> = (0..9).map(|_| admissions.enter(local, 2).unwrap()).collect();
+        assert_eq!(admissions.open(), 12, "the users of this machine are not counted by address");
+        drop(locals);
+        assert_eq!(admissions.open(), 3);
+    }
+
+    #[test]
+    fn nothing_is_kept_of_an_address_that_is_gone() {
+        let admissions = Arc::new(Admissions::default());
+        drop(admissions.enter(address("192.0.2.1:1"), 1));
+        assert!(admissions.per_address.lock().unwrap().is_empty());
+    }
+}

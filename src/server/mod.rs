@@ -8,7 +8,7 @@ mod admission;
 mod control;
 
 use std::path::PathBuf;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
@@ -35,7 +35,9 @@ use crate::systemd::{self, Pulse};
 const EXPIRY_REMINDER: Duration = Duration::from_secs(24 * 3600);
 /// How often the certificate's files are looked at when no client comes.
 const CERTIFICATE_CHECK: Duration = Duration::from_secs(60);
-/// How long the clients may take to be gone when the daemon stops.
+/// How long the clients may go on talking when the daemon stops: what they have said by then is still delivered.
+const HEARING: Duration = Duration::from_secs(1);
+/// How long the clients may take to be gone when the daemon stops, the hearing included.
 const DRAIN: Duration = Duration::from_millis(4500);
 
 /// Where the configuration comes from, each time it is read.
@@ -102,6 +104,7 @@ impl Server {
             irc: RwLock::new(Arc::new(irc)),
             limits: RwLock::new(Arc::new(configuration.limits.clone())),
             counters: Counters::default(),
+            stopping: AtomicBool::new(false),
         };
         let listening = bound.iter().map(|(listener, how)| types::Listener {
             address: listener.description(),
@@ -163,11 +166,16 @@ impl Server {
     /// Tells everybody, sends them what they are owed, and waits until they are gone, for 4.5 s at most. Accepting
     /// must have ended.
     pub async fn stop(&self) {
-        let deadline = Instant::now() + DRAIN;
-        // One look at the sockets, so that everything said by now is seen; it is delivered to all before the first of
-        // them goes.
-        tokio::task::yield_now().await;
-        self.context.sessions.for_each(|session| session.read_all(&self.context)).await;
+        let (hearing, deadline) = (Instant::now() + HEARING, Instant::now() + DRAIN);
+        self.context.stopping.store(true, Ordering::Relaxed);
+        // Everything said by now is delivered to all before the first of them goes. Each turn looks at the sockets and
+        // takes a bounded piece from each; whoever never stops talking is interrupted.
+        let mut more = true;
+        while more && Instant::now() < hearing {
+            more = false;
+            tokio::task::yield_now().await;
+            self.context.sessions.for_each(|session| more |= session.hear_out(&self.context)).await;
+        }
         self.context.sessions.for_each(|session| session.close(Reason::Stopping)).await;
         if timeout_at(deadline, self.context.sessions.gone()).await.is_err() {
             warn!("{} clients were cut off: they did not read in time", self.context.sessions.count());

@@ -64,3 +64,49 @@ impl Alarms {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::session::tests::Woken;
+
+    #[test]
+    fn each_rings_in_its_time_unless_it_was_taken_back() {
+        let alarms = Alarms::default();
+        let [first, second, third] = [(); 3].map(|()| Arc::new(Woken::default()));
+        alarms.set(30, 2, second.clone().into());
+        alarms.set(20, 3, third.clone().into());
+        alarms.set(10, 1, first.clone().into());
+        assert_eq!(alarms.ring_until(9), Some(10));
+        assert_eq!((first.count(), second.count()), (0, 0));
+        assert_eq!(alarms.ring_until(10), Some(20));
+        assert_eq!((first.count(), second.count()), (1, 0));
+        alarms.cancel(20, 3);
+        assert_eq!(alarms.ring_until(25), Some(30));
+        assert_eq!(alarms.ring_until(1000), None);
+        assert_eq!((first.count(), second.count(), third.count()), (1, 1, 0));
+    }
+
+    #[tokio::test]
+    async fn an_earlier_alarm_is_not_kept_waiting_by_a_later_one() {
+        const HOUR: u64 = 3_600_000_000;
+        let (alarms, clock) = (Alarms::default(), Clock::default());
+        let [late, early] = [(); 2].map(|()| Arc::new(Woken::default()));
+        let ring = alarms.run(&clock);
+        let set = async {
+            // With nothing to ring, and then with something in an hour, it waits.
+            tokio::task::yield_now().await;
+            alarms.set(clock.now().ticks + HOUR, 1, late.clone().into());
+            tokio::task::yield_now().await;
+            alarms.set(clock.now().ticks + 1, 2, early.clone().into());
+            early.wait().await;
+        };
+        tokio::select! {
+            () = ring => unreachable!("it rings for ever"),
+            () = set => {}
+        }
+        assert_eq!(late.count(), 0);
+    }
+}

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use super::output::News;
-use super::{Context, Phase, Session, State, count};
+use super::{Context, Phase, Session, State};
 use crate::chat::Reason;
 use crate::room::{Block, Round};
 
@@ -139,17 +139,22 @@ impl Delivery {
 
     fn deliver(&self, session: &Session, news: &[News<'_>], max_lag: usize) {
         let state = &mut *session.lock();
-        let State { phase: Phase::Member, output, tls, .. } = state else { return };
+        let Phase::Member = state.phase else { return };
         let Some(news) = state.feed.and_then(|feed| news.get(feed)).filter(|news| news.start < news.end) else {
             return;
         };
+        // What somebody tells it alone may belong between these lines, and its task may not have had its turn since.
+        if let Err(reason) = session.open_mail(state) {
+            state.phase = Phase::Failed(reason);
+            return session.wake();
+        }
+        let State { output, tls, .. } = state;
+        // Whoever is sent message by message is always served by its own task, which has to know that there are more.
+        let waits = output.is_blocked() && !output.is_paced();
         let failure = match output.deliver(&session.stream, tls, news) {
             Err(e) => Reason::Broken(e.kind()),
-            Ok(()) if output.lag(news.end) > max_lag as u64 => {
-                count(&self.context.counters.max_lag);
-                Reason::TooSlow(max_lag)
-            }
-            Ok(()) if output.is_blocked() => return session.wake(),
+            Ok(()) if output.lag(news.end) > max_lag as u64 => self.context.too_slow(max_lag),
+            Ok(()) if output.is_blocked() && !waits => return session.wake(),
             Ok(()) => return,
         };
         // What it will never be sent must not be kept for it until its task gets round to it.

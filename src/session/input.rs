@@ -47,19 +47,29 @@ impl Session {
         Ok(())
     }
 
-    /// Takes in all that has arrived, however fast it came: before the daemon stops, what was said counts.
-    pub fn read_all(self: &Arc<Self>, context: &Context) {
+    /// Takes in a buffer's worth of what has arrived, however fast it came: before the daemon stops, what was said
+    /// counts. Says whether there may be more.
+    pub fn hear_out(self: &Arc<Self>, context: &Context) -> bool {
         let state = &mut *self.lock();
+        if !matches!(state.phase, Phase::Login | Phase::Member) {
+            return false;
+        }
         let limits = Limits { message_burst: u32::MAX, ..(*context.limits()).clone() };
         let turn = Turn { context, limits: &limits, now: context.clock.now() };
         state.resume = None;
-        let outcome = self.take_held(turn, state, true).and_then(|()| {
-            while matches!(state.phase, Phase::Login | Phase::Member) && self.read_once(turn, state)? {}
-            Ok(())
+        let heard = self.open_mail(state).and_then(|()| self.take_held(turn, state, false)).and_then(|()| {
+            let more = self.read_once(turn, state)?;
+            if !more {
+                // Whoever has not made clear what they speak is not asked to any more.
+                self.take_held(turn, state, true)?;
+            }
+            Ok(more)
         });
-        if let Err(reason) = outcome {
+        heard.unwrap_or_else(|reason| {
             state.phase = Phase::Failed(reason);
-        }
+            self.wake();
+            false
+        })
     }
 
     /// Looks at held input again; `silent`: the client has had its time to speak first.
@@ -164,10 +174,6 @@ impl Session {
             let Some(dialect) = &mut state.dialect else { break };
             let input = dialect.next(now, &mut input, &mut answers);
             self.do_one(turn, state, &mut room, input, &mut answers)?;
-        }
-        if state.output.lag(end_of_feed(&room, state)) > limits.max_lag as u64 && state.output.is_blocked() {
-            count(&context.counters.max_lag);
-            return Err(Reason::TooSlow(limits.max_lag));
         }
         Ok(())
     }

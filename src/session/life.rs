@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
@@ -10,11 +11,13 @@ use rustls::ServerConnection;
 use tracing::info;
 
 use super::input::{self, Turn, broken};
+use super::obey::hold;
 use super::output::Output;
 use super::rate::Rate;
 use super::watchers::Presence;
 use super::{Context, Mail, Phase, Session, State, count, micros};
 use crate::chat::{Now, Reason, Reply};
+use crate::config::Limits;
 use crate::dialect::Protocol;
 use crate::net::{Address, Stream};
 
@@ -53,6 +56,30 @@ impl Session {
         let Connection { stream, tls, address, protocol } = connection;
         let now = context.clock.now();
         let limits = context.limits();
+        let session = Arc::new(Session::new(stream, address, tls, now, &limits));
+        session.begin(Turn { context: &context, limits: &limits, now }, protocol);
+        let slot = context.sessions.insert(session.clone());
+        if context.stopping.load(Ordering::Relaxed) {
+            session.close(Reason::Stopping);
+        }
+        tokio::spawn(poll_fn(move |cx| {
+            let _held_until_the_end = &admission;
+            let done = session.poll(&context, slot, cx);
+            if done.is_ready() {
+                session.end(&context, slot);
+            }
+            done
+        }));
+    }
+
+    /// A session that nobody looks after yet.
+    pub(super) fn new(
+        stream: Stream,
+        address: Address,
+        tls: Option<Box<ServerConnection>>,
+        now: Now,
+        limits: &Limits,
+    ) -> Session {
         let state = State {
             phase: Phase::Login,
             dialect: None,
@@ -68,7 +95,7 @@ impl Session {
             watching: false,
             last_message: now,
         };
-        let session = Arc::new(Session {
+        Session {
             stream,
             address,
             encrypted: state.tls.is_some(),
@@ -77,17 +104,7 @@ impl Session {
             waker: OnceLock::new(),
             mailbox: Mutex::default(),
             state: Mutex::new(state),
-        });
-        session.begin(Turn { context: &context, limits: &limits, now }, protocol);
-        let slot = context.sessions.insert(session.clone());
-        tokio::spawn(poll_fn(move |cx| {
-            let _held_until_the_end = &admission;
-            let done = session.poll(&context, slot, cx);
-            if done.is_ready() {
-                session.end(&context, slot);
-            }
-            done
-        }));
+        }
     }
 
     fn begin(self: &Arc<Self>, turn: Turn<'_>, protocol: Option<Protocol>) {
@@ -169,20 +186,21 @@ impl Session {
         while output.is_blocked() && self.stream.poll_write_ready(cx).map_err(broken)?.is_ready() {
             output.send(&self.stream, tls, u64::MAX).map_err(broken)?;
         }
+        if state.output.is_blocked() {
+            let end = input::end_of_feed(&turn.context.room.lock(), state);
+            if state.output.lag(end) > turn.limits.max_lag as u64 {
+                return Err(turn.context.too_slow(turn.limits.max_lag));
+            }
+        }
         Ok(())
     }
 
-    fn open_mail(&self, state: &mut State) -> Result<(), Reason> {
+    /// Takes in what others have for this session.
+    pub(super) fn open_mail(&self, state: &mut State) -> Result<(), Reason> {
         let mails = std::mem::take(&mut *self.mailbox.lock().unwrap_or_else(PoisonError::into_inner));
         for mail in mails {
             match mail {
-                Mail::Close(reason) => {
-                    if matches!(reason, Reason::Kicked(_)) {
-                        // Out of the room already; by now the name may be somebody else's.
-                        state.person = None;
-                    }
-                    return Err(reason);
-                }
+                Mail::Close(reason) => return Err(reason),
                 Mail::Private { at, stamp, from, to, words } => {
                     let mut out = Vec::new();
                     if let Some(dialect) = &mut state.dialect {
@@ -215,10 +233,13 @@ impl Session {
             context.watchers.forget(self);
         }
         if let Some(person) = state.person.take() {
-            room.leave(now, &person.nick, &reason);
-            context.watchers.tell(&person, Presence::Gone);
-            if state.feed.is_some() {
-                self.log_left(&person.nick, &reason);
+            // Whoever was kicked is out of the room already, and the journal knows; perhaps somebody else has the name.
+            if room.roster().find(&person.nick).is_some_and(|member| std::ptr::eq(&*member.handle, self)) {
+                room.leave(now, &person.nick, &reason);
+                context.watchers.tell(&person, Presence::Gone);
+                if state.feed.is_some() {
+                    self.log_left(&person.nick, &reason);
+                }
             }
         } else if !matches!(reason, Reason::Kicked(_) | Reason::Quit(_) | Reason::Closed | Reason::Stopping) {
             count(&context.counters.refused);
@@ -236,10 +257,8 @@ impl Session {
         if matches!(reason, Reason::TooSlow(_)) {
             state.output.abandon();
             stop = state.output.position();
-        } else if let Some(feed) = state.feed {
-            // Frozen in any case: no round will give this session what is still open now.
-            let block = room.resume(feed, state.output.position());
-            state.output.resume(|_| block);
+        } else {
+            hold(&mut room, state);
         }
         drop(room);
         if let Some(dialect) = &mut state.dialect {

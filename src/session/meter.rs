@@ -69,3 +69,34 @@ impl Counts {
         place(second)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: u64) -> Now {
+        Now { ticks: second * 1_000_000, unix: 0 }
+    }
+
+    #[test]
+    fn a_minute_is_remembered_and_no_longer() {
+        let meter = Meter::default();
+        (0..30).for_each(|_| meter.count(at(0)));
+        (0..60).for_each(|_| meter.count(at(10)));
+        let per_minute = |second| (meter.per_second(at(second)) * SECONDS as f64).round();
+        assert_eq!(per_minute(10), 90.0);
+        assert_eq!(per_minute(59), 90.0);
+        assert_eq!(per_minute(60), 60.0, "the first second is over a minute old");
+        assert_eq!(per_minute(70), 0.0);
+        assert_eq!(meter.total(), 90);
+    }
+
+    #[test]
+    fn a_long_silence_forgets_everything() {
+        let meter = Meter::default();
+        (0..60).for_each(|second| meter.count(at(second)));
+        assert_eq!(meter.per_second(at(59)), 1.0);
+        meter.count(at(1_000_000_000));
+        assert_eq!((meter.per_second(at(1_000_000_000)) * SECONDS as f64).round(), 1.0);
+    }
+}

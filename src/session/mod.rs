@@ -16,7 +16,7 @@ mod rate;
 mod transport;
 mod watchers;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::task::Waker;
 
@@ -56,6 +56,8 @@ pub struct Context {
     pub irc: RwLock<Arc<irc::Server>>,
     /// What has been counted since the start.
     pub counters: Counters,
+    /// Whether the daemon stops: whoever still comes in is sent away.
+    pub stopping: AtomicBool,
 }
 
 /// What is counted from the start on.
@@ -160,6 +162,12 @@ impl Context {
     pub fn irc(&self) -> Arc<irc::Server> {
         self.irc.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
+
+    /// The end of a client that lags more than `max_lag` bytes behind, counted.
+    fn too_slow(&self, max_lag: usize) -> Reason {
+        count(&self.counters.max_lag);
+        Reason::TooSlow(max_lag)
+    }
 }
 
 impl Session {
@@ -228,3 +236,6 @@ impl Session {
 pub fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
 }
+
+#[cfg(test)]
+mod tests;

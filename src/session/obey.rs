@@ -152,10 +152,10 @@ impl Asked<'_, '_> {
         let (Some(person), Some(dialect), None) = (&self.state.person, &mut self.state.dialect, self.state.feed) else {
             return Ok(());
         };
-        let place = self.room.enter(self.turn.now, &person.nick, dialect.form())?;
+        let (place, stamp) = self.room.enter(self.turn.now, &person.nick, dialect.form())?;
         self.state.feed = Some(place.feed);
         self.state.output.enter(place.block);
-        dialect.reply(Reply::Welcome { person, stamp: place.stamp, view: self.room }, self.answers);
+        dialect.reply(Reply::Welcome { person, stamp, view: self.room }, self.answers);
         let (session, nick) = (self.session, &person.nick);
         info!(chatd.event = "join", chatd.user = %nick, chatd.address = %session.address,
             chatd.transport = session.transport(), chatd.protocol = session.protocol(), "{nick} has joined");
@@ -166,7 +166,7 @@ impl Asked<'_, '_> {
         let Some(feed) = self.state.feed else { return Err(Refusal::NotInRoom) };
         let stop = self.room.end(feed);
         let stamp = self.room.exit(self.turn.now, person, word)?;
-        self.state.output.resume(|position| self.room.resume(feed, position));
+        hold(self.room, self.state);
         self.state.output.detach(stop);
         self.state.feed = None;
         self.done(stamp, Event::Parted(person, word));
@@ -178,10 +178,10 @@ impl Asked<'_, '_> {
     /// Goes on reading in another form.
     fn reform(&mut self, person: &Person) -> Result<(), Refusal> {
         let (Some(feed), Some(dialect)) = (self.state.feed, &self.state.dialect) else { return Ok(()) };
-        let stop = self.room.end(feed);
-        self.state.output.resume(|position| self.room.resume(feed, position));
+        let (form, stop) = (dialect.form(), self.room.end(feed));
+        hold(self.room, self.state);
         self.state.output.detach(stop);
-        let place = self.room.change_form(self.turn.now, &person.nick, dialect.form()).ok_or(Refusal::NotInRoom)?;
+        let place = self.room.change_form(&person.nick, form).ok_or(Refusal::NotInRoom)?;
         self.state.feed = Some(place.feed);
         self.state.output.enter(place.block);
         Ok(())
@@ -263,6 +263,14 @@ impl Asked<'_, '_> {
     fn must_be_in_room(&self) -> Result<(), Refusal> {
         if self.state.feed.is_some() { Ok(()) } else { Err(Refusal::NotInRoom) }
     }
+}
+
+/// Gives a session everything that was appended so far, to send it by itself.
+pub(super) fn hold(room: &mut InRoom<'_>, state: &mut State) {
+    // Also one that has not kept up, and knows where to go on: what is still open must be closed for it.
+    let position = state.output.position();
+    let block = state.feed.and_then(|feed| room.resume(feed, position));
+    state.output.resume(block);
 }
 
 /// What is known of somebody who gives only a name; `None`: nothing.

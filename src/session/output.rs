@@ -100,9 +100,9 @@ impl Output {
     }
 
     /// Goes on from `block`, if it is not known where.
-    pub fn resume(&mut self, block: impl FnOnce(u64) -> Option<Arc<Block>>) {
+    pub fn resume(&mut self, block: Option<Arc<Block>>) {
         if self.block.is_none() {
-            self.block = block(self.position);
+            self.block = block;
         }
     }
 
@@ -169,7 +169,9 @@ impl Output {
             }
             self.blocked = true;
         }
-        self.resume(|position| Some(news.from.seek(position)));
+        if self.block.is_none() {
+            self.block = Some(news.from.seek(self.position));
+        }
         if !self.blocked {
             self.send(stream, tls, news.end)?;
         }
@@ -383,3 +385,6 @@ fn ring_slices(ring: &VecDeque<u8>, start: usize, length: usize) -> impl Iterato
     let of_second = second.get(start..end);
     [of_first, of_second].into_iter().flatten().filter(|piece| !piece.is_empty())
 }
+
+#[cfg(test)]
+mod tests;

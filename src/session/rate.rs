@@ -29,3 +29,59 @@ impl Rate {
 fn interval(limits: &Limits) -> u64 {
     1_000_000 / u64::from(limits.message_rate.max(1))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::session::tests::limits;
+
+    fn at(ticks: u64) -> Now {
+        Now { ticks, unix: 0 }
+    }
+
+    #[test]
+    fn a_burst_is_free_and_then_the_rate_holds() {
+        let limits = Limits { message_rate: 10, message_burst: 3, ..limits() };
+        let mut rate = Rate::default();
+        for _ in 0..3 {
+            rate.allows(at(5), &limits).unwrap();
+            rate.count(at(5), &limits);
+        }
+        assert_eq!(rate.allows(at(5), &limits), Err(100_005));
+        assert_eq!(rate.allows(at(100_004), &limits), Err(100_005));
+        rate.allows(at(100_005), &limits).unwrap();
+        rate.count(at(100_005), &limits);
+        assert_eq!(rate.allows(at(100_005), &limits), Err(200_005), "one more each tenth of a second");
+        // After a pause the whole burst is free again, and no more than that.
+        for _ in 0..3 {
+            rate.allows(at(9_000_000), &limits).unwrap();
+            rate.count(at(9_000_000), &limits);
+        }
+        rate.allows(at(9_000_000), &limits).unwrap_err();
+    }
+
+    proptest! {
+        #[test]
+        fn nobody_exceeds_the_rate_and_waiting_as_told_is_enough(
+            message_rate in 1..2000_u32,
+            message_burst in 1..50_u32,
+            pauses in proptest::collection::vec(0..200_000_u64, 1..200),
+        ) {
+            let limits = Limits { message_rate, message_burst, ..limits() };
+            let (mut rate, mut now, mut taken) = (Rate::default(), 0, 0);
+            for pause in pauses {
+                now += pause;
+                if let Err(later) = rate.allows(at(now), &limits) {
+                    prop_assert!(later > now);
+                    now = later;
+                    prop_assert_eq!(rate.allows(at(now), &limits), Ok(()));
+                }
+                rate.count(at(now), &limits);
+                taken += 1;
+                prop_assert!(taken <= u64::from(message_burst) + now / interval(&limits));
+            }
+        }
+    }
+}

@@ -32,4 +32,4 @@ def say(text):
 
 
 harness.in_thread(receive)
-harness.user({"say": say, "close": lambda _: client_socket.close(), "abort": lambda _: harness.abort(client_socket)})
+harness.user({"say": say, "abort": lambda _: harness.abort(client_socket)})

@@ -1,4 +1,5 @@
 """Document 2: answers the keyword with the name; every line has the name before it."""
+import os
 import socket
 import sys
 import threading
@@ -34,4 +35,12 @@ def write(text):
 
 
 threading.Thread(target=receive, daemon=True).start()
-harness.user({"say": write, "close": lambda _: client.close(), "abort": lambda _: harness.abort(client)})
+
+
+def interrupted(_):
+    """Ctrl-C: the connection ends with the process, also while the thread waits in recv."""
+    client.close()
+    os._exit(0)
+
+
+harness.user({"say": write, "close": interrupted, "abort": lambda _: harness.abort(client)})

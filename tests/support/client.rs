@@ -3,8 +3,9 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use rustix::net::{AddressFamily, SocketType, sockopt};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
@@ -43,6 +44,15 @@ impl Client {
             stream.conn.complete_io(&mut stream.sock)?;
         }
         Ok(Client::over(Transport::Tls(Box::new(stream))))
+    }
+
+    /// Over plaintext with as small a receive buffer as the kernel allows, for one that does not read.
+    pub fn plain_with_small_buffer(address: SocketAddr) -> Client {
+        let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+        let socket = rustix::net::socket(family, SocketType::STREAM, None).unwrap();
+        sockopt::set_socket_recv_buffer_size(&socket, 1).unwrap();
+        rustix::net::connect(&socket, &address).unwrap();
+        Client::over(Transport::Plain(prepared(socket.into())))
     }
 
     fn over(stream: Transport) -> Client {
@@ -141,6 +151,11 @@ impl Client {
         assert_eq!(self.line(), expected, "after:\n{}", self.seen.join("\n"));
     }
 
+    /// The next `count` lines.
+    pub fn lines(&mut self, count: usize) -> Vec<String> {
+        (0..count).map(|_| self.line()).collect()
+    }
+
     /// Reads to the server's proper end of the connection.
     pub fn rest(&mut self) -> Vec<String> {
         std::iter::from_fn(|| self.next_line()).collect()
@@ -154,10 +169,18 @@ impl Client {
         }
         let _ = self.socket().shutdown(Shutdown::Write);
     }
+
+    /// Breaks the connection: the server is sent a reset.
+    pub fn reset(self) {
+        sockopt::set_socket_linger(self.socket(), Some(Duration::ZERO)).unwrap();
+    }
 }
 
 fn socket(address: SocketAddr) -> TcpStream {
-    let socket = TcpStream::connect(address).unwrap();
+    prepared(TcpStream::connect(address).unwrap())
+}
+
+fn prepared(socket: TcpStream) -> TcpStream {
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     socket.set_write_timeout(Some(PATIENCE)).unwrap();
     socket.set_nodelay(true).unwrap();

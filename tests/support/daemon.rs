@@ -7,6 +7,7 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Instant;
 
+use chatd::admin::types::{Status, User, Users};
 use tempfile::TempDir;
 
 use super::PATIENCE;
@@ -24,6 +25,9 @@ address = "127.0.0.1:0"
 address = "127.0.0.1:0"
 tls = true
 "#;
+
+/// Configures a rate that no test reaches.
+pub const FAST: &str = "[limits]\nmessage-rate = 1000000\nmessage-burst = 1000000\n";
 
 /// A running daemon; it is killed when dropped.
 pub struct Daemon {
@@ -168,6 +172,31 @@ impl Daemon {
         own_environment(&mut command, self.directory.path());
         command.args(arguments).stdin(Stdio::null());
         command
+    }
+
+    /// What `chatctl status` says.
+    pub fn status(&self) -> Status {
+        let output = self.chatctl(&["status", "--json"]);
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e} in {output:?}"))
+    }
+
+    /// Asks for the status until it is as wanted, and returns it.
+    pub fn wait_for_status(&self, wanted: impl Fn(&Status) -> bool) -> Status {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let status = self.status();
+            if wanted(&status) {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "still {status:?}");
+        }
+    }
+
+    /// What `chatctl list` says of this user, if there is one.
+    pub fn find(&self, name: &str) -> Option<User> {
+        let output = self.chatctl(&["list", "--json"]);
+        let list: Users = serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e} in {output:?}"));
+        list.users.into_iter().find(|user| user.name == name)
     }
 
     /// Sends a signal by its name, such as `TERM`.

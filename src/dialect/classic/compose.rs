@@ -108,7 +108,9 @@ impl Description {
     }
 
     fn message(&self, text: &str, out: &mut Vec<u8>) {
-        out.extend_from_slice(text.as_bytes());
+        // Nothing is cut here but words of the configuration that have become many letters in ASCII.
+        let end = floor(text, self.buffer.saturating_sub(self.line_ending.len()));
+        out.extend_from_slice(text.get(..end).unwrap_or_default().as_bytes());
         out.extend_from_slice(self.line_ending.as_bytes());
         out.push(END);
     }

@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-/// Bytes of a template, of the keyword and of the quit words at most.
+/// Bytes of a template and of the keyword at most.
 pub const MAX_TEMPLATE: usize = 200;
+/// Bytes of the quit word and of the answer to it at most.
+pub const MAX_QUIT: usize = 64;
 /// Bytes of a client's buffer at least: a template with the longest name in it always fits.
 pub const MIN_BUFFER: usize = 512;
 
@@ -19,7 +21,7 @@ pub struct Description {
     pub keyword: Cow<'static, str>,
     /// How the name arrives.
     pub login: Cow<'static, str>,
-    /// What newcomers are shown of the join that everybody else is shown.
+    /// Whether newcomers are sent their own join too.
     pub own_join: bool,
     /// The welcome to a newcomer.
     pub welcome: Cow<'static, str>,
@@ -72,27 +74,32 @@ impl Encoding {
 /// Every line ending, by the way in which the configuration writes it.
 pub const LINE_ENDINGS: &[(&str, &str)] = &[("", ""), ("\n", "\n"), ("\r\n", "\r\n")];
 
-/// Pieces of a template: text as it stands, and placeholders by their name.
-pub enum Piece<'a> {
+/// A piece of a template.
+enum Piece<'a> {
     /// As it stands.
     Text(&'a str),
     /// The name between the braces.
     Placeholder(&'a str),
 }
 
-/// Takes a template apart. What looks like a placeholder is one: lower-case letters in braces.
-pub fn pieces(template: &str) -> impl Iterator<Item = Piece<'_>> {
+/// The names in a template's braces. What looks like a placeholder is one: lower-case letters in braces.
+pub fn placeholders(template: &str) -> impl Iterator<Item = &str> {
+    pieces(template).filter_map(|piece| match piece {
+        Piece::Text(_) => None,
+        Piece::Placeholder(name) => Some(name),
+    })
+}
+
+fn pieces(template: &str) -> impl Iterator<Item = Piece<'_>> {
     let mut rest = template;
     std::iter::from_fn(move || {
-        if rest.is_empty() {
-            return None;
-        }
         let (piece, after) = match placeholder(rest) {
+            _ if rest.is_empty() => return None,
             Some((name, after)) => (Piece::Placeholder(name), after),
             None => {
-                let next = rest.char_indices().skip(1).map(|(at, _)| at);
-                let end = next.into_iter().find(|at| rest.get(*at..).is_some_and(|rest| placeholder(rest).is_some()));
-                let (text, after) = rest.split_at_checked(end.unwrap_or(rest.len())).unwrap_or((rest, ""));
+                let mut next = rest.char_indices().skip(1).map(|(at, _)| at);
+                let end = next.find(|at| rest.get(*at..).and_then(placeholder).is_some()).unwrap_or(rest.len());
+                let (text, after) = rest.split_at_checked(end)?;
                 (Piece::Text(text), after)
             }
         };

@@ -11,7 +11,7 @@ mod presets;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use description::{Description, Encoding, LINE_ENDINGS, MAX_TEMPLATE, MIN_BUFFER, Piece, fill, pieces};
+pub use description::{Description, Encoding, LINE_ENDINGS, MAX_QUIT, MAX_TEMPLATE, MIN_BUFFER, fill, placeholders};
 pub use presets::{PRESETS, Preset};
 
 use super::{Dialect, END, Input};

@@ -133,6 +133,7 @@ impl IrcForm {
                 }
             }
         }
+        self.source(about.who, out);
         write(out, &["BATCH -", &batch, "\r\n"]);
     }
 

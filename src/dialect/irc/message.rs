@@ -34,7 +34,7 @@ impl<'a> Message<'a> {
             rest = word(sourced).1;
         }
         let (command, mut rest) = word(rest);
-        if command.is_empty() {
+        if command.is_empty() || command.starts_with([':', '@']) {
             return None;
         }
         let (mut parameters, mut count) = ([""; MAX_PARAMETERS], 0);

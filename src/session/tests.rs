@@ -1,0 +1,141 @@
+//! Sessions over real sockets, but without a daemon around them: moments that no client can bring about by itself.
+
+use std::sync::atomic::AtomicUsize;
+use std::task::Wake;
+
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::UnixStream;
+use tokio::sync::Notify;
+
+use super::*;
+use crate::chat::{Event, Nick};
+use crate::directories::Directories;
+use crate::room::HistoryLimit;
+
+/// The limits that hold without a configuration.
+pub(super) fn limits() -> Limits {
+    let directories = Directories { runtime: "/nowhere".into(), state: "/nowhere".into() };
+    crate::config::file::parse("", &directories).unwrap().limits
+}
+
+/// Counts how often something was woken.
+#[derive(Default)]
+pub(super) struct Woken {
+    count: AtomicUsize,
+    changed: Notify,
+}
+
+impl Woken {
+    pub(super) fn count(&self) -> usize {
+        self.count.load(Ordering::SeqCst)
+    }
+
+    /// Waits until it has been woken.
+    pub(super) async fn wait(&self) {
+        while self.count() == 0 {
+            self.changed.notified().await;
+        }
+    }
+}
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.count.fetch_add(1, Ordering::SeqCst);
+        self.changed.notify_one();
+    }
+}
+
+fn context() -> Arc<Context> {
+    let (name, room) = ("chatd.example".into(), "lobby".into());
+    let irc = irc::Server { name, room, autojoin: true, started: 0, secure_port: None };
+    Arc::new(Context {
+        room: Room::new(Now::default(), "lobby", "", HistoryLimit { length: 0, size: 0 }),
+        sessions: Sessions::default(),
+        alarms: Alarms::default(),
+        clock: Clock::default(),
+        limits: RwLock::new(Arc::new(limits())),
+        counters: Counters::default(),
+        stopping: AtomicBool::new(false),
+        irc: RwLock::new(Arc::new(irc)),
+        watchers: Watchers::default(),
+    })
+}
+
+fn nick(name: &str) -> Nick {
+    Nick::new(name).unwrap()
+}
+
+/// The other end of a session.
+struct Client {
+    stream: BufReader<UnixStream>,
+}
+
+impl Client {
+    async fn join(context: &Arc<Context>, name: &str) -> Client {
+        let (stream, other) = UnixStream::pair().unwrap();
+        let (stream, protocol) = (Stream::Unix(stream), Some(Protocol::Text));
+        let connection = Connection { stream, tls: None, address: Address::Unix { uid: 0 }, protocol };
+        Session::start(context.clone(), connection, ());
+        let mut client = Client { stream: BufReader::new(other) };
+        client.stream.write_all(format!("{name}\n").as_bytes()).await.unwrap();
+        while client.line().await != "*** Topic: \n" {}
+        client
+    }
+
+    /// The next line; empty at the end.
+    async fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stream.read_line(&mut line).await.unwrap();
+        line
+    }
+}
+
+#[tokio::test]
+async fn a_private_message_has_its_place_even_if_its_reader_had_no_turn_before_the_delivery() {
+    let context = context();
+    let mut bo = Client::join(&context, "bo").await;
+    {
+        let (now, ana) = (context.clock.now(), Person::named(nick("ana")));
+        let mut room = context.room.lock();
+        let stamp = room.say(now, Event::Said(&ana, &Words::plain("before")));
+        let bo = room.roster().find(&nick("bo")).unwrap();
+        let at = bo.feed.map_or(0, |feed| room.end(feed));
+        let words = Words::plain("between");
+        bo.handle.mail(Mail::Private { at, stamp, from: ana.clone(), to: nick("bo"), words });
+        room.say(now, Event::Said(&ana, &Words::plain("after")));
+    }
+    Delivery::new(context).round().await;
+    for line in ["ana: before\n", "[ana] between\n", "ana: after\n"] {
+        assert_eq!(bo.line().await, line);
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_kicked_takes_nobody_along_who_has_the_name_already() {
+    let context = context();
+    let (mut ana, _bo) = (Client::join(&context, "ana").await, Client::join(&context, "bo").await);
+    {
+        let (now, kicked) = (context.clock.now(), Reason::Kicked(None));
+        let mut room = context.room.lock();
+        let session = room.leave(now, &nick("ana"), &kicked).unwrap();
+        room.rename(now, &nick("bo"), &nick("ana")).unwrap();
+        session.close(kicked);
+    }
+    Delivery::new(context.clone()).round().await;
+    while ana.line().await != "*** Goodbye: kicked.\n" {}
+    assert!(context.room.lock().roster().find(&nick("ana")).is_some());
+}
+
+#[tokio::test]
+async fn whoever_comes_in_while_the_daemon_stops_is_sent_away() {
+    let context = context();
+    context.stopping.store(true, Ordering::Relaxed);
+    let (stream, other) = UnixStream::pair().unwrap();
+    let (stream, protocol) = (Stream::Unix(stream), Some(Protocol::Text));
+    let connection = Connection { stream, tls: None, address: Address::Unix { uid: 0 }, protocol };
+    Session::start(context.clone(), connection, ());
+    let mut client = Client { stream: BufReader::new(other) };
+    while client.line().await != "*** Goodbye: the server is stopping.\n" {}
+    drop(client);
+    context.sessions.gone().await;
+}

@@ -1,0 +1,253 @@
+//! What a client may take of the daemon, and what happens when it takes more: to it, and to nobody else.
+
+use std::os::unix::net::UnixDatagram;
+
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
+
+use crate::support::PATIENCE;
+use crate::support::client::{Client, trusting};
+use crate::support::daemon::{Daemon, FAST, LISTENERS};
+
+fn limits(limits: &str) -> String {
+    format!("[limits]\n{limits}\n")
+}
+
+/// The first of `talkers` says `lines` long lines, a few at a time: the next when all have read the last, so that none
+/// of them ever lags far behind. Ends early when `enough` is seen, and returns whether it was.
+fn flood(talkers: &mut [&mut Client], lines: usize, enough: &str) -> bool {
+    let mut seen = false;
+    for batch in 0..lines.div_ceil(8) {
+        let text = format!("{batch} {}\n", "x".repeat(1900));
+        talkers[0].send(&text.repeat(8));
+        for talker in &mut *talkers {
+            let mut left = 8;
+            while left > 0 {
+                let line = talker.line();
+                left -= usize::from(line.contains("xxxxx"));
+                seen |= !enough.is_empty() && line.starts_with(enough);
+            }
+        }
+        if seen {
+            return true;
+        }
+    }
+    false
+}
+
+#[test]
+fn when_all_connections_are_in_use_the_next_client_waits_for_one() {
+    let daemon = Daemon::start(&limits("connections = 2"));
+    let (mut ana, mut bo) = (daemon.join("ana"), daemon.join("bo"));
+    daemon.wait_for_log("all 2 connections are in use; further clients wait");
+    let mut luzmi = daemon.connect();
+    luzmi.say("luzmi");
+    assert_eq!(daemon.status().connections, 2);
+    bo.say("/quit");
+    bo.rest();
+    drop(bo);
+    luzmi.expect("*** Here: ana, luzmi");
+    ana.expect_next("*** bo has joined");
+    ana.expect_next("*** bo has left (quit)");
+    ana.expect_next("*** luzmi has joined");
+    assert!(daemon.status().limits_reached.connections >= 1);
+}
+
+#[test]
+fn a_daemon_that_waits_for_a_free_connection_still_feeds_its_watchdog() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("notify");
+    let manager = UnixDatagram::bind(&path).unwrap();
+    manager.set_read_timeout(Some(PATIENCE)).unwrap();
+    let config = format!("{}{}", LISTENERS, limits("connections = 1"));
+    let daemon = Daemon::start_with(&config, |command| {
+        command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "1000000");
+    });
+    // Both listeners have seen that there is a free connection when two clients come for it.
+    drop(daemon.join("first"));
+    daemon.wait_for_status(|status| status.connections == 0);
+    let _ana = daemon.join("ana");
+    let _waiting = std::net::TcpStream::connect(daemon.tls()).unwrap();
+    let mut buffer = [0; 4096];
+    manager.set_nonblocking(true).unwrap();
+    while manager.recv(&mut buffer).is_ok() {}
+    manager.set_nonblocking(false).unwrap();
+    let mut fed = 0;
+    while fed < 3 {
+        let length = manager.recv(&mut buffer).expect("the watchdog is fed");
+        fed += usize::from(buffer[..length].starts_with(b"WATCHDOG=1"));
+    }
+}
+
+#[test]
+fn too_many_from_one_address_are_told_and_closed() {
+    let daemon = Daemon::start(&limits("connections-per-address = 2"));
+    let (_ana, bo) = (daemon.join("ana"), daemon.join_tls("bo"));
+    let mut third = daemon.connect();
+    assert_eq!(third.rest(), ["*** Too many connections from your address."]);
+    // Over TLS it is closed before the handshake.
+    assert!(Client::tls_with(daemon.tls(), trusting()).is_err());
+    daemon.wait_for_log_count("too many connections come from this address", 2);
+    drop(bo);
+    daemon.wait_for_status(|status| status.connections == 1);
+    daemon.join("luzmi");
+    assert_eq!(daemon.status().limits_reached.connections_per_address, 2);
+}
+
+#[test]
+fn a_client_without_a_name_is_sent_away_in_time_and_one_with_a_name_is_not() {
+    let daemon = Daemon::start(&limits("login-timeout = \"1s\""));
+    let mut ana = daemon.join("ana");
+    for client in &mut [daemon.connect(), Client::tls(daemon.tls())] {
+        let lines =
+            ["*** This is lobby, a chat room.", "*** What is your name?", "*** Goodbye: no name was given in time."];
+        assert_eq!(client.rest(), lines);
+    }
+    ana.say("still here");
+    ana.expect_next("ana: still here");
+    assert_eq!(daemon.status().limits_reached.login_timeout, 2);
+}
+
+#[test]
+fn a_client_over_its_rate_is_read_more_slowly_and_loses_nothing() {
+    let daemon = Daemon::start(&limits("message-rate = 50\nmessage-burst = 5\n[room]\nhistory = 0"));
+    let mut bo = daemon.join("bo");
+    for join in [Daemon::join, Daemon::join_tls] {
+        let mut ana = join(&daemon, "ana");
+        bo.expect("*** ana has joined");
+        let flood: String = (0..30).map(|n| format!("line {n}\n")).collect();
+        ana.send(&flood);
+        ana.send("without an end");
+        ana.finish();
+        // Somebody else is heard meanwhile, and misses nothing.
+        bo.say("hello");
+        let mut seen = bo.lines(32);
+        let hello = seen.iter().position(|line| line == "bo: hello").expect("its own line");
+        seen.remove(hello);
+        for (n, line) in seen.iter().take(30).enumerate() {
+            assert_eq!(*line, format!("ana: line {n}"));
+        }
+        assert_eq!(seen[30], "ana: without an end");
+        bo.expect("*** ana has left (connection closed)");
+        let own: Vec<_> = ana.rest().into_iter().filter(|line| line.starts_with("ana: ")).collect();
+        assert_eq!(own, seen);
+    }
+    assert!(daemon.status().limits_reached.message_rate > 0);
+}
+
+#[test]
+fn a_longer_line_is_cut_and_its_author_told() {
+    let daemon = Daemon::start(&limits("line-length = 128"));
+    let mut ana = daemon.join("ana");
+    let mut bo = daemon.join("bo");
+    ana.expect_next("*** bo has joined");
+    for length in [129, 200_000] {
+        ana.say(&"x".repeat(128));
+        ana.say(&"y".repeat(length));
+        ana.say("short");
+        for client in [&mut ana, &mut bo] {
+            client.expect_next(&format!("ana: {}", "x".repeat(128)));
+            client.expect_next(&format!("ana: {}", "y".repeat(128)));
+        }
+        ana.expect_next("*** Your line was too long; what is beyond 128 bytes is lost.");
+        ana.expect_next("ana: short");
+        bo.expect_next("ana: short");
+    }
+}
+
+#[test]
+fn a_client_that_lags_too_far_behind_is_disconnected_and_costs_the_others_nothing() {
+    let daemon = Daemon::start(&format!("{FAST}max-lag = \"64KiB\"\n"));
+    let (mut ana, mut bo) = (daemon.join("ana"), daemon.join_tls("bo"));
+    let mut slow = Client::plain_with_small_buffer(daemon.plain());
+    slow.login("slow");
+    let before = resident(&daemon);
+    // More than all sockets' buffers together can hold.
+    let gone = "*** slow has left (too slow: more than 65536 bytes behind)";
+    assert!(flood(&mut [&mut ana, &mut bo], 8000, gone), "slow was never disconnected");
+    assert!(daemon.find("slow").is_none());
+    flood(&mut [&mut ana, &mut bo], 8000, "");
+    let grown = resident(&daemon).saturating_sub(before);
+    assert!(grown < 8 << 20, "{grown} bytes are held of the 15 MB that nobody needs any more");
+    let status = daemon.wait_for_status(|status| status.connections == 2);
+    assert_eq!((status.users, status.limits_reached.max_lag), (2, 1));
+    assert_eq!(daemon.find("bo").unwrap().lag_bytes, 0);
+    drop(slow);
+}
+
+/// Memory that the daemon holds, in bytes.
+fn resident(daemon: &Daemon) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1024
+}
+
+#[test]
+fn private_messages_that_are_not_read_are_bounded_as_well() {
+    let daemon = Daemon::start(&format!("{FAST}max-lag = \"64KiB\"\n"));
+    let mut slow = Client::plain_with_small_buffer(daemon.plain());
+    slow.login("slow");
+    let mut ana = daemon.join("ana");
+    let message = format!("/msg slow {}\n", "x".repeat(1900));
+    for _ in 0..1000 {
+        ana.send(&message.repeat(8));
+        for _ in 0..8 {
+            let line = ana.line();
+            if line.starts_with("*** slow has left (too slow: more than 65536 bytes behind)") {
+                return;
+            }
+            assert!(line.starts_with("*** You to slow: x"), "{line}");
+        }
+    }
+    panic!("15 MB of private messages are held for somebody who reads nothing");
+}
+
+#[test]
+fn whoever_never_reads_can_be_kicked_at_once() {
+    let daemon = Daemon::start(&format!("{FAST}max-lag = \"1GiB\"\n"));
+    let mut ana = daemon.join("ana");
+    let plain = |daemon: &Daemon| Client::plain_with_small_buffer(daemon.plain());
+    for connect in [plain, |daemon: &Daemon| Client::tls(daemon.tls())] {
+        let mut slow = connect(&daemon);
+        slow.login("slow");
+        ana.expect_next("*** slow has joined");
+        while daemon.find("slow").unwrap().lag_bytes == 0 {
+            flood(&mut [&mut ana], 800, "");
+        }
+        assert!(daemon.chatctl(&["kick", "slow", "--reason", "asleep"]).status.success());
+        assert!(daemon.find("slow").is_none());
+        ana.expect_next("*** slow has left (kicked: asleep)");
+        // Its connection is not kept either, although it still reads nothing.
+        daemon.wait_for_status(|status| status.connections == 1);
+        drop(slow);
+    }
+}
+
+#[test]
+fn out_of_descriptors_accepting_rests_says_so_and_goes_on() {
+    let daemon = Daemon::start("");
+    let pid = Pid::from_raw(daemon.pid().cast_signed()).unwrap();
+    prlimit(Some(pid), Resource::Nofile, Rlimit { current: Some(40), maximum: Some(40) }).unwrap();
+    let mut clients: Vec<_> = (0..40)
+        .map(|n| {
+            let mut client = daemon.connect();
+            client.say(&format!("user{n}"));
+            client
+        })
+        .collect();
+    daemon.wait_for_log("cannot accept for");
+    // The first come are served, and the last when the first are gone.
+    for mut client in clients.drain(..20) {
+        client.expect_start("*** Welcome to lobby, user");
+    }
+    clients.last_mut().unwrap().expect_start("*** Welcome to lobby, user39");
+}
+
+#[test]
+fn a_handshake_that_takes_too_long_is_ended() {
+    let daemon = Daemon::start(&limits("handshake-timeout = \"200ms\""));
+    let silent = std::net::TcpStream::connect(daemon.tls()).unwrap();
+    silent.set_read_timeout(Some(PATIENCE)).unwrap();
+    assert_eq!(std::io::Read::read(&mut &silent, &mut [0; 16]).unwrap(), 0);
+    daemon.wait_for_log("the TLS handshake took too long");
+    assert_eq!(daemon.status().limits_reached.handshake_timeout, 1);
+}

@@ -1,0 +1,99 @@
+//! Leaving: what the others are told, and what the one who leaves still gets.
+
+use std::io::Read as _;
+
+use crate::support::client::Client;
+use crate::support::daemon::Daemon;
+
+const NO_HISTORY: &str = "[room]\nhistory = 0\n";
+
+#[test]
+fn every_goodbye_is_answered_and_told_to_the_others() {
+    let daemon = Daemon::start("");
+    let mut ana = daemon.join("ana");
+    for (line, reason) in [("/quit", "quit"), ("/quit so long", "quit: so long"), ("QUIT", "quit"), ("{quit}", "quit")]
+    {
+        for join in [Daemon::join, Daemon::join_tls] {
+            let mut bo = join(&daemon, "bo");
+            bo.say(&format!("{line}\ntoo late"));
+            assert_eq!(bo.rest(), [format!("*** Goodbye: {reason}.")]);
+            ana.expect_next("*** bo has joined");
+            ana.expect_next(&format!("*** bo has left ({reason})"));
+        }
+    }
+}
+
+#[test]
+fn whoever_says_everything_at_once_and_leaves_still_reads_it_all() {
+    let daemon = Daemon::start(NO_HISTORY);
+    let mut ana = daemon.join("ana");
+    for connect in [Daemon::connect, |daemon: &Daemon| Client::tls(daemon.tls())] {
+        let mut bo = connect(&daemon);
+        bo.send("bo\nhello\n/who\n/quit\n");
+        bo.expect("*** Topic: Welcome to the lobby");
+        let rest = bo.rest();
+        let own = rest.iter().position(|line| line == "bo: hello").expect("its own line");
+        assert_eq!(rest[own..], ["bo: hello", "*** Here: ana, bo", "*** Goodbye: quit."]);
+        ana.expect("*** bo has left (quit)");
+    }
+}
+
+#[test]
+fn a_closed_connection_is_told_as_such() {
+    let daemon = Daemon::start(NO_HISTORY);
+    let mut ana = daemon.join("ana");
+    for join in [Daemon::join, Daemon::join_tls] {
+        let mut bo = join(&daemon, "bo");
+        ana.expect_next("*** bo has joined");
+        bo.say("that is all");
+        bo.finish();
+        bo.expect_next("bo: that is all");
+        assert_eq!(bo.rest(), ["*** Goodbye: connection closed."]);
+        ana.expect_next("bo: that is all");
+        ana.expect_next("*** bo has left (connection closed)");
+    }
+}
+
+#[test]
+fn a_broken_connection_is_told_as_such() {
+    let daemon = Daemon::start("");
+    let mut ana = daemon.join("ana");
+    daemon.join("bo").reset();
+    ana.expect_next("*** bo has joined");
+    ana.expect_next("*** bo has left (connection broken: connection reset)");
+    // Without the message that ends TLS, the connection may have been cut by anybody.
+    let mut bo = daemon.join_tls("bo");
+    bo.send_bytes(b"cut o");
+    bo.socket().shutdown(std::net::Shutdown::Write).unwrap();
+    ana.expect_next("*** bo has joined");
+    ana.expect_next("*** bo has left (connection broken: unexpected end of file)");
+}
+
+#[test]
+fn bytes_that_are_not_tls_are_told_as_such() {
+    let daemon = Daemon::start("");
+    let mut ana = daemon.join("ana");
+    let bo = daemon.join_tls("bo");
+    ana.expect_next("*** bo has joined");
+    std::io::Write::write_all(&mut bo.socket(), b"this is not a TLS record\n").unwrap();
+    ana.expect_start("*** bo has left (TLS error: ");
+    // An alert, and the end.
+    bo.socket().read_to_end(&mut Vec::new()).unwrap();
+}
+
+#[test]
+fn the_kicked_and_the_room_are_told_why() {
+    let daemon = Daemon::start("");
+    let mut ana = daemon.join("ana");
+    for (arguments, reason) in
+        [(&["kick", "BO"][..], "kicked"), (&["kick", "bo", "--reason", "be nice"], "kicked: be nice")]
+    {
+        for join in [Daemon::join, Daemon::join_tls] {
+            let mut bo = join(&daemon, "bo");
+            ana.expect_next("*** bo has joined");
+            assert!(daemon.chatctl(arguments).status.success());
+            assert_eq!(bo.rest().last().unwrap(), &format!("*** Goodbye: {reason}."));
+            ana.expect_next(&format!("*** bo has left ({reason})"));
+        }
+    }
+}
