@@ -15,6 +15,7 @@ mod classic;
 mod config;
 mod dialect;
 mod exit;
+mod irc;
 mod journal;
 mod limits;
 mod log;

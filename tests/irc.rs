@@ -1,0 +1,9 @@
+//! IRC: transcripts without a socket, properties of the grammar, and clients of a real daemon.
+
+mod desk;
+mod forms;
+mod grammar;
+mod registration;
+mod room;
+mod sockets;
+mod whereabouts;

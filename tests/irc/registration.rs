@@ -1,0 +1,206 @@
+//! Coming in: names, capabilities, SASL, the greeting, and the answer to silence.
+
+use chatd::chat::{Now, Reason, Refusal, Reply};
+use chatd::dialect::{Dialect, Input};
+
+use super::desk::{Desk, Unlike};
+
+#[test]
+fn a_client_registers_and_is_told_where_it_is() {
+    let mut desk = Desk::new();
+    desk.plays(r"
+         > NICK ana
+         > USER ann 0 * :Ana Real
+         < :irc.test 001 ana :Welcome to the lobby chat, ana!ann@irc.test
+         < :irc.test 002 ana :Your host is irc.test, running version chatd-0.1.0
+         < :irc.test 003 ana :This server was started 2026-01-02T02:04:05.678Z
+         < :irc.test 004 ana irc.test chatd-0.1.0 B n
+         < :irc.test 005 ana AWAYLEN=300 BOT=B CASEMAPPING=ascii CHANLIMIT=#:1 CHANMODES=,,,n CHANNELLEN=6 CHANTYPES=# CHATHISTORY=100 ELIST= HOSTLEN=8 MAXTARGETS=1 MODES=1 MONITOR=100 :are supported by this server
+         < :irc.test 005 ana MSGREFTYPES=msgid,timestamp NAMELEN=300 NETWORK=chatd NICKLEN=32 PREFIX= SAFELIST TARGMAX=JOIN:,LIST:1,NAMES:1,NOTICE:1,PART:,PRIVMSG:1,TAGMSG:1,WHOIS:1 TOPICLEN=300 USERLEN=16 UTF8ONLY WHOX :are supported by this server
+         < :irc.test 251 ana :There are 1 users and 0 invisible on 1 servers
+         < :irc.test 252 ana 0 :operator(s) online
+         < :irc.test 254 ana 0 :channels formed
+         < :irc.test 255 ana :I have 1 clients and 0 servers
+         < :irc.test 265 ana 1 1 :Current local users 1, max 1
+         < :irc.test 266 ana 1 1 :Current global users 1, max 1
+         < :irc.test 422 ana :There is no message of the day; the room has a topic
+");
+}
+
+#[test]
+fn what_is_missing_before_that_is_said() {
+    let mut desk = Desk::new();
+    desk.plays(
+        r"
+         > NICK
+         < :irc.test 431 * :No nickname given
+         > NICK #ana
+         < :irc.test 432 * #ana :Erroneous nickname: a name does not begin with any of / # & $ + % ~ { [
+         > USER ann
+         < :irc.test 461 * USER :Not enough parameters
+         > USER ann 0 * :
+         < :irc.test 461 * USER :Not enough parameters
+         > PASS
+         < :irc.test 461 * PASS :Not enough parameters
+         > PASS secret
+         > PRIVMSG #lobby :hi
+         < :irc.test 451 * :You have not registered
+         > PING
+         < :irc.test 409 * :No origin specified
+         > PING x
+         < :irc.test PONG irc.test :x
+         > FOO
+         < :irc.test 451 * :You have not registered
+",
+    );
+}
+
+#[test]
+fn a_client_registers_once() {
+    let mut desk = Desk::registered("");
+    desk.plays(
+        r#"
+         > USER ann 0 * :Ana
+         < :irc.test 462 ana :You may not reregister
+         > PASS secret
+         < :irc.test 462 ana :You may not reregister
+         > QUIT :so long
+         < -> Quit(Some("so long"))
+"#,
+    );
+}
+
+#[test]
+fn a_client_may_be_put_into_the_room_at_once() {
+    let mut desk = Desk::with(Unlike { autojoin: true, ..Unlike::default() });
+    let answer = desk.send("NICK ana\r\nUSER ann 0 * :Ana\r\n");
+    let joined = answer.split_once(":ana!ann@irc.test JOIN #lobby\r\n").unwrap().1;
+    assert!(joined.starts_with(":irc.test 332 ana #lobby :tea\r\n"), "{answer}");
+    assert!(joined.ends_with(":irc.test 366 ana #lobby :End of NAMES list\r\n"), "{answer}");
+}
+
+#[test]
+fn a_name_that_is_taken_is_asked_for_again() {
+    let mut desk = Desk::new();
+    desk.arrives("ana", true);
+    desk.plays(
+        "> USER ann 0 * :Ana
+         > NICK ANA
+         < :irc.test 433 * ANA :Nickname is already in use
+         > PRIVMSG #lobby :hi
+         < :irc.test 451 * :You have not registered",
+    );
+    assert!(desk.send("NICK anna\r\n").starts_with(":irc.test 001 anna :"));
+    desk.plays("> NICK ana\n< :irc.test 433 anna ana :Nickname is already in use");
+}
+
+#[test]
+fn capabilities_are_negotiated() {
+    let mut desk = Desk::new();
+    desk.plays(r"
+         > CAP
+         < :irc.test 461 * CAP :Not enough parameters
+         > CAP FOO
+         < :irc.test 410 * FOO :Invalid CAP command
+         > CAP LS
+         < :irc.test CAP * LS :account-notify account-tag away-notify batch cap-notify draft/chathistory draft/message-redaction draft/multiline draft/read-marker echo-message extended-join extended-monitor labeled-response message-tags multi-prefix server-time setname standard-replies userhost-in-names
+         > CAP LS 302
+         < :irc.test CAP * LS :account-notify account-tag away-notify batch cap-notify draft/chathistory draft/message-redaction draft/multiline=max-bytes=4096,max-lines=32 draft/read-marker echo-message extended-join extended-monitor labeled-response message-tags multi-prefix server-time setname standard-replies userhost-in-names
+         > CAP REQ :batch nonsense
+         < :irc.test CAP * NAK :batch nonsense
+         > CAP REQ :batch server-time
+         < :irc.test CAP * ACK :batch server-time
+         > CAP REQ -batch
+         < :irc.test CAP * ACK :-batch
+         > CAP LIST
+         < :irc.test CAP * LIST :cap-notify server-time
+         > CAP REQ -cap-notify
+         < :irc.test CAP * NAK :-cap-notify
+         > CAP REQ sasl
+         < :irc.test CAP * NAK :sasl
+");
+}
+
+#[test]
+fn capabilities_may_change_later_and_events_look_different_then() {
+    let mut desk = Desk::registered("server-time");
+    desk.plays(
+        r"
+         > CAP REQ server-time
+         < :irc.test CAP ana ACK :server-time
+         > CAP REQ -server-time
+         < :irc.test CAP ana ACK :-server-time
+         < -> Reform
+         > CAP REQ batch
+         < :irc.test CAP ana ACK :batch
+",
+    );
+}
+
+#[test]
+fn a_client_that_negotiates_is_waited_for() {
+    let mut desk = Desk::new();
+    desk.plays("> CAP REQ batch\n< :irc.test CAP * ACK :batch\n> NICK ana\n> USER ann 0 * :Ana");
+    assert!(desk.send("CAP END\r\n").starts_with(":irc.test 001 ana :"));
+}
+
+#[test]
+fn the_list_of_capabilities_fits_into_a_line() {
+    let unlike = || Unlike { account: Some("a"), secure_port: Some(65535), ..Unlike::default() };
+    let list = Desk::with(unlike()).send("CAP LS 302\r\n");
+    assert!(list.len() <= 512 && list.contains(" sts=port=65535"), "{list}");
+    let list = Desk::with(Unlike { encrypted: true, ..unlike() }).send("CAP LS 302\r\n");
+    assert!(list.contains(" sts=duration=86400"), "{list}");
+    assert!(!Desk::with(unlike()).send("CAP LS\r\n").contains("sts"), "no values in the old version");
+    assert!(Desk::with(unlike()).send("CAP REQ sts\r\n").contains(" NAK "), "it is not for asking");
+}
+
+#[test]
+fn a_certificate_is_proof_enough() {
+    let mut desk = Desk::with(Unlike { account: Some("ana@home"), encrypted: true, ..Unlike::default() });
+    desk.plays(
+        r"
+         > CAP REQ sasl
+         < :irc.test CAP * ACK :sasl
+         > AUTHENTICATE
+         < :irc.test 461 * AUTHENTICATE :Not enough parameters
+         > AUTHENTICATE PLAIN
+         < :irc.test 908 * EXTERNAL :are available SASL mechanisms
+         < :irc.test 904 * :SASL authentication failed
+         > AUTHENTICATE EXTERNAL
+         < AUTHENTICATE +
+         > AUTHENTICATE +
+         < :irc.test 900 * *!chat@irc.test ana@home :You are now logged in as ana@home
+         < :irc.test 903 * :SASL authentication successful
+         > AUTHENTICATE *
+         < :irc.test 906 * :SASL authentication aborted
+",
+    );
+}
+
+#[test]
+fn a_silent_client_is_asked_and_then_given_up() {
+    let mut desk = Desk::new();
+    assert_eq!(desk.irc.due(), None, "the login has a limit of its own");
+    desk.send("NICK ana\r\nUSER ann 0 * :Ana\r\n");
+    let at = |ticks| Now { ticks, unix: 0 };
+    let due = desk.irc.due().unwrap();
+    let mut out = Vec::new();
+    assert_eq!(desk.irc.expire(at(due), &mut out), Ok(Input::Incomplete));
+    assert_eq!(out, b"PING :irc.test\r\n");
+    assert!(desk.irc.due().unwrap() > due);
+    desk.send("PONG :irc.test\r\n");
+    assert_eq!(desk.irc.expire(at(due), &mut out), Ok(Input::Incomplete), "it is still there, and asked again");
+    assert_eq!(desk.irc.expire(at(desk.irc.due().unwrap()), &mut out), Err(Reason::NoAnswer));
+}
+
+#[test]
+fn the_end_is_said() {
+    let mut desk = Desk::registered("");
+    let reply = Reply::Closing(&Reason::Kicked(None));
+    assert_eq!(desk.told(reply), "ERROR :Closing link: kicked\r\n");
+    assert_eq!(
+        desk.told(Reply::Refused(&Refusal::NotInRoom)),
+        ":irc.test 442 ana #lobby :You're not on that channel\r\n"
+    );
+}
