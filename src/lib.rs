@@ -36,14 +36,19 @@
 //! ```text
 //! socket                          net::Stream: readiness first, then one read into the thread's scratch buffer
 //!   -> session::input             (TLS taken off by session::transport) the client's rate, then its dialect
-//!   -> dialect.next(bytes)        -> Command::Say(text), made harmless, borrowed from the scratch buffer
-//!   -> room.append(Event::Said)   rendered into the open tail of every feed that has readers; the bell rings once
+//!   -> dialect.next(bytes)        -> Command::Say(words), made harmless, borrowed from the scratch buffer
+//!   -> session::obey              who says it, and whether they may
+//!   -> room.say(Event::Said)      rendered into the open tail of every feed that has readers; the bell rings once
 //!   -> session::delivery          yields once, so that all that can be read is read; freezes the tails into blocks
 //!   -> session::output            for each member one write of the blocks that all share
 //! socket
 //! ```
 //!
 //! One way, no way back. A member sees its own line because it reads the same log.
+//!
+//! The dialects are `text` for people with `nc`, `irc` with its capabilities, `classic` (described by data) and
+//! `podsixnet` for the clients of networking courses. A classic client cannot tell where a message ends, so it alone is
+//! sent each one apart, by its session's own task.
 //!
 //! What is for one member alone (an answer, a private message, a refusal) stands in its `session::output` as an edit of
 //! the feed: it is sent when everything before it is, and can neither overtake nor be overtaken.
