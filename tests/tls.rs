@@ -450,3 +450,23 @@ fn what_does_not_belong_on_the_plaintext_port_is_answered_in_its_own_language() 
     assert!(head.contains(&format!("\r\nContent-Length: {}", body.len())), "{answer}");
     daemon.wait_for_log("a connection was ended: HTTP on a chat port");
 }
+
+/// A client configuration that asks for these protocols.
+fn asking(protocol: &str) -> Arc<ClientConfig> {
+    let mut config = (*trusting()).clone();
+    config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
+    Arc::new(config)
+}
+
+#[test]
+fn whoever_asks_for_irc_by_alpn_gets_it_and_nobody_else_is_refused() {
+    let daemon = Daemon::start("");
+    let mut irc = Client::tls_with(daemon.tls(), asking("irc")).unwrap();
+    assert_eq!(irc.tls_connection().alpn_protocol(), Some(&b"irc"[..]));
+    // As first words these would be a strange name in the text protocol.
+    irc.send("PING x\r\nNICK ana\r\nUSER ana 0 * :Ana\r\n");
+    irc.expect_start(":chatd.internal 001 ana ");
+    let mut other = Client::tls_with(daemon.tls(), asking("http/1.1")).unwrap();
+    assert_eq!(other.tls_connection().alpn_protocol(), None);
+    other.login("bo");
+}

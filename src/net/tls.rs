@@ -22,6 +22,9 @@ use crate::config::{self, ClientCertificates};
 /// Sessions kept for TLS 1.2 clients that know no tickets, so that they can resume; the oldest goes first.
 const KEPT_SESSIONS: usize = 256;
 
+/// What a client that speaks IRC may say so with in its first message of TLS (RFC 7301; registered with IANA).
+pub const ALPN_IRC: &[u8] = b"irc";
+
 /// How often at most the files are looked at.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -70,6 +73,8 @@ struct State {
     /// None: self-signed.
     source: Option<config::Tls>,
     server: Arc<ServerConfig>,
+    /// The same for clients that ask for IRC.
+    irc: Arc<ServerConfig>,
     facts: Arc<Facts>,
     watch: Watch,
 }
@@ -91,6 +96,13 @@ impl TlsInForce {
     /// For the next connection.
     pub fn current(&self) -> Arc<ServerConfig> {
         self.state().server.clone()
+    }
+
+    /// For a connection whose client asks for [`ALPN_IRC`]. A configuration with a list of protocols would refuse all
+    /// clients that ask for another one (RFC 7301, section 3.2), such as a browser's; so there is one with it and one
+    /// without.
+    pub fn current_irc(&self) -> Arc<ServerConfig> {
+        self.state().irc.clone()
     }
 
     /// About the certificate in force.
@@ -155,8 +167,10 @@ impl State {
             None => self_signed::load_or_make(state_directory, &provider, now)?,
         };
         let facts = Arc::new(certificate.facts.clone());
-        let server = Arc::new(server_config(certificate, configured, provider)?);
-        Ok(Self { source: configured.cloned(), server, facts, watch })
+        let server = server_config(certificate, configured, provider)?;
+        let mut irc = server.clone();
+        irc.alpn_protocols = vec![ALPN_IRC.to_vec()];
+        Ok(Self { source: configured.cloned(), server: Arc::new(server), irc: Arc::new(irc), facts, watch })
     }
 
     fn unexpired(self, now: SystemTime) -> Result<Self, TlsError> {

@@ -6,14 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ServerConnection;
+use rustls::server::Acceptor;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until, timeout};
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::LazyConfigAcceptor;
 use tracing::{info, warn};
 
 use super::Server;
 use super::admission::Admission;
 use crate::config;
+use crate::dialect::Protocol;
+use crate::net::tls::{ALPN_IRC, TlsInForce};
 use crate::net::{Address, Listener, Stream};
 use crate::session::{Connection, Session, count};
 use crate::systemd::Beat;
@@ -72,11 +75,14 @@ fn welcome(server: &Arc<Server>, stream: Stream, address: Address, how: &config:
     match &server.tls {
         Some(tls) if how.tls => {
             server.refresh_certificate();
-            let (server, acceptor) = (server.clone(), TlsAcceptor::from(tls.current()));
+            let (server, tls) = (server.clone(), tls.clone());
             tokio::spawn(async move {
-                if let Some((stream, tls)) =
-                    handshake(&server, acceptor, stream, address, limits.handshake_timeout).await
-                {
+                let irc = matches!(protocol, None | Some(Protocol::Irc));
+                let shaken = handshake(&server, &tls, irc, stream, address, limits.handshake_timeout).await;
+                if let Some((stream, tls)) = shaken {
+                    // Whoever asks for IRC need not be found out.
+                    let asked = (tls.alpn_protocol() == Some(ALPN_IRC)).then_some(Protocol::Irc);
+                    let protocol = protocol.or(asked);
                     start(&server, Connection { stream, tls: Some(tls), address, protocol }, admission);
                 }
             });
@@ -89,29 +95,35 @@ fn start(server: &Server, connection: Connection, admission: Admission) {
     Session::start(server.context.clone(), connection, admission);
 }
 
-/// The handshake by tokio-rustls; afterwards the session drives rustls itself.
+/// The handshake by tokio-rustls; afterwards the session drives rustls itself. `irc`: IRC is spoken here, if the client
+/// asks for it.
 async fn handshake(
     server: &Server,
-    acceptor: TlsAcceptor,
+    tls: &TlsInForce,
+    irc: bool,
     stream: Stream,
     address: Address,
     limit: Duration,
 ) -> Option<(Stream, Box<ServerConnection>)> {
     async fn shake<S: AsyncRead + AsyncWrite + Unpin>(
-        acceptor: TlsAcceptor,
+        tls: &TlsInForce,
+        irc: bool,
         socket: S,
     ) -> io::Result<(S, Box<ServerConnection>)> {
-        let (socket, connection) = acceptor.accept(socket).await?.into_inner();
+        let hello = LazyConfigAcceptor::new(Acceptor::default(), socket).await?;
+        let asked = hello.client_hello().alpn().is_some_and(|mut asked| asked.any(|protocol| protocol == ALPN_IRC));
+        let config = if irc && asked { tls.current_irc() } else { tls.current() };
+        let (socket, connection) = hello.into_stream(config).await?.into_inner();
         Ok((socket, Box::new(connection)))
     }
     let shaken = async {
         Ok(match stream {
             Stream::Tcp(socket) => {
-                let (socket, connection) = shake(acceptor, socket).await?;
+                let (socket, connection) = shake(tls, irc, socket).await?;
                 (Stream::Tcp(socket), connection)
             }
             Stream::Unix(socket) => {
-                let (socket, connection) = shake(acceptor, socket).await?;
+                let (socket, connection) = shake(tls, irc, socket).await?;
                 (Stream::Unix(socket), connection)
             }
         })

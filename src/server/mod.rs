@@ -68,7 +68,7 @@ pub struct Server {
     admissions: Arc<Admissions>,
     /// Clients whose TLS handshake took too long.
     handshake_timeout: AtomicU64,
-    tls: Option<TlsInForce>,
+    tls: Option<Arc<TlsInForce>>,
     source: Source,
     configuration: Mutex<Config>,
     listening: Vec<types::Listener>,
@@ -115,7 +115,7 @@ impl Server {
             context: Arc::new(context),
             admissions: Arc::default(),
             handshake_timeout: AtomicU64::new(0),
-            tls,
+            tls: tls.map(Arc::new),
             source,
             listening: listening.collect(),
             configuration: Mutex::new(configuration),
