@@ -1,5 +1,6 @@
 //! IRC: transcripts without a socket, properties of the grammar, and clients of a real daemon.
 
+mod clients;
 mod desk;
 mod forms;
 mod grammar;

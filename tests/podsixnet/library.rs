@@ -1,34 +1,18 @@
 //! The real PodSixNet 0.11.0 of PyPI, which runs on Python up to 3.11.
 
-use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::Path;
 
 use super::daemon;
 use crate::classic::student::Student;
+use crate::support::tool;
 
-/// The Python of a virtual environment that has the library; without one, the test says how to make it and is skipped.
-fn python() -> Option<PathBuf> {
-    let environment = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("podsixnet");
-    let python = environment.join("bin/python");
-    if python.exists() {
-        return Some(python);
-    }
-    let environment = environment.display();
-    let _ = writeln!(
-        std::io::stderr(),
-        "skipped: make the library available by: python3.11 -m venv {environment} && {environment}/bin/pip install \
-         PodSixNet==0.11.0"
-    );
-    None
-}
-
-fn student(python: &PathBuf, program: &str, address: std::net::SocketAddr, name: &str) -> Student {
+fn student(python: &Path, program: &str, address: std::net::SocketAddr, name: &str) -> Student {
     Student::start_with(python, &format!("../podsixnet/{program}"), address, &[name])
 }
 
 #[test]
 fn the_documents_client_talks_with_everybody() {
-    let Some(python) = python() else { return };
+    let Some(python) = tool::python("podsixnet") else { return };
     let (daemon, address) = daemon("");
     let mut text = daemon.join("text");
     let mut alice = student(&python, "document.py", address, "alice");
@@ -49,7 +33,7 @@ fn the_documents_client_talks_with_everybody() {
 
 #[test]
 fn the_samples_client_has_its_list_of_players() {
-    let Some(python) = python() else { return };
+    let Some(python) = tool::python("podsixnet") else { return };
     let (daemon, address) = daemon("");
     let mut text = daemon.join("text");
     let mut bob = student(&python, "sample.py", address, "bob");
@@ -67,7 +51,7 @@ fn the_samples_client_has_its_list_of_players() {
 
 #[test]
 fn one_without_a_name_is_anonymous() {
-    let Some(python) = python() else { return };
+    let Some(python) = tool::python("podsixnet") else { return };
     let (daemon, address) = daemon("podsixnet-version = '0.11'");
     let mut text = daemon.join("text");
     let mut nobody = student(&python, "document.py", address, "");

@@ -5,6 +5,8 @@ pub mod daemon;
 pub mod journal;
 pub mod ordinary;
 pub mod program;
+pub mod screen;
+pub mod tool;
 
 use std::time::Duration;
 

@@ -1,0 +1,100 @@
+//! A program with a full-screen user interface, in a terminal that nobody looks at but the test.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use super::PATIENCE;
+use super::tool::tool;
+
+/// Between two looks at the terminal. Nothing depends on it.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// A program in a terminal of tmux; both are ended when dropped.
+pub struct Screen {
+    tmux: PathBuf,
+    directory: TempDir,
+}
+
+impl Screen {
+    /// Starts `program` with the arguments that `arguments` makes of a new, empty directory. `None` without tmux.
+    pub fn start(program: &Path, arguments: impl FnOnce(&Path) -> Vec<String>) -> Option<Screen> {
+        let tmux = tool("tmux", "tmux")?;
+        let directory = tempfile::tempdir().unwrap();
+        let home = directory.path().join("home");
+        std::fs::create_dir(&home).unwrap();
+        let arguments = arguments(&home);
+        let screen = Screen { tmux, directory };
+        let mut command = screen.command(&["-f", "/dev/null", "new-session", "-d", "-x", "200", "-y", "50", "--"]);
+        command.arg("env").arg("LC_ALL=C.UTF-8").arg(program).args(arguments);
+        // Nothing waits for a pipe that the terminal's server would inherit.
+        command.stdout(File::create("/dev/null").unwrap()).stderr(File::create("/dev/null").unwrap());
+        assert!(command.status().unwrap().success(), "tmux cannot start {}", program.display());
+        Some(screen)
+    }
+
+    /// Types a line.
+    pub fn say(&self, line: &str) {
+        assert!(self.run(&["send-keys", "-l", "--", line]).status.success(), "it has ended before {line:?}");
+        self.run(&["send-keys", "Enter"]);
+    }
+
+    /// Waits until `text` is to be seen.
+    pub fn expect(&self, text: &str) {
+        self.expect_after(text, || ());
+    }
+
+    /// Waits until `text` is to be seen, and types `line`, which may have to be typed more than once, before each look.
+    pub fn expect_by(&self, line: &str, text: &str) {
+        self.expect_after(text, || self.say(line));
+    }
+
+    fn expect_after(&self, text: &str, act: impl Fn()) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            act();
+            std::thread::sleep(PAUSE);
+            let seen = self.seen();
+            if seen.contains(text) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{text:?} is not to be seen:\n{}", seen.trim_end());
+        }
+    }
+
+    /// Waits until the program has ended.
+    pub fn expect_end(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.run(&["has-session"]).status.success() {
+            assert!(Instant::now() < deadline, "it has not ended:\n{}", self.seen());
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    fn seen(&self) -> String {
+        String::from_utf8_lossy(&self.run(&["capture-pane", "-p"]).stdout).into_owned()
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.tmux);
+        command.arg("-u").arg("-S").arg(self.directory.path().join("tmux")).args(arguments);
+        command.env_remove("TMUX").env("LC_ALL", "C.UTF-8");
+        command
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the terminal:\n{}", self.seen().trim_end());
+        }
+        self.run(&["kill-server"]);
+    }
+}

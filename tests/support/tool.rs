@@ -1,0 +1,33 @@
+//! Programs and Python libraries that not everybody has. A test that has no use without one says how to get it and
+//! returns; in CI it fails, so that nothing is skipped there.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+/// The program of this name on the path, which this Debian package has.
+pub fn tool(name: &str, package: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).map(|directory| directory.join(name)).find(|file| file.is_file());
+    found.or_else(|| missing(&format!("{name} is missing: apt-get install {package}")))
+}
+
+/// The Python that has what `tests/<name>/requirements.txt` lists, in a virtual environment of that name.
+pub fn python(name: &str) -> Option<PathBuf> {
+    let environment = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let python = environment.join("bin/python");
+    if python.is_file() {
+        return Some(python);
+    }
+    let environment = environment.display();
+    missing(&format!(
+        "a Python environment is missing: python3.11 -m venv {environment} && {environment}/bin/pip install \
+         -r tests/{name}/requirements.txt"
+    ))
+}
+
+fn missing(sentence: &str) -> Option<PathBuf> {
+    assert!(std::env::var_os("CI").is_none(), "{sentence}");
+    // Not by eprintln!, which the test harness captures when a test passes.
+    let _ = writeln!(std::io::stderr(), "skipped: {sentence}");
+    None
+}
