@@ -138,7 +138,7 @@ async fn serve(source: Source, config: Config, mut inherited: Inherited) -> Resu
     let greeting = invited.then(|| invite(&config, &bound));
     let administrators = config.admin.connections;
 
-    let server = Arc::new(Server::new(source, config, tls, &bound));
+    let server = Arc::new(Server::new(source, config, tls, &bound).map_err(Failure::System)?);
     let pulse = Pulse::default();
     for (listener, how) in &bound {
         let tls = if how.tls { " with TLS" } else { "" };
@@ -181,7 +181,10 @@ async fn bind_admin(
     inherited: &mut Inherited,
 ) -> Result<(Option<SocketFile>, UnixListener), Failure> {
     match Listener::bind(endpoint, inherited).await?.into_iter().next() {
-        Some(Listener::Unix { file, listener }) => Ok((file, listener)),
+        Some(Listener::Unix { file, listener }) => {
+            let listener = UnixListener::from_std(listener.into_inner()).map_err(Failure::System)?;
+            Ok((file, listener))
+        }
         Some(other) => Err(Failure::AdminSocket(other.description())),
         None => Err(Failure::AdminSocket("that was handed over".to_owned())),
     }

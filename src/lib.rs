@@ -34,7 +34,8 @@
 //! # The way of one line of chat
 //!
 //! ```text
-//! socket                          net::Stream: readiness first, then one read into the thread's scratch buffer
+//! socket                          net::Poller: which sockets have something; a turn for each (session::driver)
+//!   -> net::Stream                one read into the thread's scratch buffer
 //!   -> session::input             (TLS taken off by session::transport) the client's rate, then its dialect
 //!   -> dialect.next(bytes)        -> Command::Say(words), made harmless, borrowed from the scratch buffer
 //!   -> session::obey              who says it, and whether they may
@@ -48,7 +49,7 @@
 //!
 //! The dialects are `text` for people with `nc`, `irc` with its capabilities, `classic` (described by data) and
 //! `podsixnet` for the clients of networking courses. A classic client cannot tell where a message ends, so it alone is
-//! sent each one apart, by its session's own task.
+//! sent each one apart, in its session's own turns.
 //!
 //! What is for one member alone (an answer, a private message, a refusal) stands in its `session::output` as an edit of
 //! the feed: it is sent when everything before it is, and can neither overtake nor be overtaken.
@@ -57,6 +58,8 @@
 //!
 //! - One thread runs everything (tokio's current-thread runtime); only the log has another one, so that a journal that
 //!   stops reading cannot stop the chat. Measured, one thread is both faster and leaner than two.
+//! - No session has a task. One task gives sessions their turns, when their socket has something or room again
+//!   (`net::Poller`), or when they are woken; another delivers. Both stop after half a millisecond to let others go on.
 //! - The clock is asked in one place (`session::clock`) and handed down as [`chat::Now`]; one timer serves all sessions
 //!   (`session::alarms`).
 //! - Locks are taken in one order, and never held across an `.await`: a session's state, then the room, then a mailbox.
@@ -71,7 +74,7 @@
 //! and at last *closing*: out of the room, sent what it is owed, told why, its side ended properly and the peer's awaited
 //! for a moment, because closing a socket with unread input would take back what was sent. Whoever ends a session from
 //! outside (the delivery, an administrator, the end of the daemon) leaves a word in its mailbox or its phase and wakes
-//! its task.
+//! it.
 
 pub mod admin;
 pub mod arguments;

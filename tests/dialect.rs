@@ -57,7 +57,7 @@ fn member() -> Text {
 }
 
 fn welcome(dialect: &mut Text, names: &[&str], said: &[Event<'_>]) -> String {
-    let (person, room) = (&person("ana"), room(names, said));
+    let (person, room) = (&person("ana").into(), room(names, said));
     let view: &dyn View = &room.lock();
     reply(dialect, Reply::Registered { person, view }) + &reply(dialect, Reply::Welcome { person, stamp: STAMP, view })
 }

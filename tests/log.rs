@@ -122,9 +122,9 @@ fn history_is_the_last_lines_that_were_said_within_both_limits() {
 #[test]
 fn names_are_unique_whatever_happens() {
     let mut roster = Roster::default();
-    roster.insert(NOW, person("Ana"), ()).unwrap();
-    assert_eq!(roster.insert(NOW, person("aNA"), ()), Err(Refusal::NameTaken("aNA".into())));
-    roster.insert(NOW, person("bo"), ()).unwrap();
+    roster.insert(NOW, person("Ana").into(), ()).unwrap();
+    assert_eq!(roster.insert(NOW, person("aNA").into(), ()), Err(Refusal::NameTaken("aNA".into())));
+    roster.insert(NOW, person("bo").into(), ()).unwrap();
     assert_eq!(roster.rename(NOW, &nick("bo"), &nick("ANA")), Err(Refusal::NameTaken("ANA".into())));
     roster.rename(NOW, &nick("ana"), &nick("ANA")).unwrap();
     assert_eq!(roster.find(&nick("ana")).unwrap().person.as_str(), "ANA", "one may change one's own case");

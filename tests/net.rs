@@ -5,12 +5,12 @@ mod tls;
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice, Read, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::task::{Context, Waker};
 
 use chatd::config::Endpoint;
-use chatd::net::{Address, BindError, Inherited, InheritedError, Listener, Stream};
+use chatd::net::{Address, BindError, Inherited, InheritedError, Listener, Poller, Stream};
 use tokio::net::UnixSocket;
 
 fn address(text: &str) -> Address {
@@ -29,33 +29,52 @@ async fn bind_unix(path: &Path) -> Result<Listener, BindError> {
     bind(Endpoint::Unix(path.to_owned())).await.map(|mut listeners| listeners.pop().unwrap())
 }
 
+/// The daemon's end of a connection, watched.
+struct Watched {
+    stream: Stream,
+    poller: Poller,
+}
+
+impl Watched {
+    fn new(socket: OwnedFd) -> Watched {
+        let (stream, poller) = (Stream::from(socket), Poller::new().unwrap());
+        poller.add(&stream, 7).unwrap();
+        Watched { stream, poller }
+    }
+
+    /// Waits until there is something to read.
+    async fn readable(&mut self) -> &mut Stream {
+        while !self.stream.is_readable() {
+            let mut events = Vec::new();
+            poll_fn(|context| self.poller.poll(context, &mut events)).await.unwrap();
+            for (number, readiness) in events {
+                assert_eq!(number, 7);
+                self.stream.note(readiness);
+            }
+        }
+        &mut self.stream
+    }
+}
+
 /// A client with blocking calls, and the daemon's end of its connection; over TCP and over a Unix socket.
-async fn connections(directory: &Path) -> Vec<(Box<dyn ReadWrite>, Stream)> {
+async fn connections(directory: &Path) -> Vec<(Box<dyn ReadWrite>, Watched)> {
     let tcp = bind_tcp("127.0.0.1:0").await;
     let client = std::net::TcpStream::connect(tcp.tcp_address().unwrap()).unwrap();
-    let (stream, seen) = tcp.accept().await.unwrap();
+    let (socket, seen) = tcp.accept().await.unwrap();
     assert_eq!(seen, Address::Tcp(client.local_addr().unwrap()));
-    let mut connections: Vec<(Box<dyn ReadWrite>, Stream)> = vec![(Box::new(client), stream)];
+    let mut connections: Vec<(Box<dyn ReadWrite>, Watched)> = vec![(Box::new(client), Watched::new(socket))];
 
     let path = directory.join("socket");
     let unix = bind_unix(&path).await.unwrap();
     let client = std::os::unix::net::UnixStream::connect(&path).unwrap();
-    let (stream, seen) = unix.accept().await.unwrap();
+    let (socket, seen) = unix.accept().await.unwrap();
     assert_eq!(seen, Address::Unix { uid: rustix::process::geteuid().as_raw() });
-    connections.push((Box::new(client), stream));
+    connections.push((Box::new(client), Watched::new(socket)));
     connections
 }
 
 trait ReadWrite: Read + Write {}
 impl<T: Read + Write> ReadWrite for T {}
-
-async fn read_ready(stream: &Stream) {
-    poll_fn(|context| stream.poll_read_ready(context)).await.unwrap();
-}
-
-fn is_read_ready(stream: &Stream) -> bool {
-    stream.poll_read_ready(&mut Context::from_waker(Waker::noop())).is_ready()
-}
 
 #[test]
 fn addresses_are_shown_and_counted() {
@@ -77,64 +96,70 @@ fn addresses_are_shown_and_counted() {
 #[tokio::test]
 async fn a_short_read_gives_its_bytes_and_clears_readiness() {
     let directory = tempfile::tempdir().unwrap();
-    for (mut client, stream) in connections(directory.path()).await {
+    for (mut client, mut watched) in connections(directory.path()).await {
         let mut buffer = [0; 16];
         for line in [&b"hello"[..], b"again"] {
             client.write_all(line).unwrap();
-            read_ready(&stream).await;
-            assert_eq!(stream.try_read(&mut buffer).unwrap(), 5);
+            let stream = watched.readable().await;
+            assert_eq!(stream.read(&mut buffer).unwrap(), 5);
             assert_eq!(&buffer[..5], line);
-            assert!(!is_read_ready(&stream), "no second recv is needed to find the socket empty");
-            assert_eq!(stream.try_read(&mut buffer).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+            assert!(!stream.is_readable(), "no second recv is needed to find the socket empty");
+            assert_eq!(stream.read(&mut buffer).unwrap_err().kind(), io::ErrorKind::WouldBlock);
         }
 
         // A read that fills the buffer says nothing about what is left.
         client.write_all(b"0123456789abcdefXY").unwrap();
-        read_ready(&stream).await;
-        assert_eq!(stream.try_read(&mut buffer).unwrap(), 16);
-        assert!(is_read_ready(&stream));
-        assert_eq!(stream.try_read(&mut buffer).unwrap(), 2);
+        let stream = watched.readable().await;
+        assert_eq!(stream.read(&mut buffer).unwrap(), 16);
+        assert!(stream.is_readable());
+        assert_eq!(stream.read(&mut buffer).unwrap(), 2);
 
         // The end that comes together with the last bytes is not lost with the readiness.
         client.write_all(b"bye").unwrap();
         drop(client);
-        read_ready(&stream).await;
-        assert_eq!((&stream).read(&mut buffer).unwrap(), 3);
-        read_ready(&stream).await;
-        assert_eq!((&stream).read(&mut buffer).unwrap(), 0);
+        assert_eq!(watched.readable().await.read(&mut buffer).unwrap(), 3);
+        assert_eq!(watched.readable().await.read(&mut buffer).unwrap(), 0);
     }
 }
 
 #[tokio::test]
 async fn what_is_written_arrives_until_writing_is_shut_down() {
     let directory = tempfile::tempdir().unwrap();
-    for (mut client, stream) in connections(directory.path()).await {
-        poll_fn(|context| stream.poll_write_ready(context)).await.unwrap();
-        assert_eq!(stream.try_write(b"one ").unwrap(), 4);
-        assert_eq!(stream.try_write_vectored(&[IoSlice::new(b"two "), IoSlice::new(b"three")]).unwrap(), 9);
-        assert_eq!((&stream).write_vectored(&[IoSlice::new(b"!")]).unwrap(), 1);
+    for (mut client, mut watched) in connections(directory.path()).await {
+        let stream = &mut watched.stream;
+        assert_eq!(stream.write(b"one ").unwrap(), 4);
+        assert_eq!(stream.write_vectored(&[IoSlice::new(b"two "), IoSlice::new(b"three")]).unwrap(), 9);
+        assert_eq!(Write::write_vectored(stream, &[IoSlice::new(b"!")]).unwrap(), 1);
         stream.shutdown_write().unwrap();
         let mut received = String::new();
         client.read_to_string(&mut received).unwrap();
         assert_eq!(received, "one two three!");
 
         client.write_all(b"still heard").unwrap();
-        read_ready(&stream).await;
-        assert_eq!(stream.try_read(&mut [0; 64]).unwrap(), 11);
+        assert_eq!(watched.readable().await.read(&mut [0; 64]).unwrap(), 11);
     }
 }
 
 #[tokio::test]
-async fn a_full_socket_would_block() {
+async fn a_full_socket_would_block_until_there_is_room() {
     let directory = tempfile::tempdir().unwrap();
-    for (_client, stream) in connections(directory.path()).await {
-        poll_fn(|context| stream.poll_write_ready(context)).await.unwrap();
+    for (mut client, mut watched) in connections(directory.path()).await {
+        let mut sent = 0;
         let full = loop {
-            if let Err(error) = stream.try_write(&[0; 65536]) {
-                break error;
+            match watched.stream.write(&[0; 65536]) {
+                Ok(length) => sent += length,
+                Err(error) => break error,
             }
         };
         assert_eq!(full.kind(), io::ErrorKind::WouldBlock);
+        assert!(!watched.stream.is_writable());
+        client.read_exact(&mut vec![0; sent]).unwrap();
+        while !watched.stream.is_writable() {
+            let mut events = Vec::new();
+            poll_fn(|context| watched.poller.poll(context, &mut events)).await.unwrap();
+            events.into_iter().for_each(|(_, readiness)| watched.stream.note(readiness));
+        }
+        watched.stream.write(b"more").unwrap();
     }
 }
 

@@ -4,7 +4,8 @@ use std::sync::{Arc, LazyLock};
 
 use super::{Nick, Now};
 
-/// Somebody who has a name here. Cheap to clone; a clone stays as it was when somebody changes their profile.
+/// Somebody who has a name here; shared by everybody who knows them. It stays as it was when somebody changes their name
+/// or profile: then they are another one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Person {
     /// The name.
@@ -78,7 +79,7 @@ pub struct Seen<'a> {
 #[derive(Debug, Clone)]
 pub struct Gone {
     /// Who it was.
-    pub person: Person,
+    pub person: Arc<Person>,
     /// When that was, in milliseconds since 1970-01-01 UTC.
     pub unix: u64,
 }

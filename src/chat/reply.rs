@@ -1,6 +1,7 @@
 //! What the room answers to one client alone.
 
 use std::collections::vec_deque;
+use std::sync::Arc;
 
 use super::{Event, Gone, Nick, Past, Person, Reason, Refusal, Seen, Stamp, Words};
 
@@ -41,7 +42,7 @@ pub enum Reply<'a> {
     /// The name is yours. Whether you are in the room is another matter.
     Registered {
         /// Who you are.
-        person: &'a Person,
+        person: &'a Arc<Person>,
         /// The room.
         view: &'a dyn View,
     },

@@ -9,7 +9,6 @@ use std::os::fd::AsFd;
 
 use listenfd::ListenFd;
 use thiserror::Error;
-use tokio::net::{TcpListener, UnixListener};
 
 use super::listener::Listener;
 
@@ -133,16 +132,14 @@ impl Inherited {
             require_listening(&socket, name)?;
             return socket
                 .set_nonblocking(true)
-                .and_then(|()| TcpListener::from_std(socket))
-                .and_then(Listener::tcp)
+                .and_then(|()| Listener::tcp(socket))
                 .map_err(|source| InheritedError::Unusable { name: name.to_owned(), source });
         }
         if let Ok(Some(socket)) = self.descriptors.take_unix_listener(index) {
             require_listening(&socket, name)?;
             return socket
                 .set_nonblocking(true)
-                .and_then(|()| UnixListener::from_std(socket))
-                .map(|listener| Listener::Unix { file: None, listener })
+                .and_then(|()| Listener::unix(socket, None))
                 .map_err(|source| InheritedError::Unusable { name: name.to_owned(), source });
         }
         Err(InheritedError::Kind { name: name.to_owned() })

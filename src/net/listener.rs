@@ -1,24 +1,29 @@
 //! Listening sockets: bound here, or handed over by systemd.
 //!
-//! A listener answers with a [`Stream`] and an [`Address`] and knows nothing of what is then spoken. How many clients
-//! there may be, and what to do when the process runs out of descriptors, is up to whoever accepts.
+//! A listener answers with a socket and an [`Address`] and knows nothing of what is then spoken. How many clients there
+//! may be, and what to do when the process runs out of descriptors, is up to whoever accepts.
 
 use std::fs;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::fs::Mode;
 use rustix::io::Errno;
-use rustix::net::sockopt;
+use rustix::net::{SocketFlags, acceptfrom_with, sockopt};
 use thiserror::Error;
-use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixSocket, UnixStream};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::net::{TcpSocket, UnixSocket, UnixStream};
 
 use super::inherited::{Inherited, InheritedError};
-use super::stream::{Address, Stream};
+use super::stream::Address;
+use super::watched::watched;
 use crate::config::Endpoint;
 
 /// Connections that the kernel completes and keeps until they are accepted; `net.core.somaxconn` bounds it further.
@@ -38,13 +43,13 @@ const MODE: Mode = Mode::from_raw_mode(0o660);
 #[derive(Debug)]
 pub enum Listener {
     /// On one TCP address.
-    Tcp(TcpListener),
+    Tcp(AsyncFd<TcpListener>),
     /// On a Unix socket.
     Unix {
         /// The socket file, when it was made here; dropped first, see [`SocketFile`].
         file: Option<SocketFile>,
         /// The socket.
-        listener: UnixListener,
+        listener: AsyncFd<UnixListener>,
     },
 }
 
@@ -66,30 +71,41 @@ impl Listener {
     }
 
     /// A TCP listener as clients need it. What is set on it holds for every connection that it accepts (tcp(7)), which
-    /// spares each of them the calls.
+    /// spares each of them the calls. It must be non-blocking.
     pub(super) fn tcp(listener: TcpListener) -> io::Result<Self> {
         // A line is sent when it is said; the delivery's rounds do the batching.
         sockopt::set_tcp_nodelay(&listener, true)?;
         // Whoever has vanished without a word gives up the name some time.
         sockopt::set_socket_keepalive(&listener, true)?;
         sockopt::set_tcp_keepidle(&listener, KEEPALIVE)?;
-        Ok(Self::Tcp(listener))
+        Ok(Self::Tcp(watched(listener, Interest::READABLE)?))
     }
 
-    /// The next client, as soon as there is one. Cancel safe.
+    /// A Unix listener, with its file if it was made here. It must be non-blocking.
+    pub(super) fn unix(listener: UnixListener, file: Option<SocketFile>) -> io::Result<Self> {
+        Ok(Self::Unix { file, listener: watched(listener, Interest::READABLE)? })
+    }
+
+    /// The next client's socket, non-blocking, as soon as there is one. Cancel safe.
     ///
     /// # Errors
     /// Of accept(2): the client's own (`ECONNABORTED`; accept again) or the process's (`EMFILE`, …; wait a moment).
-    pub async fn accept(&self) -> io::Result<(Stream, Address)> {
+    pub async fn accept(&self) -> io::Result<(OwnedFd, Address)> {
+        const FLAGS: SocketFlags = SocketFlags::NONBLOCK.union(SocketFlags::CLOEXEC);
+        fn accept(listener: &impl AsFd) -> io::Result<(OwnedFd, Option<SocketAddr>)> {
+            let (socket, address) = acceptfrom_with(listener, FLAGS)?;
+            Ok((socket, address.and_then(|address| address.try_into().ok())))
+        }
         match self {
             Self::Tcp(listener) => {
-                let (stream, address) = listener.accept().await?;
-                Ok((Stream::Tcp(stream), address.into()))
+                let (socket, address) = listener.async_io(Interest::READABLE, accept).await?;
+                let address = address.ok_or(io::ErrorKind::ConnectionAborted)?;
+                Ok((socket, address.into()))
             }
             Self::Unix { listener, .. } => {
-                let (stream, _) = listener.accept().await?;
-                let uid = stream.peer_cred()?.uid();
-                Ok((Stream::Unix(stream), Address::Unix { uid }))
+                let (socket, _) = listener.async_io(Interest::READABLE, accept).await?;
+                let uid = sockopt::socket_peercred(&socket)?.uid.as_raw();
+                Ok((socket, Address::Unix { uid }))
             }
         }
     }
@@ -97,7 +113,7 @@ impl Listener {
     /// The TCP address in force, with the port that the kernel chose if 0 was asked for; None for a Unix socket.
     pub fn tcp_address(&self) -> Option<SocketAddr> {
         match self {
-            Self::Tcp(listener) => listener.local_addr().ok(),
+            Self::Tcp(listener) => listener.get_ref().local_addr().ok(),
             Self::Unix { .. } => None,
         }
     }
@@ -105,9 +121,11 @@ impl Listener {
     /// Where it listens, for messages: `127.0.0.1:6667` or the path of the socket.
     pub fn description(&self) -> String {
         match self {
-            Self::Tcp(listener) => listener.local_addr().map_or_else(|_| "a TCP socket".into(), |a| a.to_string()),
+            Self::Tcp(listener) => {
+                listener.get_ref().local_addr().map_or_else(|_| "a TCP socket".into(), |a| a.to_string())
+            }
             Self::Unix { listener, .. } => {
-                let address = listener.local_addr().ok();
+                let address = listener.get_ref().local_addr().ok();
                 let path = address.as_ref().and_then(|address| address.as_pathname());
                 path.map_or_else(|| "a Unix socket without a path".into(), |path| path.display().to_string())
             }
@@ -266,7 +284,7 @@ fn listen_tcp(address: SocketAddr) -> io::Result<Listener> {
     }
     socket.set_reuseaddr(true)?; // old connections in TIME-WAIT do not keep a restarted daemon from its port
     socket.bind(address)?;
-    Listener::tcp(socket.listen(BACKLOG)?)
+    Listener::tcp(socket.listen(BACKLOG)?.into_std()?)
 }
 
 async fn bind_unix(path: &Path) -> Result<Listener, BindError> {
@@ -284,8 +302,8 @@ async fn bind_unix(path: &Path) -> Result<Listener, BindError> {
     bind_with_mode(&socket, path).map_err(error)?;
 
     let file = SocketFile { path: path.to_owned(), made: fs::symlink_metadata(path).map_err(error)? };
-    let listener = socket.listen(BACKLOG).map_err(error)?;
-    Ok(Listener::Unix { file: Some(file), listener })
+    let listener = socket.listen(BACKLOG).and_then(tokio::net::UnixListener::into_std).map_err(error)?;
+    Listener::unix(listener, Some(file)).map_err(error)
 }
 
 /// Binds so that the file has [`MODE`] from the moment it appears; before a chmod it could be found with another one.

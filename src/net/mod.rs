@@ -4,12 +4,17 @@
 //! [`Stream`] and an [`Address`] and, where TLS comes first, the configuration that [`tls::TlsInForce`] holds.
 
 pub mod certificate;
+mod handshake;
 mod inherited;
 mod listener;
+mod poller;
 pub mod self_signed;
 mod stream;
 pub mod tls;
+mod watched;
 
+pub use handshake::handshake;
 pub use inherited::{Inherited, InheritedError};
 pub use listener::{BindError, Listener, SocketFile};
-pub use stream::{Address, Stream};
+pub use poller::Poller;
+pub use stream::{Address, Readiness, Stream};

@@ -1,119 +1,154 @@
 //! One client's byte stream and address, whichever kind of socket it came in by.
 //!
-//! A session asks for readiness first and reads or writes then, without blocking and without a buffer of its own while
-//! nothing happens. This module knows no TLS: rustls drives a [`Stream`] through [`io::Read`] and [`io::Write`].
+//! A stream remembers what the [`Poller`](super::Poller) has told of its socket, so that nobody asks the kernel for what
+//! is not there, and it has no buffer: an idle client costs a descriptor and three flags. This module knows no TLS: rustls
+//! drives a [`Stream`] through [`io::Read`] and [`io::Write`].
 
 use std::fmt;
-use std::io::{self, IoSlice};
+use std::io::{self, ErrorKind, IoSlice};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::os::fd::{AsFd, BorrowedFd};
-use std::task::{Context, Poll};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::net::Shutdown;
-use tokio::io::Interest;
-use tokio::net::{TcpStream, UnixStream};
+use rustix::net::{SendFlags, Shutdown};
 
-/// A connected, non-blocking stream socket that belongs to the runtime.
+/// A connected, non-blocking stream socket, for TCP with Nagle's algorithm off.
 #[derive(Debug)]
-pub enum Stream {
-    /// A TCP connection, Nagle's algorithm off.
-    Tcp(TcpStream),
-    /// A connection to a Unix socket.
-    Unix(UnixStream),
+pub struct Stream {
+    socket: OwnedFd,
+    /// There may be something to read.
+    readable: bool,
+    /// There may be room to write.
+    writable: bool,
+    /// The peer has ended its side, or the connection is broken: reading will say which, once all else is read.
+    ended: bool,
+}
+
+/// What has happened to a socket since it was last told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Readiness {
+    /// Something has arrived, the end of the stream and errors included.
+    pub readable: bool,
+    /// There is room again.
+    pub writable: bool,
+    /// The peer has ended its side, or the connection is broken.
+    pub ended: bool,
+}
+
+impl From<OwnedFd> for Stream {
+    /// Of a socket of which nothing is known yet; it must be non-blocking.
+    fn from(socket: OwnedFd) -> Stream {
+        Stream { socket, readable: false, writable: true, ended: false }
+    }
 }
 
 impl Stream {
-    /// Ready when there may be something to read, the end of the stream and errors included.
-    ///
-    /// Only the task that asked last is woken.
-    pub fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Tcp(stream) => stream.poll_read_ready(context),
-            Self::Unix(stream) => stream.poll_read_ready(context),
-        }
+    /// Takes note of what has happened.
+    pub fn note(&mut self, readiness: Readiness) {
+        self.ended |= readiness.ended;
+        self.readable |= readiness.readable || readiness.ended;
+        self.writable |= readiness.writable;
     }
 
-    /// Ready when there may be room to write.
-    ///
-    /// Only the task that asked last is woken.
-    pub fn poll_write_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Tcp(stream) => stream.poll_write_ready(context),
-            Self::Unix(stream) => stream.poll_write_ready(context),
-        }
+    /// Whether there may be something to read, the end of the stream and errors included.
+    #[must_use]
+    pub fn is_readable(&self) -> bool {
+        self.readable
     }
 
-    /// Reads what is there; 0 is the end of the stream, [`io::ErrorKind::WouldBlock`] nothing yet.
+    /// Whether there may be room to write.
+    #[must_use]
+    pub fn is_writable(&self) -> bool {
+        self.writable
+    }
+
+    /// Reads what is there; 0 is the end of the stream, [`ErrorKind::WouldBlock`] nothing yet.
     ///
-    /// A read that does not fill the buffer has emptied the socket: readiness is cleared at once, which saves the
-    /// second `recv` that would only answer EAGAIN (epoll(7), question 9). The end of the stream is not forgotten by
-    /// that, the runtime keeps it apart. Urgent data and passed descriptors also cut a read short; a client that sends
-    /// such things is read on when it sends more.
-    pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut short = None;
+    /// A read that does not fill the buffer has emptied the socket, which saves the second `recv` that would only answer
+    /// EAGAIN (epoll(7), question 9). Urgent data and passed descriptors also cut a read short; a client that sends such
+    /// things is read on when it sends more.
+    ///
+    /// # Errors
+    /// The socket's.
+    pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if !self.readable {
+            return Err(ErrorKind::WouldBlock.into());
+        }
         let wanted = buffer.len();
-        let read = || match rustix::io::read(self, buffer) {
-            Ok(n) if 0 < n && n < wanted => {
-                short = Some(n);
-                Err(io::ErrorKind::WouldBlock.into())
-            }
-            result => result.map_err(io::Error::from),
-        };
-        let result = match self {
-            Self::Tcp(stream) => stream.try_io(Interest::READABLE, read),
-            Self::Unix(stream) => stream.try_io(Interest::READABLE, read),
-        };
-        short.map_or(result, Ok)
+        let read = rustix::io::read(&self.socket, buffer).map_err(io::Error::from);
+        match &read {
+            // The end comes without another event.
+            Ok(length) if 0 < *length && *length < wanted => self.readable = self.ended,
+            Err(e) if e.kind() == ErrorKind::WouldBlock => self.readable = false,
+            _ => {}
+        }
+        read
     }
 
-    /// Writes what there is room for; [`io::ErrorKind::WouldBlock`] when there is none.
-    pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(stream) => stream.try_write(bytes),
-            Self::Unix(stream) => stream.try_write(bytes),
+    /// Writes what there is room for; [`ErrorKind::WouldBlock`] when there is none.
+    ///
+    /// # Errors
+    /// The socket's.
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if !self.writable {
+            return Err(ErrorKind::WouldBlock.into());
         }
+        let written = rustix::net::send(&self.socket, bytes, SendFlags::NOSIGNAL);
+        self.note_written(written.map_err(io::Error::from), bytes.len())
     }
 
-    /// As [`Stream::try_write`], from several pieces in one system call (at most 1024 of them, see writev(2)).
-    pub fn try_write_vectored(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(stream) => stream.try_write_vectored(pieces),
-            Self::Unix(stream) => stream.try_write_vectored(pieces),
+    /// As [`Stream::write`], from several pieces in one system call (at most 1024 of them, see writev(2)).
+    ///
+    /// # Errors
+    /// The socket's.
+    pub fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        if !self.writable {
+            return Err(ErrorKind::WouldBlock.into());
         }
+        // A standard library's program ignores SIGPIPE.
+        let written = rustix::io::writev(&self.socket, pieces);
+        self.note_written(written.map_err(io::Error::from), pieces.iter().map(|piece| piece.len()).sum())
+    }
+
+    /// A write that could not take everything has filled the socket (epoll(7), question 9).
+    fn note_written(&mut self, written: io::Result<usize>, wanted: usize) -> io::Result<usize> {
+        match &written {
+            Ok(length) => self.writable = *length == wanted,
+            Err(e) if e.kind() == ErrorKind::WouldBlock => self.writable = false,
+            Err(_) => {}
+        }
+        written
     }
 
     /// Tells the peer that nothing more comes (shutdown(2), `SHUT_WR`); what it still sends can be read.
     ///
-    /// Fails with [`io::ErrorKind::NotConnected`] when the connection is already gone.
+    /// # Errors
+    /// [`ErrorKind::NotConnected`] when the connection is already gone.
     pub fn shutdown_write(&self) -> io::Result<()> {
-        Ok(rustix::net::shutdown(self, Shutdown::Write)?)
+        Ok(rustix::net::shutdown(&self.socket, Shutdown::Write)?)
     }
 }
 
 impl AsFd for Stream {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Self::Tcp(stream) => stream.as_fd(),
-            Self::Unix(stream) => stream.as_fd(),
-        }
+        self.socket.as_fd()
     }
 }
 
-/// For rustls' `read_tls`: as [`Stream::try_read`].
-impl io::Read for &Stream {
+/// For rustls' `read_tls`: as [`Stream::read`].
+impl io::Read for Stream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.try_read(buffer)
+        Stream::read(self, buffer)
     }
 }
 
-/// For rustls' `write_tls`: as [`Stream::try_write`], with nothing to flush.
-impl io::Write for &Stream {
+/// For rustls' `write_tls`: as [`Stream::write`], with nothing to flush.
+impl io::Write for Stream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.try_write(bytes)
+        Stream::write(self, bytes)
     }
 
     fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.try_write_vectored(pieces)
+        Stream::write_vectored(self, pieces)
     }
 
     fn flush(&mut self) -> io::Result<()> {

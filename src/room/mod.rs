@@ -54,7 +54,7 @@ pub struct HistoryLimit {
 /// Where a newcomer stands.
 pub struct Place {
     /// The feed to read.
-    pub feed: usize,
+    pub feed: u32,
     /// The block to go on from, at its end: right after the newcomer's own join.
     pub block: Arc<Block>,
 }
@@ -110,8 +110,8 @@ impl<M> Locked<'_, M> {
     ///
     /// # Errors
     /// [`Refusal::NameTaken`].
-    pub fn register(&mut self, now: Now, person: Person, handle: M) -> Result<Person, Refusal> {
-        let person = Person { number: self.stamp(now).sequence, ..person };
+    pub fn register(&mut self, now: Now, person: Person, handle: M) -> Result<Arc<Person>, Refusal> {
+        let person = Arc::new(Person { number: self.stamp(now).sequence, ..person });
         self.state.roster.insert(now, person.clone(), handle)?;
         Ok(person)
     }
@@ -188,7 +188,7 @@ impl<M> Locked<'_, M> {
     }
 
     /// Gives somebody another profile, and tells everybody if they are in the room.
-    pub fn describe(&mut self, now: Now, nick: &Nick, profile: Profile) -> Option<(Stamp, Person)> {
+    pub fn describe(&mut self, now: Now, nick: &Nick, profile: Profile) -> Option<(Stamp, Arc<Person>)> {
         let person = self.state.roster.describe(nick, profile)?.clone();
         Some((self.tell(now, nick, Event::Described(&person)), person))
     }
@@ -260,17 +260,17 @@ impl<M> Locked<'_, M> {
     }
 
     /// Has somebody read another feed, or none. Returns the feed until now.
-    fn place(&mut self, nick: &Nick, feed: Option<usize>) -> Option<usize> {
+    fn place(&mut self, nick: &Nick, feed: Option<u32>) -> Option<u32> {
         let before = self.state.roster.place(nick, feed);
-        if let Some(feed) = before.and_then(|feed| self.state.feeds.get_mut(feed)) {
+        if let Some(feed) = before.and_then(|feed| self.state.feeds.get_mut(feed as usize)) {
             feed.remove_reader();
         }
         before
     }
 
     /// A place at the end of a feed, counted as a reader's.
-    fn stand(&mut self, feed: usize) -> Option<Place> {
-        let own = self.state.feeds.get_mut(feed)?;
+    fn stand(&mut self, feed: u32) -> Option<Place> {
+        let own = self.state.feeds.get_mut(feed as usize)?;
         own.add_reader();
         Some(Place { feed, block: own.freeze() })
     }
@@ -284,12 +284,14 @@ impl<M> Locked<'_, M> {
         }
     }
 
-    fn feed_for(&mut self, form: Arc<dyn Form>) -> usize {
+    fn feed_for(&mut self, form: Arc<dyn Form>) -> u32 {
         let feeds = &mut self.state.feeds;
-        feeds.iter().position(|feed| feed.form().id() == form.id()).unwrap_or_else(|| {
+        let place = feeds.iter().position(|feed| feed.form().id() == form.id()).unwrap_or_else(|| {
             feeds.push(Feed::new(form));
             feeds.len() - 1
-        })
+        });
+        // There are not as many wire forms.
+        u32::try_from(place).unwrap_or(u32::MAX)
     }
 
     /// The room's name.
@@ -312,13 +314,13 @@ impl<M> Locked<'_, M> {
 
     /// The position after everything in a feed.
     #[must_use]
-    pub fn end(&self, feed: usize) -> u64 {
-        self.state.feeds.get(feed).map_or(0, Feed::end)
+    pub fn end(&self, feed: u32) -> u64 {
+        self.state.feeds.get(feed as usize).map_or(0, Feed::end)
     }
 
     /// Freezes a feed and returns the block where a reader who has kept up, and stands at `position`, goes on.
-    pub fn resume(&mut self, feed: usize, position: u64) -> Option<Arc<Block>> {
-        let feed = self.state.feeds.get_mut(feed)?;
+    pub fn resume(&mut self, feed: u32, position: u64) -> Option<Arc<Block>> {
+        let feed = self.state.feeds.get_mut(feed as usize)?;
         feed.freeze();
         Some(feed.delivered().seek(position))
     }

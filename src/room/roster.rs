@@ -23,9 +23,9 @@ pub struct Roster<M> {
 #[derive(Debug)]
 pub struct Member<M> {
     /// Who it is.
-    pub person: Person,
+    pub person: Arc<Person>,
     /// The feed that the member reads; `None`: not in the room.
-    pub feed: Option<usize>,
+    pub feed: Option<u32>,
     /// Why the member is away, if so.
     pub away: Option<Box<str>>,
     /// When the member got a name.
@@ -61,7 +61,7 @@ impl<M> Roster<M> {
     ///
     /// # Errors
     /// [`Refusal::NameTaken`] if somebody is here under the same name.
-    pub fn insert(&mut self, now: Now, person: Person, handle: M) -> Result<(), Refusal> {
+    pub fn insert(&mut self, now: Now, person: Arc<Person>, handle: M) -> Result<(), Refusal> {
         match self.members.entry(person.nick.key().clone()) {
             Entry::Occupied(_) => Err(Refusal::NameTaken(person.as_str().into())),
             Entry::Vacant(place) => {
@@ -84,7 +84,7 @@ impl<M> Roster<M> {
     ///
     /// # Errors
     /// [`Refusal::NameTaken`] if it is somebody else's; [`Refusal::NoSuchUser`] if nobody has the old one.
-    pub fn rename(&mut self, now: Now, from: &Nick, to: &Nick) -> Result<Person, Refusal> {
+    pub fn rename(&mut self, now: Now, from: &Nick, to: &Nick) -> Result<Arc<Person>, Refusal> {
         if from.key() != to.key() && self.members.contains_key(to.key()) {
             return Err(Refusal::NameTaken(to.as_str().into()));
         }
@@ -93,13 +93,13 @@ impl<M> Roster<M> {
         };
         let before = member.person.clone();
         self.remember(now, before.clone());
-        member.person.nick = to.clone();
+        member.person = Arc::new(Person { nick: to.clone(), ..(*before).clone() });
         self.members.insert(to.key().clone(), member);
         Ok(before)
     }
 
     /// Puts somebody into the room, to read this feed, or takes them out of it. Returns the feed until now.
-    pub fn place(&mut self, nick: &Nick, feed: Option<usize>) -> Option<usize> {
+    pub fn place(&mut self, nick: &Nick, feed: Option<u32>) -> Option<u32> {
         let member = self.members.get_mut(nick.key())?;
         let before = std::mem::replace(&mut member.feed, feed);
         self.present = self.present + usize::from(feed.is_some()) - usize::from(before.is_some());
@@ -107,16 +107,16 @@ impl<M> Roster<M> {
     }
 
     /// Notes why somebody is away, or that they are not. Returns who it is.
-    pub fn set_away(&mut self, nick: &Nick, away: Option<&str>) -> Option<&Person> {
+    pub fn set_away(&mut self, nick: &Nick, away: Option<&str>) -> Option<&Arc<Person>> {
         let member = self.members.get_mut(nick.key())?;
         member.away = away.map(Into::into);
         Some(&member.person)
     }
 
     /// Gives somebody another profile. Returns who they are now.
-    pub fn describe(&mut self, nick: &Nick, profile: Profile) -> Option<&Person> {
+    pub fn describe(&mut self, nick: &Nick, profile: Profile) -> Option<&Arc<Person>> {
         let member = self.members.get_mut(nick.key())?;
-        member.person.profile = Arc::new(profile);
+        member.person = Arc::new(Person { profile: Arc::new(profile), ..(*member.person).clone() });
         Some(&member.person)
     }
 
@@ -174,7 +174,7 @@ impl<M> Roster<M> {
         self.members.is_empty()
     }
 
-    fn remember(&mut self, now: Now, person: Person) {
+    fn remember(&mut self, now: Now, person: Arc<Person>) {
         self.gone.truncate(REMEMBERED - 1);
         self.gone.push_front(Gone { person, unix: now.unix });
     }

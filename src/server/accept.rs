@@ -2,23 +2,19 @@
 //! never holds up the next.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::ServerConnection;
-use rustls::server::Acceptor;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until, timeout};
-use tokio_rustls::LazyConfigAcceptor;
 use tracing::{info, warn};
 
 use super::Server;
-use super::admission::Admission;
 use crate::config;
 use crate::dialect::Protocol;
 use crate::net::tls::{ALPN_IRC, TlsInForce};
-use crate::net::{Address, Listener, Stream};
-use crate::session::{Connection, Session, count};
+use crate::net::{Address, Listener, handshake};
+use crate::session::{Admission, Connection, Session, count};
 use crate::systemd::Beat;
 
 /// How long accepting rests when the process or the machine is out of something, at first and at most.
@@ -39,11 +35,11 @@ pub(super) async fn accept(server: Arc<Server>, listener: Listener, how: config:
             listener.accept().await
         };
         match beat.answer_while(next).await {
-            Ok((stream, address)) => {
+            Ok((socket, address)) => {
                 rest = SHORTEST_REST;
                 // Another listener may have taken the last place while this one waited for a client.
                 beat.answer_while(place()).await;
-                welcome(&server, stream, address, &how);
+                welcome(&server, socket, address, &how);
             }
             Err(e) if is_the_clients(&e) => {}
             Err(e) => {
@@ -61,12 +57,12 @@ fn is_the_clients(error: &io::Error) -> bool {
         || error.kind() == io::ErrorKind::NotConnected
 }
 
-fn welcome(server: &Arc<Server>, stream: Stream, address: Address, how: &config::Listen) {
+fn welcome(server: &Arc<Server>, socket: OwnedFd, address: Address, how: &config::Listen) {
     let limits = server.context.limits();
     let Some(admission) = server.admissions.enter(address, limits.connections_per_address) else {
         if !how.tls {
             // If it does not fit into an empty socket, the client is gone already.
-            let _ = stream.try_write(TOO_MANY);
+            let _ = rustix::io::write(&socket, TOO_MANY);
         }
         refuse(server, address, how.tls, "connections-per-address", "too many connections come from this address");
         return;
@@ -75,71 +71,43 @@ fn welcome(server: &Arc<Server>, stream: Stream, address: Address, how: &config:
     match &server.tls {
         Some(tls) if how.tls => {
             server.refresh_certificate();
-            let (server, tls) = (server.clone(), tls.clone());
-            tokio::spawn(async move {
-                let irc = matches!(protocol, None | Some(Protocol::Irc));
-                let shaken = handshake(&server, &tls, irc, stream, address, limits.handshake_timeout).await;
-                if let Some((stream, tls)) = shaken {
-                    // Whoever asks for IRC need not be found out.
-                    let asked = (tls.alpn_protocol() == Some(ALPN_IRC)).then_some(Protocol::Irc);
-                    let protocol = protocol.or(asked);
-                    start(&server, Connection { stream, tls: Some(tls), address, protocol }, admission);
-                }
-            });
+            let (server, tls, limit) = (server.clone(), tls.clone(), limits.handshake_timeout);
+            tokio::spawn(async move { shake_hands(&server, &tls, socket, admission, protocol, limit).await });
         }
-        _ => start(server, Connection { stream, tls: None, address, protocol }, admission),
+        _ => start(server, Connection { socket, tls: None, admission, protocol }),
     }
 }
 
-fn start(server: &Server, connection: Connection, admission: Admission) {
-    Session::start(server.context.clone(), connection, admission);
-}
-
-/// The handshake by tokio-rustls; afterwards the session drives rustls itself. `irc`: IRC is spoken here, if the client
-/// asks for it.
-async fn handshake(
+async fn shake_hands(
     server: &Server,
     tls: &TlsInForce,
-    irc: bool,
-    stream: Stream,
-    address: Address,
+    socket: OwnedFd,
+    admission: Admission,
+    protocol: Option<Protocol>,
     limit: Duration,
-) -> Option<(Stream, Box<ServerConnection>)> {
-    async fn shake<S: AsyncRead + AsyncWrite + Unpin>(
-        tls: &TlsInForce,
-        irc: bool,
-        socket: S,
-    ) -> io::Result<(S, Box<ServerConnection>)> {
-        let hello = LazyConfigAcceptor::new(Acceptor::default(), socket).await?;
-        let asked = hello.client_hello().alpn().is_some_and(|mut asked| asked.any(|protocol| protocol == ALPN_IRC));
-        let config = if irc && asked { tls.current_irc() } else { tls.current() };
-        let (socket, connection) = hello.into_stream(config).await?.into_inner();
-        Ok((socket, Box::new(connection)))
-    }
-    let shaken = async {
-        Ok(match stream {
-            Stream::Tcp(socket) => {
-                let (socket, connection) = shake(tls, irc, socket).await?;
-                (Stream::Tcp(socket), connection)
-            }
-            Stream::Unix(socket) => {
-                let (socket, connection) = shake(tls, irc, socket).await?;
-                (Stream::Unix(socket), connection)
-            }
-        })
-    };
-    match timeout(limit, shaken).await {
-        Ok(Ok(shaken)) => return Some(shaken),
-        Ok(Err(e)) => {
-            let e: io::Error = e;
-            refuse(server, address, true, "tls", &format!("the TLS handshake failed: {e}"));
+) {
+    let address = *admission.address();
+    let irc = matches!(protocol, None | Some(Protocol::Irc));
+    match timeout(limit, handshake(tls, irc, socket)).await {
+        Ok(Ok((socket, tls))) => {
+            // Whoever asks for IRC need not be found out.
+            let asked = (tls.alpn_protocol() == Some(ALPN_IRC)).then_some(Protocol::Irc);
+            let protocol = protocol.or(asked);
+            start(server, Connection { socket, tls: Some(tls), admission, protocol });
         }
+        Ok(Err(e)) => refuse(server, address, true, "tls", &format!("the TLS handshake failed: {e}")),
         Err(_) => {
             count(&server.handshake_timeout);
             refuse(server, address, true, "handshake-timeout", "the TLS handshake took too long");
         }
     }
-    None
+}
+
+fn start(server: &Server, connection: Connection) {
+    let (address, tls) = (*connection.admission.address(), connection.tls.is_some());
+    if let Err(e) = Session::start(&server.context, connection) {
+        refuse(server, address, tls, "limit", &format!("the kernel cannot watch its socket: {e}"));
+    }
 }
 
 fn refuse(server: &Server, address: Address, tls: bool, reason: &str, sentence: &str) {

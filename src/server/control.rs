@@ -58,7 +58,7 @@ impl Server {
             let person = room.roster().find(&nick).ok_or_else(nobody)?.person.clone();
             let session = room.leave(self.context.clock.now(), &person.nick, &kicked).ok_or_else(nobody)?;
             self.context.watchers.tell(&person, Presence::Gone);
-            (person.nick, session)
+            (person.nick.clone(), session)
         };
         info!(chatd.event = "kick", chatd.user = %nick, chatd.address = %session.address(),
             chatd.reason = reason.as_deref(), chatd.uid = uid, "{nick} was kicked by an administrator");

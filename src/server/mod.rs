@@ -4,19 +4,17 @@
 //! ([`control`](self)), and it does not know by which way they came.
 
 mod accept;
-mod admission;
 mod control;
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use tokio::task::JoinSet;
-use tokio::time::{Instant, interval, timeout_at};
+use tokio::time::{Instant, interval, sleep, timeout_at};
 use tracing::{info, warn};
-
-use admission::Admissions;
 
 use crate::admin::types;
 use crate::chat::Reason;
@@ -28,13 +26,15 @@ use crate::net::Listener;
 use crate::net::certificate::EXPIRY_WARNING;
 use crate::net::tls::{Refresh, TlsInForce};
 use crate::room::{HistoryLimit, Room};
-use crate::session::{Alarms, Clock, Context, Counters, Delivery, Sessions, Watchers};
+use crate::session::{Admissions, Alarms, Clock, Context, Counters, Delivery, Driver, Sessions, Watchers};
 use crate::systemd::{self, Pulse};
 
 /// How often it is said again that the certificate is about to end.
 const EXPIRY_REMINDER: Duration = Duration::from_secs(24 * 3600);
 /// How often the certificate's files are looked at when no client comes.
 const CERTIFICATE_CHECK: Duration = Duration::from_secs(60);
+/// How long to wait if the kernel does not say any more what sockets have. It should never come to that.
+const KERNEL_TROUBLE: Duration = Duration::from_secs(1);
 /// How long the clients may go on talking when the daemon stops: what they have said by then is still delivered.
 const HEARING: Duration = Duration::from_secs(1);
 /// How long the clients may take to be gone when the daemon stops, the hearing included.
@@ -83,9 +83,11 @@ pub struct Server {
 pub type Bound = (Listener, config::Listen);
 
 impl Server {
-    /// A server for these listeners; it does nothing before [`run`](Self::run).
-    #[must_use]
-    pub fn new(source: Source, configuration: Config, tls: Option<TlsInForce>, bound: &[Bound]) -> Server {
+    /// A server for these listeners; it does nothing before [`run`](Self::run). Must be made on the runtime.
+    ///
+    /// # Errors
+    /// The process or the machine is out of something.
+    pub fn new(source: Source, configuration: Config, tls: Option<TlsInForce>, bound: &[Bound]) -> io::Result<Server> {
         let room = &configuration.room;
         let clock = Clock::default();
         let irc = irc::Server {
@@ -97,7 +99,7 @@ impl Server {
         };
         let context = Context {
             room: Room::new(clock.now(), &room.name, &room.topic, history_limit(&configuration)),
-            sessions: Sessions::default(),
+            sessions: Sessions::new()?,
             watchers: Watchers::default(),
             alarms: Alarms::default(),
             clock,
@@ -111,7 +113,7 @@ impl Server {
             protocol: Protocol::name(how.protocol.as_ref()).to_owned(),
             tls: how.tls,
         });
-        Server {
+        Ok(Server {
             context: Arc::new(context),
             admissions: Arc::default(),
             handshake_timeout: AtomicU64::new(0),
@@ -123,7 +125,7 @@ impl Server {
             status: systemd::Status::default(),
             trouble: Mutex::default(),
             expiry_warned: Mutex::default(),
-        }
+        })
     }
 
     /// Starts everything that runs until [`stop`](Self::stop); dropping what is returned ends the accept loops.
@@ -143,8 +145,18 @@ impl Server {
                 server.status.touch();
             }
         });
-        let server = self.clone();
-        tokio::spawn(async move { server.context.alarms.run(&server.context.clock).await });
+        let (mut driver, beat) = (Driver::new(self.context.clone()), pulse.member("sessions"));
+        tokio::spawn(async move {
+            loop {
+                if let Err(e) = beat.answer_while(driver.ready()).await {
+                    warn!("cannot wait for clients' sockets: {e}");
+                    sleep(KERNEL_TROUBLE).await;
+                }
+                driver.serve().await;
+            }
+        });
+        let context = self.context.clone();
+        tokio::spawn(async move { context.alarms.run(&context.clock, &context.sessions.woken).await });
         let server = self.clone();
         tokio::spawn(async move { server.status.run(|| server.status_line()).await });
         self.status.touch();

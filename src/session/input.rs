@@ -3,17 +3,15 @@
 use std::cell::RefCell;
 use std::io::ErrorKind;
 use std::sync::Arc;
-use std::task::Context as TaskContext;
-
-use rustls::ServerConnection;
 
 use super::obey::account;
-use super::{Context, Phase, Session, State, count, micros, transport};
+use super::transport::Transport;
+use super::{Context, NEVER, Phase, Session, State, count, micros};
 use crate::chat::{Now, Reason};
 use crate::config::Limits;
 use crate::dialect::detect::{ENOUGH, Verdict, detect};
 use crate::dialect::{Input, Protocol, Setting};
-use crate::net::Stream;
+use crate::net::Readiness;
 use crate::room::Locked;
 
 /// What one read may bring; one buffer for all sessions of a thread, so that an idle client holds none.
@@ -34,19 +32,6 @@ pub(super) struct Turn<'a> {
 }
 
 impl Session {
-    /// Reads and obeys as long as something is there and the client is within its rate.
-    pub(super) fn read_ready(
-        self: &Arc<Self>,
-        turn: Turn<'_>,
-        state: &mut State,
-        cx: &mut TaskContext<'_>,
-    ) -> Result<(), Reason> {
-        while may_read(state) && self.stream.poll_read_ready(cx).map_err(broken)?.is_ready() {
-            self.read_once(turn, state)?;
-        }
-        Ok(())
-    }
-
     /// Takes in a buffer's worth of what has arrived, however fast it came: before the daemon stops, what was said
     /// counts. Says whether there may be more.
     pub fn hear_out(self: &Arc<Self>, context: &Context) -> bool {
@@ -56,7 +41,9 @@ impl Session {
         }
         let limits = Limits { message_burst: u32::MAX, ..(*context.limits()).clone() };
         let turn = Turn { context, limits: &limits, now: context.clock.now() };
-        state.resume = None;
+        state.resume = NEVER;
+        // Perhaps nobody has been told yet of what has just come.
+        state.transport.note(Readiness { readable: true, writable: false, ended: false });
         let heard = self.open_mail(state).and_then(|()| self.take_held(turn, state, false)).and_then(|()| {
             let more = self.read_once(turn, state)?;
             if !more {
@@ -80,7 +67,7 @@ impl Session {
 
     /// One read; says whether there may be more.
     pub(super) fn read_once(self: &Arc<Self>, turn: Turn<'_>, state: &mut State) -> Result<bool, Reason> {
-        SCRATCH_BUFFER.with_borrow_mut(|buffer| match transport::read(&self.stream, &mut state.tls, buffer) {
+        SCRATCH_BUFFER.with_borrow_mut(|buffer| match state.transport.read(buffer) {
             Ok(0) => {
                 self.take_last_line(turn, state)?;
                 Err(Reason::Closed)
@@ -117,16 +104,16 @@ impl Session {
         if state.dialect.is_some() {
             return self.obey_all(turn, state, bytes);
         }
-        let mut first = std::mem::take(&mut state.held);
+        let mut first = std::mem::take(&mut state.held).into_vec();
         first.extend_from_slice(bytes);
         match detect(first.get(..ENOUGH).unwrap_or(&first), silent) {
             Verdict::Wait => {
-                state.held = first;
+                state.held = first.into();
                 Ok(())
             }
             Verdict::Speak(protocol) => {
                 self.speak(turn, state, protocol);
-                state.resume = None;
+                state.resume = NEVER;
                 self.obey_all(turn, state, &first)
             }
             Verdict::Refuse { answer, reason } => {
@@ -142,8 +129,8 @@ impl Session {
         let setting = Setting {
             line_length: turn.limits.line_length,
             encrypted: self.encrypted,
-            local: self.address.is_local(),
-            account: account(&state.tls),
+            local: self.address().is_local(),
+            account: account(&state.transport),
             irc: &irc,
         };
         let mut dialect = protocol.speak(turn.now, setting);
@@ -167,8 +154,8 @@ impl Session {
         while !input.is_empty() {
             if let Err(resume) = state.rate.allows(now, limits) {
                 count(&context.counters.message_rate);
-                state.resume = Some(resume);
-                state.held = input.to_vec();
+                state.resume = resume;
+                state.held = input.into();
                 break;
             }
             let Some(dialect) = &mut state.dialect else { break };
@@ -183,7 +170,7 @@ impl Session {
         if let Err(resume) = state.rate.allows(turn.now, turn.limits) {
             // It may be a message that the client's silence has completed.
             count(&turn.context.counters.message_rate);
-            state.resume = Some(resume);
+            state.resume = resume;
             return Ok(());
         }
         let Some(dialect) = &mut state.dialect else { return Ok(()) };
@@ -216,7 +203,7 @@ impl Session {
             }
             Input::Command(command) => {
                 state.rate.count(turn.now, turn.limits);
-                state.last_message = turn.now;
+                state.last_message = turn.now.ticks;
                 self.obey(turn, state, room, command, answers)
             }
         };
@@ -231,9 +218,10 @@ impl Session {
     }
 }
 
-/// Over its rate, a client is not read from; before its protocol is known, it is all the same.
-fn may_read(state: &State) -> bool {
-    state.resume.is_none() || state.dialect.is_none()
+/// Whether there may be something to read. Over its rate, a client is not read from; before its protocol is known, it is
+/// all the same.
+pub(super) fn may_read(state: &State) -> bool {
+    (state.resume == NEVER || state.dialect.is_none()) && state.transport.is_readable()
 }
 
 /// Where an answer belongs that is given now.
@@ -242,8 +230,8 @@ pub(super) fn end_of_feed(room: &InRoom<'_>, state: &State) -> u64 {
 }
 
 /// Throws away what has arrived; says whether the peer has ended its side.
-pub(super) fn discard(stream: &Stream, tls: &mut Option<Box<ServerConnection>>) -> std::io::Result<bool> {
-    SCRATCH_BUFFER.with_borrow_mut(|buffer| match transport::read(stream, tls, buffer) {
+pub(super) fn discard(transport: &mut Transport) -> std::io::Result<bool> {
+    SCRATCH_BUFFER.with_borrow_mut(|buffer| match transport.read(buffer) {
         Err(e) if e.kind() == ErrorKind::WouldBlock => Ok(false),
         read => Ok(read? == 0),
     })

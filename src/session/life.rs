@@ -1,10 +1,9 @@
-//! A session's life: its task, its time limits and its end.
+//! A session's life: its beginning, its turns, its time limits and its end.
 
-use std::future::poll_fn;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use rustls::ServerConnection;
@@ -14,12 +13,12 @@ use super::input::{self, Turn, broken};
 use super::obey::hold;
 use super::output::Output;
 use super::rate::Rate;
+use super::transport::Transport;
 use super::watchers::Presence;
-use super::{Context, Mail, Phase, Session, State, count, micros};
-use crate::chat::{Now, Reason, Reply};
-use crate::config::Limits;
+use super::{Admission, Context, Mail, NEVER, Phase, Session, State, count, micros};
+use crate::chat::{Reason, Reply};
 use crate::dialect::Protocol;
-use crate::net::{Address, Stream};
+use crate::net::{Readiness, Stream};
 
 /// How long a client may take to speak first, before it is greeted in the text protocol.
 const SPEAK_FIRST: Duration = Duration::from_millis(250);
@@ -40,119 +39,104 @@ pub(super) struct Closing {
 
 /// A connection that is ready to chat.
 pub struct Connection {
-    /// The socket.
-    pub stream: Stream,
+    /// The socket, non-blocking.
+    pub socket: OwnedFd,
     /// Its TLS, after the handshake.
     pub tls: Option<Box<ServerConnection>>,
-    /// Where it comes from.
-    pub address: Address,
+    /// Its place, until it ends.
+    pub admission: Admission,
     /// What it speaks; `None`: to be found out.
     pub protocol: Option<Protocol>,
 }
 
 impl Session {
-    /// Looks after one connection until its end; `admission` is let go of then.
-    pub fn start<A: Send + 'static>(context: Arc<Context>, connection: Connection, admission: A) {
-        let Connection { stream, tls, address, protocol } = connection;
+    /// Begins a session; from now on it gets its turns until its end.
+    ///
+    /// # Errors
+    /// The kernel cannot watch one more socket. The connection is closed then.
+    pub fn start(context: &Context, connection: Connection) -> io::Result<()> {
+        let Connection { socket, tls, admission, protocol } = connection;
         let now = context.clock.now();
         let limits = context.limits();
-        let session = Arc::new(Session::new(stream, address, tls, now, &limits));
-        session.begin(Turn { context: &context, limits: &limits, now }, protocol);
-        let slot = context.sessions.insert(session.clone());
+        let session = context.sessions.insert(|slot| {
+            let state = State {
+                phase: Phase::Login,
+                transport: Transport::new(Stream::from(socket), tls),
+                dialect: None,
+                person: None,
+                feed: None,
+                watching: false,
+                output: Output::default(),
+                held: Box::default(),
+                rate: Rate::default(),
+                resume: NEVER,
+                deadline: now.ticks + micros(limits.login_timeout),
+                alarm: NEVER,
+                last_message: now.ticks,
+            };
+            Session {
+                admission,
+                slot,
+                woken: context.sessions.woken.clone(),
+                encrypted: state.transport.tls().is_some(),
+                connected: now,
+                protocol: OnceLock::new(),
+                mailbox: Mutex::default(),
+                state: Mutex::new(state),
+            }
+        });
+        let watched = context.sessions.poller.add(session.lock().transport.socket(), u64::from(session.slot));
+        if watched.is_err() {
+            context.sessions.remove(session.slot);
+            return watched;
+        }
+        session.begin(Turn { context, limits: &limits, now }, protocol);
         if context.stopping.load(Ordering::Relaxed) {
             session.close(Reason::Stopping);
         }
-        tokio::spawn(poll_fn(move |cx| {
-            let _held_until_the_end = &admission;
-            let done = session.poll(&context, slot, cx);
-            if done.is_ready() {
-                session.end(&context, slot);
-            }
-            done
-        }));
-    }
-
-    /// A session that nobody looks after yet.
-    pub(super) fn new(
-        stream: Stream,
-        address: Address,
-        tls: Option<Box<ServerConnection>>,
-        now: Now,
-        limits: &Limits,
-    ) -> Session {
-        let state = State {
-            phase: Phase::Login,
-            dialect: None,
-            person: None,
-            feed: None,
-            output: Output::default(),
-            tls,
-            held: Vec::new(),
-            rate: Rate::default(),
-            resume: None,
-            deadline: Some(now.ticks + micros(limits.login_timeout)),
-            alarm: None,
-            watching: false,
-            last_message: now,
-        };
-        Session {
-            stream,
-            address,
-            encrypted: state.tls.is_some(),
-            connected: now,
-            protocol: OnceLock::new(),
-            waker: OnceLock::new(),
-            mailbox: Mutex::default(),
-            state: Mutex::new(state),
-        }
+        session.wake();
+        Ok(())
     }
 
     fn begin(self: &Arc<Self>, turn: Turn<'_>, protocol: Option<Protocol>) {
         let state = &mut *self.lock();
         match protocol {
             Some(protocol) => self.speak(turn, state, protocol),
-            None => state.resume = Some(turn.now.ticks + micros(SPEAK_FIRST)),
+            None => state.resume = turn.now.ticks + micros(SPEAK_FIRST),
         }
         // What came along with the last message of a TLS handshake is in the TLS library already: no socket will say
         // that it is there.
-        if state.tls.is_some()
+        if state.transport.tls().is_some()
             && let Err(reason) = self.read_once(turn, state)
         {
             state.phase = Phase::Failed(reason);
         }
     }
 
-    /// The session's task.
-    fn poll(self: &Arc<Self>, context: &Context, slot: usize, cx: &mut TaskContext<'_>) -> Poll<()> {
-        self.waker.get_or_init(|| cx.waker().clone());
+    /// Takes note of what has happened to its socket.
+    pub(super) fn note(&self, readiness: Readiness) {
+        self.lock().transport.note(readiness);
+    }
+
+    /// Does all that there is to do now. Says whether that was its end.
+    pub(super) fn turn(self: &Arc<Self>, context: &Context) -> bool {
         let now = context.clock.now();
         let state = &mut *self.lock();
         let turn = Turn { context, limits: &context.limits(), now };
-        if let Err(reason) = self.live(turn, state, cx) {
+        if let Err(reason) = self.live(turn, state) {
             self.leave(turn, state, reason);
         }
-        let State { phase, output, tls, deadline, .. } = state;
-        if let Phase::Closing(closing) = phase {
-            let mut end = End { stream: &self.stream, output, tls, deadline };
-            match closing.poll(&mut end, now, cx) {
-                Ok(Poll::Pending) => {}
-                // An error here is the connection's, which is about to end anyway.
-                Ok(Poll::Ready(())) | Err(_) => return Poll::Ready(()),
-            }
+        // An error here is the connection's, which is about to end anyway.
+        let over = matches!(state.phase, Phase::Closing(_)) && self.close_down(turn, state).unwrap_or(true);
+        set_alarm(turn, state, self.slot, over);
+        if !over && may_go_on(state) {
+            self.wake();
         }
-        set_alarm(context, state, now, slot, cx);
-        Poll::Pending
-    }
-
-    fn end(&self, context: &Context, slot: usize) {
-        context.sessions.remove(slot);
-        if let Some(alarm) = self.lock().alarm.take() {
-            context.alarms.cancel(alarm, slot);
-        }
+        over
     }
 
     /// Everything a session does until there is a reason to end.
-    fn live(self: &Arc<Self>, turn: Turn<'_>, state: &mut State, cx: &mut TaskContext<'_>) -> Result<(), Reason> {
+    fn live(self: &Arc<Self>, turn: Turn<'_>, state: &mut State) -> Result<(), Reason> {
         let now = turn.now;
         if matches!(state.phase, Phase::Closing(_)) {
             return Ok(());
@@ -162,29 +146,31 @@ impl Session {
         if let Phase::Failed(reason) = &state.phase {
             return Err(reason.clone());
         }
-        if state.deadline.is_some_and(|deadline| deadline <= now.ticks) {
+        if state.deadline <= now.ticks {
             return Err(Reason::LoginTimeout);
         }
-        if state.resume.is_some_and(|resume| resume <= now.ticks) {
-            state.resume = None;
+        if state.resume <= now.ticks {
+            state.resume = NEVER;
             self.take_held(turn, state, true)?;
         }
-        if due(state).is_some_and(|due| due <= now.ticks) {
+        if due(state) <= now.ticks {
             self.expire(turn, state)?;
         }
-        self.read_ready(turn, state, cx)?;
-        let State { output, tls, .. } = state;
+        if input::may_read(state) {
+            self.read_once(turn, state)?;
+        }
+        let State { output, transport, .. } = state;
         if output.is_paced() {
             // What is left has an alarm, or waits for the socket.
-            let _ = output.poll_paced(&self.stream, tls, u64::MAX, now, cx).map_err(broken)?;
+            let _ = output.send_paced(transport, u64::MAX, now).map_err(broken)?;
             return Ok(());
         }
         if !output.is_blocked() {
             // Its own answers; the feed is the delivery's affair.
-            output.send(&self.stream, tls, output.position()).map_err(broken)?;
+            output.send(transport, output.position()).map_err(broken)?;
         }
-        while output.is_blocked() && self.stream.poll_write_ready(cx).map_err(broken)?.is_ready() {
-            output.send(&self.stream, tls, u64::MAX).map_err(broken)?;
+        if output.is_blocked() && transport.is_writable() {
+            output.send(transport, u64::MAX).map_err(broken)?;
         }
         if state.output.is_blocked() {
             let end = input::end_of_feed(&turn.context.room.lock(), state);
@@ -228,7 +214,7 @@ impl Session {
         let Turn { context, now, .. } = turn;
         let mut room = context.room.lock();
         // Its own leave is for the others; what it reads last is its dialect's goodbye.
-        let mut stop = state.feed.map_or(0, |feed| room.end(feed));
+        let mut stop = input::end_of_feed(&room, state);
         if state.watching {
             context.watchers.forget(self);
         }
@@ -246,7 +232,7 @@ impl Session {
             if reason == Reason::LoginTimeout {
                 count(&context.counters.login_timeout);
             }
-            info!(chatd.event = "refused", chatd.address = %self.address, chatd.transport = self.transport(),
+            info!(chatd.event = "refused", chatd.address = %self.address(), chatd.transport = self.transport(),
                 chatd.protocol = self.protocol(), chatd.reason = reason.code(), "a connection was ended: {reason}");
         }
         let patience = match reason {
@@ -266,76 +252,79 @@ impl Session {
             dialect.reply(Reply::Closing(&reason), &mut words);
             state.output.post(stop, &words);
         }
-        state.held = Vec::new();
-        state.resume = None;
-        state.deadline = Some(now.ticks + micros(patience));
+        state.held = Box::default();
+        state.resume = NEVER;
+        state.deadline = now.ticks + micros(patience);
         let peer_ended = reason == Reason::Closed;
         state.phase = Phase::Closing(Closing { stop, ended: false, peer_ended });
     }
+
+    /// Sends what is still owed, ends our side, and waits for the peer to end its own: closing a socket that has unread
+    /// input would take what we have sent out of the peer's hands again (RFC 9293, section 3.6). Says whether all that
+    /// is done.
+    fn close_down(&self, turn: Turn<'_>, state: &mut State) -> io::Result<bool> {
+        let State { phase: Phase::Closing(closing), output, transport, deadline, .. } = state else { return Ok(true) };
+        if *deadline <= turn.now.ticks {
+            return Ok(true);
+        }
+        // Reading goes on, or both sides might wait for the other to read first.
+        if !closing.peer_ended && transport.is_readable() {
+            closing.peer_ended = input::discard(transport)?;
+        }
+        if closing.ended {
+            return Ok(closing.peer_ended);
+        }
+        if output.is_paced() {
+            if output.send_paced(transport, closing.stop, turn.now)?.is_pending() {
+                return Ok(false);
+            }
+        } else {
+            output.send(transport, closing.stop)?;
+            if output.is_blocked() {
+                return Ok(false);
+            }
+        }
+        closing.ended = output.end(transport)?;
+        *deadline = (*deadline).min(turn.now.ticks + micros(PATIENCE));
+        Ok(closing.ended && closing.peer_ended)
+    }
 }
 
-/// Asks to be woken for whatever is due next. An alarm that rings too early costs one poll; so only an earlier one
+/// Asks to be woken for whatever is due next. An alarm that rings too early costs one turn; so only an earlier one
 /// replaces it, or none at all.
-fn set_alarm(context: &Context, state: &mut State, now: Now, slot: usize, cx: &TaskContext<'_>) {
-    if state.alarm.is_some_and(|alarm| alarm <= now.ticks) {
-        state.alarm = None;
+fn set_alarm(turn: Turn<'_>, state: &mut State, slot: u32, over: bool) {
+    let alarms = &turn.context.alarms;
+    if state.alarm <= turn.now.ticks {
+        state.alarm = NEVER;
     }
-    let times = [state.resume, state.deadline, due(state), state.output.due()];
-    let next = times.into_iter().flatten().min();
-    if state.alarm.is_some_and(|alarm| next.is_some_and(|next| alarm <= next)) {
+    let next = state.resume.min(state.deadline).min(due(state)).min(state.output.due());
+    let next = if over { NEVER } else { next };
+    if state.alarm <= next && next != NEVER {
         return;
     }
-    if let Some(alarm) = std::mem::replace(&mut state.alarm, next) {
-        context.alarms.cancel(alarm, slot);
+    if state.alarm != NEVER {
+        alarms.cancel(state.alarm, slot);
     }
-    if let Some(next) = next {
-        context.alarms.set(next, slot, cx.waker().clone());
+    if next != NEVER {
+        alarms.set(next, slot);
     }
+    state.alarm = next;
 }
 
 /// The dialect's own next time limit, while the client may still do something about it. Over its rate it may not.
-fn due(state: &State) -> Option<u64> {
-    let waiting = matches!(state.phase, Phase::Closing(_)) || state.resume.is_some();
-    state.dialect.as_ref().filter(|_| !waiting).and_then(|dialect| dialect.due())
+fn due(state: &State) -> u64 {
+    let waiting = matches!(state.phase, Phase::Closing(_)) || state.resume != NEVER;
+    state.dialect.as_ref().filter(|_| !waiting).and_then(|dialect| dialect.due()).unwrap_or(NEVER)
 }
 
-/// What a session's end needs of it.
-struct End<'a> {
-    stream: &'a Stream,
-    output: &'a mut Output,
-    tls: &'a mut Option<Box<ServerConnection>>,
-    deadline: &'a mut Option<u64>,
-}
-
-impl Closing {
-    /// Sends what is still owed, ends our side, and waits for the peer to end its own: closing a socket that has
-    /// unread input would take what we have sent out of the peer's hands again (RFC 9293, section 3.6).
-    fn poll(&mut self, end: &mut End<'_>, now: Now, cx: &mut TaskContext<'_>) -> io::Result<Poll<()>> {
-        if end.deadline.is_some_and(|deadline| deadline <= now.ticks) {
-            return Ok(Poll::Ready(()));
+/// Whether one turn was not enough for what the socket has, or has room for.
+fn may_go_on(state: &State) -> bool {
+    let State { phase, output, transport, .. } = state;
+    match phase {
+        Phase::Closing(closing) => {
+            let owes = !closing.ended && !output.is_paced() && transport.is_writable();
+            owes || !closing.peer_ended && transport.is_readable()
         }
-        // Reading goes on, or both sides might wait for the other to read first.
-        while !self.peer_ended && end.stream.poll_read_ready(cx)?.is_ready() {
-            self.peer_ended = input::discard(end.stream, end.tls)?;
-        }
-        while !self.ended {
-            if end.output.is_paced() {
-                if end.output.poll_paced(end.stream, end.tls, self.stop, now, cx)?.is_pending() {
-                    return Ok(Poll::Pending);
-                }
-                self.ended = end.output.end(end.stream, end.tls)?;
-                continue;
-            }
-            if end.output.is_blocked() && end.stream.poll_write_ready(cx)?.is_pending() {
-                return Ok(Poll::Pending);
-            }
-            end.output.send(end.stream, end.tls, self.stop)?;
-            if !end.output.is_blocked() {
-                self.ended = end.output.end(end.stream, end.tls)?;
-                let limit = now.ticks + micros(PATIENCE);
-                *end.deadline = Some(end.deadline.map_or(limit, |deadline| deadline.min(limit)));
-            }
-        }
-        Ok(if self.peer_ended { Poll::Ready(()) } else { Poll::Pending })
+        _ => input::may_read(state) || output.is_blocked() && !output.is_paced() && transport.is_writable(),
     }
 }

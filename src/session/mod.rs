@@ -1,42 +1,51 @@
 //! Where bytes meet the room, and the only place where they do.
 //!
-//! A session is one client's connection: a socket, a dialect and a cursor in the room's log. Its task reads, and
-//! writes only while the client is behind; everybody who keeps up is written to by the one [`Delivery`]. What the
-//! room's events look like is the dialect's affair, what they mean is the room's.
+//! A session is one client's connection: a socket, a dialect and a cursor in the room's log. It has no task of its own:
+//! the one [`Driver`] gives a session its turn when something has happened to it, and the one [`Delivery`] writes to
+//! everybody who keeps up; only whoever is behind is written to in its own turn. What the room's events look like is the
+//! dialect's affair, what they mean is the room's.
 
+mod admission;
 mod alarms;
 mod clock;
 mod delivery;
+mod driver;
 mod input;
 mod life;
 mod meter;
 mod obey;
 mod output;
 mod rate;
+mod sessions;
 mod transport;
 mod watchers;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
-use std::task::Waker;
 
-use rustls::ServerConnection;
 use tracing::info;
 
+pub use admission::{Admission, Admissions};
 pub use alarms::Alarms;
 pub use clock::{Clock, micros};
-pub use delivery::{Delivery, Sessions};
+pub use delivery::Delivery;
+pub use driver::Driver;
 pub use life::Connection;
 pub use meter::Meter;
+pub use sessions::{Sessions, Woken};
 pub use watchers::{Presence, Watchers};
 
 use crate::chat::{Nick, Now, Person, Reason, Stamp, Words};
 use crate::config::Limits;
 use crate::dialect::{Dialect, Protocol, irc};
-use crate::net::{Address, Stream};
+use crate::net::Address;
 use crate::room::Room;
 use output::Output;
 use rate::Rate;
+use transport::Transport;
+
+/// A time in ticks that never comes.
+const NEVER: u64 = u64::MAX;
 
 /// Everything that sessions share.
 pub struct Context {
@@ -77,12 +86,13 @@ pub struct Counters {
 
 /// One client's connection.
 pub struct Session {
-    stream: Stream,
-    address: Address,
+    admission: Admission,
+    /// Where it is among all sessions, and what its socket's events are called by.
+    slot: u32,
+    woken: Arc<Woken>,
     encrypted: bool,
     connected: Now,
     protocol: OnceLock<Protocol>,
-    waker: OnceLock<Waker>,
     mailbox: Mutex<Vec<Mail>>,
     state: Mutex<State>,
 }
@@ -99,26 +109,28 @@ enum Mail {
 
 struct State {
     phase: Phase,
+    transport: Transport,
     /// Known once the protocol is.
     dialect: Option<Box<dyn Dialect>>,
     /// Known once somebody has a name.
-    person: Option<Person>,
+    person: Option<Arc<Person>>,
     /// The feed that it reads while it is in the room, and to its end.
-    feed: Option<usize>,
-    output: Output,
-    tls: Option<Box<ServerConnection>>,
-    /// Read, but not yet understood: the first bytes, or what came faster than allowed.
-    held: Vec<u8>,
-    rate: Rate,
-    /// When held input is looked at again, in ticks: the client is over its rate, or has had its time to speak first.
-    resume: Option<u64>,
-    /// When the present phase has taken too long, in ticks.
-    deadline: Option<u64>,
-    /// When the next alarm rings, in ticks.
-    alarm: Option<u64>,
+    feed: Option<u32>,
     /// Whether it is told when somebody comes and goes.
     watching: bool,
-    last_message: Now,
+    output: Output,
+    /// Read, but not yet understood: the first bytes, or what came faster than allowed.
+    held: Box<[u8]>,
+    rate: Rate,
+    /// When held input is looked at again, in ticks: the client is over its rate, or has had its time to speak first.
+    /// [`NEVER`] for this one and the next two: there is nothing to wait for.
+    resume: u64,
+    /// When the present phase has taken too long, in ticks.
+    deadline: u64,
+    /// When the next alarm rings, in ticks.
+    alarm: u64,
+    /// When it has last said something, or connected, in ticks.
+    last_message: u64,
 }
 
 /// Where a session is in its life.
@@ -127,7 +139,7 @@ enum Phase {
     Login,
     /// It has a name; mostly it is in the room.
     Member,
-    /// To be ended for this reason, found by somebody else than its own task.
+    /// To be ended for this reason, found outside its own turn.
     Failed(Reason),
     /// Out of the room; what it is still owed is sent.
     Closing(life::Closing),
@@ -176,11 +188,11 @@ impl Session {
     pub fn snapshot(&self, now: Now, end: u64) -> Snapshot {
         let state = self.lock();
         Snapshot {
-            address: self.address,
+            address: *self.address(),
             transport: self.transport(),
             protocol: self.protocol(),
             connected: self.connected,
-            idle: now.ticks.saturating_sub(state.last_message.ticks),
+            idle: now.ticks.saturating_sub(state.last_message),
             lag: state.output.lag(end),
         }
     }
@@ -188,7 +200,7 @@ impl Session {
     /// Where it comes from.
     #[must_use]
     pub fn address(&self) -> &Address {
-        &self.address
+        self.admission.address()
     }
 
     /// `tls` or `plain`.
@@ -205,7 +217,7 @@ impl Session {
 
     /// Tells the journal that its client has left the room.
     pub fn log_left(&self, nick: &Nick, reason: &Reason) {
-        info!(chatd.event = "leave", chatd.user = %nick, chatd.address = %self.address,
+        info!(chatd.event = "leave", chatd.user = %nick, chatd.address = %self.address(),
             chatd.transport = self.transport(), chatd.protocol = self.protocol(), chatd.reason = reason.code(),
             "{nick} has left");
     }
@@ -215,11 +227,9 @@ impl Session {
         self.mail(Mail::Close(reason));
     }
 
-    /// Has its task look after it.
+    /// Has it get a turn.
     pub fn wake(&self) {
-        if let Some(waker) = self.waker.get() {
-            waker.wake_by_ref();
-        }
+        self.woken.push(self.slot);
     }
 
     fn mail(&self, mail: Mail) {

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use rustls::ServerConnection;
 use tracing::info;
 
 use super::input::{InRoom, Turn, end_of_feed};
+use super::transport::Transport;
 use super::watchers::Presence;
-use super::{Mail, Phase, Session, State};
+use super::{Mail, NEVER, Phase, Session, State};
 use crate::chat::{Command, Event, Nick, Person, Profile, Reason, Refusal, Reply, Stamp, View as _, Words};
 use crate::net::tls::client_identity;
 
@@ -139,7 +139,7 @@ impl Asked<'_, '_> {
         }
         let person = self.room.register(now, person, self.session.clone())?;
         self.state.phase = Phase::Member;
-        self.state.deadline = None;
+        self.state.deadline = NEVER;
         self.state.person = Some(person.clone());
         if let Some(dialect) = &mut self.state.dialect {
             dialect.reply(Reply::Registered { person: &person, view: self.room }, self.answers);
@@ -157,7 +157,7 @@ impl Asked<'_, '_> {
         self.state.output.enter(place.block);
         dialect.reply(Reply::Welcome { person, stamp, view: self.room }, self.answers);
         let (session, nick) = (self.session, &person.nick);
-        info!(chatd.event = "join", chatd.user = %nick, chatd.address = %session.address,
+        info!(chatd.event = "join", chatd.user = %nick, chatd.address = %session.address(),
             chatd.transport = session.transport(), chatd.protocol = session.protocol(), "{nick} has joined");
         Ok(())
     }
@@ -194,13 +194,13 @@ impl Asked<'_, '_> {
             return Ok(());
         }
         let stamp = self.cause(|room| room.rename(now, &person.nick, &nick))?;
-        let renamed = Person { nick: nick.clone(), ..person.clone() };
+        let renamed = Arc::new(Person { nick: nick.clone(), ..person.clone() });
         if nick.key() != person.nick.key() {
             context.watchers.tell(person, Presence::Gone);
             context.watchers.tell(&renamed, Presence::Here);
         }
         let (session, old) = (self.session, &person.nick);
-        info!(chatd.event = "rename", chatd.user = %nick, chatd.address = %session.address,
+        info!(chatd.event = "rename", chatd.user = %nick, chatd.address = %session.address(),
             chatd.transport = session.transport(), chatd.protocol = session.protocol(), "{old} is now known as {nick}");
         self.state.person = Some(renamed);
         self.done(stamp, Event::Renamed { from: person, to: &nick });
@@ -275,15 +275,15 @@ pub(super) fn hold(room: &mut InRoom<'_>, state: &mut State) {
 
 /// What is known of somebody who gives only a name; `None`: nothing.
 fn plain_profile(session: &Session, state: &State) -> Option<Profile> {
-    let account = account(&state.tls);
+    let account = account(&state.transport);
     let known = session.encrypted || account.is_some();
     known.then(|| Profile { account, encrypted: session.encrypted, ..Profile::default() })
 }
 
 /// The name in a client's certificate, as one word; its fingerprint if it has no name. The certificate was verified,
 /// or there would be no connection.
-pub(super) fn account(tls: &Option<Box<ServerConnection>>) -> Option<Box<str>> {
-    let identity = client_identity(tls.as_ref()?)?;
+pub(super) fn account(transport: &Transport) -> Option<Box<str>> {
+    let identity = client_identity(transport.tls()?)?;
     let name = identity.common_name.unwrap_or(identity.fingerprint);
     let word = name.chars().map(|c| if c.is_whitespace() || matches!(c, ',' | '*' | ':') { '_' } else { c });
     Some(word.collect::<String>().into())

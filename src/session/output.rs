@@ -4,20 +4,20 @@
 //! is therefore a list of edits of the feed, and no second queue that could overtake the first. A line of the feed that
 //! this one client is not to see (its own, in a dialect without echo) is an edit as well.
 //!
-//! A client that cannot tell where a message ends is sent each one apart, by its session's own task: such a session
+//! A client that cannot tell where a message ends is sent each one apart, in its session's own turns: such a session
 //! counts as blocked all the time, so that the delivery leaves it alone.
+//!
+//! Most sessions are owed nothing most of the time: what only some need is apart, and held while it is needed.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 
-use rustls::ServerConnection;
-
-use super::transport;
+use super::NEVER;
+use super::transport::Transport;
 use crate::chat::Now;
 use crate::dialect::END;
-use crate::net::Stream;
 use crate::room::Block;
 
 /// Pieces handed to the kernel in one call.
@@ -30,14 +30,21 @@ pub struct Output {
     position: u64,
     /// The block to go on in. `None`: the session has kept up, and the delivery knows where it is.
     block: Option<Arc<Block>>,
-    /// Answers not sent yet, one after the other.
-    outbox: VecDeque<u8>,
-    /// Where in the feed the outbox's pieces belong, and what of the feed is left out, in order.
-    edits: VecDeque<Edit>,
-    /// The socket is full: the session's own task goes on when there is room.
-    blocked: bool,
+    /// Answers not sent yet, and what else of the feed is changed for this client.
+    outbox: Option<Box<Outbox>>,
     /// Each message is sent apart.
     pace: Option<Box<Pace>>,
+    /// The socket is full: the session goes on by itself when there is room.
+    blocked: bool,
+}
+
+/// What a client is sent besides the feed, and is not sent of it.
+#[derive(Default)]
+struct Outbox {
+    /// Answers, one after the other.
+    answers: VecDeque<u8>,
+    /// Where in the feed their pieces belong, and what of the feed is left out, in order. Never empty.
+    edits: VecDeque<Edit>,
 }
 
 /// How messages are kept apart.
@@ -45,8 +52,8 @@ pub struct Output {
 struct Pace {
     /// Ticks from one message to the next.
     gap: u64,
-    /// When the next message may be sent; `None`: at once.
-    next: Option<u64>,
+    /// When the next message may be sent; `NEVER`: at once, there is nothing to wait for.
+    next: u64,
 }
 
 /// When everything before `at` is sent: a piece of the outbox comes, and then a piece of the feed is left out.
@@ -59,18 +66,20 @@ struct Edit {
 impl Output {
     /// Puts an answer behind everything before feed position `at`.
     pub fn post(&mut self, at: u64, answer: &[u8]) {
-        self.outbox.extend(answer);
-        match self.edits.back_mut() {
+        let Outbox { answers, edits } = self.outbox.get_or_insert_default().as_mut();
+        answers.extend(answer);
+        match edits.back_mut() {
             Some(last) if last.at == at && last.skip == 0 => last.insert += answer.len(),
-            _ => self.edits.push_back(Edit { at, insert: answer.len(), skip: 0 }),
+            _ => edits.push_back(Edit { at, insert: answer.len(), skip: 0 }),
         }
     }
 
     /// Leaves out the feed between two positions, which are not sent yet.
     pub fn omit(&mut self, from: u64, to: u64) {
-        match self.edits.back_mut() {
+        let edits = &mut self.outbox.get_or_insert_default().edits;
+        match edits.back_mut() {
             Some(last) if last.at + last.skip == from => last.skip += to - from,
-            _ => self.edits.push_back(Edit { at: from, insert: 0, skip: to - from }),
+            _ => edits.push_back(Edit { at: from, insert: 0, skip: to - from }),
         }
     }
 
@@ -127,7 +136,7 @@ impl Output {
     /// From now on every message is sent apart, `gap` ticks after the one before.
     pub fn keep_apart(&mut self, gap: u64) {
         self.blocked = true;
-        self.pace = Some(Box::new(Pace { gap, next: None }));
+        self.pace = Some(Box::new(Pace { gap, next: NEVER }));
     }
 
     /// Whether every message is sent apart.
@@ -136,35 +145,31 @@ impl Output {
         self.pace.is_some()
     }
 
-    /// When the next message may be sent, in ticks, if one has been sent and its gap is not over.
+    /// When the next message may be sent, in ticks, if one has been sent and its gap is not over; otherwise [`NEVER`].
     #[must_use]
-    pub fn due(&self) -> Option<u64> {
-        self.pace.as_ref().and_then(|pace| pace.next)
+    pub fn due(&self) -> u64 {
+        self.pace.as_ref().map_or(NEVER, |pace| pace.next)
     }
 
     /// Bytes not sent yet of a feed that ends at `end`, and of the outbox.
     #[must_use]
     pub fn lag(&self, end: u64) -> u64 {
-        end.saturating_sub(self.position) + self.outbox.len() as u64
+        let answers = self.outbox.as_ref().map_or(0, |outbox| outbox.answers.len());
+        end.saturating_sub(self.position) + answers as u64
     }
 
     /// Sends a round's news: in the usual case the very bytes that all others are sent, in one call.
     ///
     /// # Errors
     /// The socket's, when the connection is broken.
-    pub fn deliver(
-        &mut self,
-        stream: &Stream,
-        tls: &mut Option<Box<ServerConnection>>,
-        news: &News<'_>,
-    ) -> io::Result<()> {
-        if self.block.is_none() && !self.blocked && self.edits.is_empty() && self.position == news.start {
-            let sent = match transport::write(stream, tls, news.slices) {
+    pub fn deliver(&mut self, transport: &mut Transport, news: &News<'_>) -> io::Result<()> {
+        if self.block.is_none() && !self.blocked && self.outbox.is_none() && self.position == news.start {
+            let sent = match transport.write(news.slices) {
                 Err(e) if e.kind() == ErrorKind::WouldBlock => 0,
                 sent => sent?,
             };
             self.position += sent as u64;
-            if self.position == news.end && !transport::has_unsent(tls) {
+            if self.position == news.end && !transport.has_unsent() {
                 return Ok(());
             }
             self.blocked = true;
@@ -173,7 +178,7 @@ impl Output {
             self.block = Some(news.from.seek(self.position));
         }
         if !self.blocked {
-            self.send(stream, tls, news.end)?;
+            self.send(transport, news.end)?;
         }
         if !self.blocked && self.position >= news.end {
             self.block = None;
@@ -186,9 +191,8 @@ impl Output {
     ///
     /// # Errors
     /// The socket's, when the connection is broken.
-    pub fn send(&mut self, stream: &Stream, tls: &mut Option<Box<ServerConnection>>, stop: u64) -> io::Result<()> {
-        self.blocked = self.send_pieces(stream, tls, stop)?.is_pending();
-        self.release();
+    pub fn send(&mut self, transport: &mut Transport, stop: u64) -> io::Result<()> {
+        self.blocked = self.send_pieces(transport, stop)?.is_pending();
         Ok(())
     }
 
@@ -197,42 +201,28 @@ impl Output {
     ///
     /// # Errors
     /// The socket's, when the connection is broken.
-    pub fn poll_paced(
-        &mut self,
-        stream: &Stream,
-        tls: &mut Option<Box<ServerConnection>>,
-        stop: u64,
-        now: Now,
-        cx: &mut Context<'_>,
-    ) -> io::Result<Poll<()>> {
+    pub fn send_paced(&mut self, transport: &mut Transport, stop: u64, now: Now) -> io::Result<Poll<()>> {
         loop {
-            if transport::has_unsent(tls) && transport::flush(stream, tls)?.is_pending() {
-                if stream.poll_write_ready(cx)?.is_pending() {
-                    return Ok(Poll::Pending);
-                }
-                continue;
+            if transport.flush()?.is_pending() {
+                return Ok(Poll::Pending);
             }
             let Some(Pace { gap, next }) = self.pace.as_deref().copied() else { return Ok(Poll::Ready(())) };
-            if next.is_some_and(|next| now.ticks < next) {
+            if next != NEVER && now.ticks < next {
                 return Ok(Poll::Pending);
             }
             let message = self.next_message(stop);
-            self.set_next(None);
+            self.set_next(NEVER);
             let Some(message) = message else {
                 self.advance(0, stop);
-                self.release();
                 return Ok(Poll::Ready(()));
             };
-            if stream.poll_write_ready(cx)?.is_pending() {
-                return Ok(Poll::Pending);
-            }
-            let sent = match transport::write(stream, tls, &[IoSlice::new(&message)]) {
-                Err(e) if e.kind() == ErrorKind::WouldBlock => continue,
+            let sent = match transport.write(&[IoSlice::new(&message)]) {
+                Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(Poll::Pending),
                 sent => sent?,
             };
             if sent == message.len() {
                 self.advance(sent + 1, stop);
-                self.set_next(Some(now.ticks + gap));
+                self.set_next(now.ticks + gap);
             } else {
                 self.advance(sent, stop);
             }
@@ -253,17 +243,9 @@ impl Output {
         (total > 0).then_some(message)
     }
 
-    fn set_next(&mut self, next: Option<u64>) {
+    fn set_next(&mut self, next: u64) {
         if let Some(pace) = &mut self.pace {
             pace.next = next;
-        }
-    }
-
-    /// A burst of answers must not stay in memory.
-    fn release(&mut self) {
-        if self.edits.is_empty() {
-            self.edits = VecDeque::new();
-            self.outbox = VecDeque::new();
         }
     }
 
@@ -271,18 +253,13 @@ impl Output {
     ///
     /// # Errors
     /// The socket's, when the connection is broken.
-    pub fn end(&mut self, stream: &Stream, tls: &mut Option<Box<ServerConnection>>) -> io::Result<bool> {
-        self.blocked = transport::end(stream, tls)?.is_pending();
+    pub fn end(&mut self, transport: &mut Transport) -> io::Result<bool> {
+        self.blocked = transport.end()?.is_pending();
         Ok(!self.blocked)
     }
 
-    fn send_pieces(
-        &mut self,
-        stream: &Stream,
-        tls: &mut Option<Box<ServerConnection>>,
-        stop: u64,
-    ) -> io::Result<Poll<()>> {
-        if transport::flush(stream, tls)?.is_pending() {
+    fn send_pieces(&mut self, transport: &mut Transport, stop: u64) -> io::Result<Poll<()>> {
+        if transport.flush()?.is_pending() {
             return Ok(Poll::Pending);
         }
         loop {
@@ -292,13 +269,13 @@ impl Output {
                 self.advance(0, stop);
                 return Ok(Poll::Ready(()));
             }
-            let sent = match transport::write(stream, tls, &slices) {
+            let sent = match transport.write(&slices) {
                 Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(Poll::Pending),
                 sent => sent?,
             };
             drop(slices);
             self.advance(sent, stop);
-            if sent < total || transport::has_unsent(tls) {
+            if sent < total || transport.has_unsent() {
                 return Ok(Poll::Pending);
             }
         }
@@ -308,12 +285,11 @@ impl Output {
     fn gather(&self, stop: u64) -> (Vec<IoSlice<'_>>, usize) {
         let mut slices = Vec::with_capacity(PIECES);
         let (mut position, mut block, mut skipped) = (self.position, self.block.as_ref(), 0);
-        let mut edits = self.edits.iter().peekable();
+        let mut edits = self.outbox.iter().flat_map(|outbox| &outbox.edits).peekable();
         while slices.len() < PIECES {
             if let Some(edit) = edits.next_if(|edit| edit.at <= position) {
-                for piece in ring_slices(&self.outbox, skipped, edit.insert) {
-                    slices.push(IoSlice::new(piece));
-                }
+                let answers = self.outbox.iter().flat_map(|outbox| ring_slices(&outbox.answers, skipped, edit.insert));
+                slices.extend(answers.map(IoSlice::new));
                 skipped += edit.insert;
                 position = position.max(edit.at + edit.skip);
                 continue;
@@ -336,32 +312,44 @@ impl Output {
 
     /// Notes that `sent` bytes of what [`gather`](Self::gather) returned are sent.
     fn advance(&mut self, mut sent: usize, stop: u64) {
-        // Every byte sent is one that `gather` found between here and `stop`, so each turn takes some.
-        loop {
-            if let Some(edit) = self.edits.front_mut()
-                && edit.at <= self.position
-            {
-                let taken = edit.insert.min(sent);
-                edit.insert -= taken;
-                sent -= taken;
-                self.outbox.drain(..taken);
-                if edit.insert > 0 {
-                    break;
-                }
-                self.position = self.position.max(edit.at + edit.skip);
-                self.edits.pop_front();
-            } else if sent > 0 {
-                let until = self.edits.front().map_or(stop, |edit| edit.at.min(stop));
-                let taken = (sent as u64).min(until.saturating_sub(self.position));
-                self.position += taken;
-                sent -= usize::try_from(taken).unwrap_or(sent);
-            } else {
-                break;
+        if let Some(outbox) = &mut self.outbox {
+            self.position = outbox.advance(self.position, &mut sent, stop);
+            // A burst of answers does not stay in memory.
+            if outbox.edits.is_empty() {
+                self.outbox = None;
             }
         }
+        self.position += sent as u64;
         if let Some(block) = &self.block {
             self.block = Some(block.seek(self.position));
         }
+    }
+}
+
+impl Outbox {
+    /// Takes off `sent` what is sent of the answers, and of the feed as far as there are edits; returns the feed's
+    /// position then. Every byte sent is one that `gather` found between `position` and `stop`.
+    fn advance(&mut self, mut position: u64, sent: &mut usize, stop: u64) -> u64 {
+        while let Some(edit) = self.edits.front_mut() {
+            if edit.at > position {
+                let taken = (*sent as u64).min(edit.at.min(stop).saturating_sub(position));
+                position += taken;
+                *sent -= usize::try_from(taken).unwrap_or(*sent);
+                if edit.at > position {
+                    break;
+                }
+            }
+            let taken = edit.insert.min(*sent);
+            edit.insert -= taken;
+            *sent -= taken;
+            self.answers.drain(..taken);
+            if edit.insert > 0 {
+                break;
+            }
+            position = position.max(edit.at + edit.skip);
+            self.edits.pop_front();
+        }
+        position
     }
 }
 

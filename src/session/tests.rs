@@ -1,11 +1,7 @@
 //! Sessions over real sockets, but without a daemon around them: moments that no client can bring about by itself.
 
-use std::sync::atomic::AtomicUsize;
-use std::task::Wake;
-
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
-use tokio::sync::Notify;
 
 use super::*;
 use crate::chat::{Event, Nick};
@@ -18,39 +14,12 @@ pub(super) fn limits() -> Limits {
     crate::config::file::parse("", &directories).unwrap().limits
 }
 
-/// Counts how often something was woken.
-#[derive(Default)]
-pub(super) struct Woken {
-    count: AtomicUsize,
-    changed: Notify,
-}
-
-impl Woken {
-    pub(super) fn count(&self) -> usize {
-        self.count.load(Ordering::SeqCst)
-    }
-
-    /// Waits until it has been woken.
-    pub(super) async fn wait(&self) {
-        while self.count() == 0 {
-            self.changed.notified().await;
-        }
-    }
-}
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.count.fetch_add(1, Ordering::SeqCst);
-        self.changed.notify_one();
-    }
-}
-
 fn context() -> Arc<Context> {
     let (name, room) = ("chatd.example".into(), "lobby".into());
     let irc = irc::Server { name, room, autojoin: true, started: 0, secure_port: None };
-    Arc::new(Context {
+    let context = Arc::new(Context {
         room: Room::new(Now::default(), "lobby", "", HistoryLimit { length: 0, size: 0 }),
-        sessions: Sessions::default(),
+        sessions: Sessions::new().unwrap(),
         alarms: Alarms::default(),
         clock: Clock::default(),
         limits: RwLock::new(Arc::new(limits())),
@@ -58,7 +27,25 @@ fn context() -> Arc<Context> {
         stopping: AtomicBool::new(false),
         irc: RwLock::new(Arc::new(irc)),
         watchers: Watchers::default(),
-    })
+    });
+    let mut driver = Driver::new(context.clone());
+    tokio::spawn(async move {
+        loop {
+            driver.ready().await.unwrap();
+            driver.serve().await;
+        }
+    });
+    context
+}
+
+/// Begins a session of the text protocol; returns its client's end.
+fn connect(context: &Arc<Context>) -> UnixStream {
+    let (socket, other) = UnixStream::pair().unwrap();
+    let admission = Arc::new(Admissions::default()).enter(Address::Unix { uid: 0 }, 1).unwrap();
+    let socket = socket.into_std().unwrap().into();
+    let connection = Connection { socket, tls: None, admission, protocol: Some(Protocol::Text) };
+    Session::start(context, connection).unwrap();
+    other
 }
 
 fn nick(name: &str) -> Nick {
@@ -72,11 +59,7 @@ struct Client {
 
 impl Client {
     async fn join(context: &Arc<Context>, name: &str) -> Client {
-        let (stream, other) = UnixStream::pair().unwrap();
-        let (stream, protocol) = (Stream::Unix(stream), Some(Protocol::Text));
-        let connection = Connection { stream, tls: None, address: Address::Unix { uid: 0 }, protocol };
-        Session::start(context.clone(), connection, ());
-        let mut client = Client { stream: BufReader::new(other) };
+        let mut client = Client { stream: BufReader::new(connect(context)) };
         client.stream.write_all(format!("{name}\n").as_bytes()).await.unwrap();
         while client.line().await != "*** Topic: \n" {}
         client
@@ -130,12 +113,18 @@ async fn whoever_is_kicked_takes_nobody_along_who_has_the_name_already() {
 async fn whoever_comes_in_while_the_daemon_stops_is_sent_away() {
     let context = context();
     context.stopping.store(true, Ordering::Relaxed);
-    let (stream, other) = UnixStream::pair().unwrap();
-    let (stream, protocol) = (Stream::Unix(stream), Some(Protocol::Text));
-    let connection = Connection { stream, tls: None, address: Address::Unix { uid: 0 }, protocol };
-    Session::start(context.clone(), connection, ());
-    let mut client = Client { stream: BufReader::new(other) };
+    let mut client = Client { stream: BufReader::new(connect(&context)) };
     while client.line().await != "*** Goodbye: the server is stopping.\n" {}
     drop(client);
     context.sessions.gone().await;
+}
+
+#[test]
+fn an_idle_session_is_small() {
+    use crate::dialect::text::Text;
+    // With its Arc, and what every client has beside it. Whoever makes one of these larger pays for it with every client.
+    assert!(size_of::<Session>() <= 320, "{}", size_of::<Session>());
+    assert!(size_of::<Text>() <= 48, "{}", size_of::<Text>());
+    assert!(size_of::<Person>() <= 48, "{}", size_of::<Person>());
+    assert!(size_of::<crate::room::Member<Arc<Session>>>() <= 64);
 }

@@ -54,7 +54,7 @@ fn text_decode_100(bencher: Bencher<'_, '_>) {
     let input = format!("{LINE}\n").repeat(100);
     let mut dialect = Text::new(2048);
     let room: Room<()> = room();
-    dialect.reply(Reply::Registered { person: &person("ana"), view: &room.lock() }, &mut Vec::new());
+    dialect.reply(Reply::Registered { person: &person("ana").into(), view: &room.lock() }, &mut Vec::new());
     bencher.bench_local(|| {
         let (mut rest, mut out, mut count) = (black_box(input.as_bytes()), Vec::new(), 0);
         while let Input::Command(command) = dialect.next(NOW, &mut rest, &mut out) {
@@ -138,7 +138,7 @@ fn person(name: &str) -> Person {
     Person::named(Nick::new(name).unwrap())
 }
 
-fn joined(room: &Room<()>, name: &str) -> Person {
+fn joined(room: &Room<()>, name: &str) -> Arc<Person> {
     let mut locked = room.lock();
     let person = locked.register(NOW, person(name), ()).unwrap();
     locked.enter(NOW, &person.nick, form()).unwrap();

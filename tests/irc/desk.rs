@@ -15,7 +15,7 @@ const START: Now = Now { ticks: 0, unix: 1_767_319_445_678 };
 pub struct Desk {
     pub room: Room<()>,
     pub irc: Irc,
-    person: Option<Person>,
+    person: Option<Arc<Person>>,
 }
 
 /// How a desk is unlike most.
@@ -66,7 +66,7 @@ impl Desk {
     }
 
     /// Somebody else gets a name, and comes into the room if `present`.
-    pub fn arrives(&mut self, name: &str, present: bool) -> Person {
+    pub fn arrives(&mut self, name: &str, present: bool) -> Arc<Person> {
         let profile = Profile { user: "chat".into(), real_name: format!("{name} Real").into(), ..Profile::default() };
         let person = Person { profile: Arc::new(profile), ..Person::named(Nick::new(name).unwrap()) };
         let mut room = self.room.lock();
@@ -157,7 +157,7 @@ impl Desk {
                 let to = Nick::new(&name).map_err(Refusal::NameNotAllowed)?;
                 let stamp = room.rename(NOW, &me.nick, &to)?;
                 done(irc, out, stamp, Event::Renamed { from: &me, to: &to });
-                self.person = Some(Person { nick: to, ..me });
+                self.person = Some(Arc::new(Person { nick: to, ..(*me).clone() }));
             }
             (Command::Say(words), Some(me)) => {
                 let stamp = room.say(NOW, Event::Said(&me, &words));

@@ -271,7 +271,7 @@ fn seen(capabilities: &str, event: Event<'_>) -> String {
 }
 
 fn bot() -> Person {
-    let mut bo = Desk::new().arrives("bo", false);
+    let mut bo = (*Desk::new().arrives("bo", false)).clone();
     let profile = Profile { account: Some("bo;home".into()), bot: true, ..(*bo.profile).clone() };
     bo.profile = profile.into();
     bo

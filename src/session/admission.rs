@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 use tracing::warn;
 
+use super::count;
 use crate::net::Address;
-use crate::session::count;
 
 /// Counts connections against their limits. The limits are arguments, because a reload changes them.
 #[derive(Debug, Default)]
@@ -27,7 +27,7 @@ pub struct Admissions {
 #[derive(Debug)]
 pub struct Admission {
     admissions: Arc<Admissions>,
-    key: Option<IpAddr>,
+    address: Address,
 }
 
 impl Admissions {
@@ -56,8 +56,7 @@ impl Admissions {
 
     /// A place for a client, unless `limit` of its address have one. Whoever asks has [waited](Self::wait).
     pub fn enter(self: &Arc<Self>, address: Address, limit: usize) -> Option<Admission> {
-        let key = address.limit_key();
-        if let Some(key) = key {
+        if let Some(key) = address.limit_key() {
             let mut per_address = self.per_address.lock().unwrap_or_else(PoisonError::into_inner);
             let connections = per_address.entry(key).or_default();
             if *connections >= limit {
@@ -67,7 +66,7 @@ impl Admissions {
             *connections += 1;
         }
         self.open.fetch_add(1, Ordering::Relaxed);
-        Some(Admission { admissions: self.clone(), key })
+        Some(Admission { admissions: self.clone(), address })
     }
 
     /// Has everybody who waits look at the limit again.
@@ -76,9 +75,17 @@ impl Admissions {
     }
 }
 
+impl Admission {
+    /// Where the client comes from.
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+}
+
 impl Drop for Admission {
     fn drop(&mut self) {
-        if let Some(key) = self.key {
+        if let Some(key) = self.address.limit_key() {
             let mut per_address = self.admissions.per_address.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(connections) = per_address.get_mut(&key) {
                 *connections -= 1;

@@ -1,0 +1,76 @@
+//! The one task that gives sessions their turns: to those whose socket has something, or room again, and to those who
+//! were woken by their mail, their alarm or the delivery.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::io;
+use std::sync::Arc;
+use std::task::Poll;
+
+use super::{Context, Session};
+use crate::net::Readiness;
+
+/// How long sessions are given turns before others get theirs, in ticks.
+pub(super) const STINT: u64 = 500;
+
+/// Gives sessions their turns.
+pub struct Driver {
+    context: Arc<Context>,
+    events: Vec<(u64, Readiness)>,
+    woken: VecDeque<u32>,
+}
+
+impl Driver {
+    /// The driver of all sessions; there is one.
+    #[must_use]
+    pub fn new(context: Arc<Context>) -> Driver {
+        Driver { context, events: Vec::new(), woken: VecDeque::new() }
+    }
+
+    /// Waits until somebody is to get a turn. Cancel safe.
+    ///
+    /// # Errors
+    /// The kernel does not tell any more.
+    pub async fn ready(&mut self) -> io::Result<()> {
+        let Driver { context, events, woken } = self;
+        let sessions = &context.sessions;
+        poll_fn(|cx| {
+            let told = sessions.poller.poll(cx, events)?.is_ready();
+            let rung = sessions.woken.bell.poll_rung(cx).is_ready();
+            if told || rung || !woken.is_empty() { Poll::Ready(Ok(())) } else { Poll::Pending }
+        })
+        .await
+    }
+
+    /// Gives everybody a turn who is to get one, and others theirs in between.
+    pub async fn serve(&mut self) {
+        let context = self.context.clone();
+        let sessions = &context.sessions;
+        for (slot, readiness) in self.events.drain(..) {
+            // Whoever has gone, and whoever has come to the slot since, can be told without harm.
+            let Some(session) = u32::try_from(slot).ok().and_then(|slot| sessions.get(slot)) else { continue };
+            session.note(readiness);
+            self.woken.push_back(session.slot);
+        }
+        sessions.woken.take(&mut self.woken);
+        let mut stint_end = context.clock.now().ticks + STINT;
+        while let Some(slot) = self.woken.pop_front() {
+            if let Some(session) = sessions.get(slot) {
+                turn(&context, &session);
+            }
+            let now = context.clock.now().ticks;
+            if now >= stint_end {
+                tokio::task::yield_now().await;
+                stint_end = now + STINT;
+            }
+        }
+        // All others, and one look at what has arrived meanwhile.
+        tokio::task::yield_now().await;
+    }
+}
+
+fn turn(context: &Context, session: &Arc<Session>) {
+    if session.turn(context) {
+        context.sessions.remove(session.slot);
+    }
+}
