@@ -125,6 +125,7 @@ fn an_idle_session_is_small() {
     // With its Arc, and what every client has beside it. Whoever makes one of these larger pays for it with every client.
     assert!(size_of::<Session>() <= 320, "{}", size_of::<Session>());
     assert!(size_of::<Text>() <= 48, "{}", size_of::<Text>());
+    assert!(size_of::<irc::Irc>() <= 112, "{}", size_of::<irc::Irc>());
     assert!(size_of::<Person>() <= 48, "{}", size_of::<Person>());
     assert!(size_of::<crate::room::Member<Arc<Session>>>() <= 64);
 }

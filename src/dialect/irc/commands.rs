@@ -105,7 +105,7 @@ impl Irc {
             self.numeric(out, "431", &[], "No nickname given");
             return None;
         };
-        self.wanted = nick.into();
+        self.exchange().wanted = nick.into();
         Some(Command::Name(Cow::Borrowed(nick)))
     }
 
@@ -155,7 +155,7 @@ impl Irc {
         }
         match message.parameter(1) {
             None => {
-                self.query = Some(Query::Topic);
+                self.look_for(Query::Topic);
                 Some(Command::Look)
             }
             Some(topic) => Some(Command::SetTopic(clean(topic.as_bytes(), TEXT_LENGTH).text)),
@@ -188,7 +188,7 @@ impl Irc {
             return None;
         }
         let real_name = cleaned.text.into();
-        Some(Command::Describe(Box::new(Profile { real_name, ..self.profile.clone() })))
+        Some(Command::Describe(Box::new(Profile { real_name, ..self.profile().clone() })))
     }
 
     /// Modes: a member can say that it is a program, and the room has one that never changes.
@@ -201,16 +201,16 @@ impl Irc {
             self.room_mode(target, message, out);
             return None;
         }
-        if !Nick::new(target).is_ok_and(|nick| Nick::new(&self.nick).is_ok_and(|own| own.key() == nick.key())) {
-            self.query = Some(Query::Mode(target.into()));
+        if !Nick::new(target).is_ok_and(|nick| Nick::new(self.nick()).is_ok_and(|own| own.key() == nick.key())) {
+            self.look_for(Query::Mode(target.into()));
             return Some(Command::Look);
         }
         let Some(change) = message.filled(1) else {
-            self.begin(out, "221", &[if self.profile.bot { "+B" } else { "+" }]);
+            self.begin(out, "221", &[if self.profile().bot { "+B" } else { "+" }]);
             write(out, &["\r\n"]);
             return None;
         };
-        let (mut add, mut bot) = (true, self.profile.bot);
+        let (mut add, mut bot) = (true, self.profile().bot);
         for letter in change.chars() {
             match letter {
                 '+' => add = true,
@@ -221,11 +221,11 @@ impl Irc {
                 _ => self.numeric(out, "501", &[], "Unknown MODE flag"),
             }
         }
-        if bot == self.profile.bot {
+        if bot == self.profile().bot {
             return None;
         }
-        self.query = Some(Query::BotMode);
-        Some(Command::Describe(Box::new(Profile { bot, ..self.profile.clone() })))
+        self.look_for(Query::BotMode);
+        Some(Command::Describe(Box::new(Profile { bot, ..self.profile().clone() })))
     }
 
     fn room_mode(&self, target: &str, message: &Message<'_>, out: &mut Vec<u8>) {
@@ -280,27 +280,27 @@ impl Irc {
             Some("+") => {
                 let mut add: Vec<Nick> = Vec::new();
                 for nick in names() {
-                    if self.watched.iter().chain(&add).any(|known| known.key() == nick.key()) {
+                    if self.watched().iter().chain(&add).any(|known| known.key() == nick.key()) {
                         continue;
                     }
-                    if self.watched.len() + add.len() == MOST_WATCHED {
+                    if self.watched().len() + add.len() == MOST_WATCHED {
                         self.numeric(out, "734", &[&MOST_WATCHED.to_string(), nick.as_str()], "Monitor list is full");
                         break;
                     }
                     add.push(nick);
                 }
-                self.watched.extend(add.iter().cloned());
-                self.query = Some(Query::Status(add.clone()));
+                self.kept().watched.extend(add.iter().cloned());
+                self.look_for(Query::Status(add.clone()));
                 Some(Command::Watch { add, remove: Vec::new() })
             }
             Some("-") => {
                 let remove: Vec<Nick> = names().collect();
-                self.watched.retain(|known| !remove.iter().any(|nick| nick.key() == known.key()));
+                self.kept().watched.retain(|known| !remove.iter().any(|nick| nick.key() == known.key()));
                 Some(Command::Watch { add: Vec::new(), remove })
             }
-            Some("C" | "c") => Some(Command::Watch { add: Vec::new(), remove: std::mem::take(&mut self.watched) }),
+            Some("C" | "c") => Some(Command::Watch { add: Vec::new(), remove: self.take_watched() }),
             Some("L" | "l") => {
-                for names in self.watched.chunks(8) {
+                for names in self.watched().chunks(8) {
                     let names: Vec<&str> = names.iter().map(Nick::as_str).collect();
                     self.numeric(out, "732", &[], &names.join(","));
                 }
@@ -308,7 +308,7 @@ impl Irc {
                 None
             }
             Some("S" | "s") => {
-                self.query = Some(Query::Status(self.watched.clone()));
+                self.look_for(Query::Status(self.watched().to_vec()));
                 Some(Command::Look)
             }
             _ => {

@@ -78,7 +78,7 @@ impl Irc {
             self.fail(out, "CHATHISTORY", "INVALID_PARAMS", &[name], "A reference or the limit cannot be understood");
             return None;
         };
-        self.query = Some(Query::History(query));
+        self.look_for(Query::History(query));
         Some(Command::Look)
     }
 

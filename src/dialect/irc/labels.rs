@@ -6,7 +6,7 @@ use super::write;
 
 /// Marks all that is in `out` as the answer to what came with `label`: nothing is acknowledged, one message is tagged,
 /// several become a batch. `number` makes the batch's name.
-pub fn label(label: &str, server: &str, number: u64, out: &mut Vec<u8>) {
+pub fn label(label: &str, server: &str, number: u32, out: &mut Vec<u8>) {
     let answers = std::mem::take(out);
     let lines: Vec<&[u8]> = answers.split_inclusive(|byte| *byte == b'\n').collect();
     let opened = lines.first().and_then(|line| batch_of(line, '+'));

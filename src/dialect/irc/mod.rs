@@ -5,6 +5,7 @@
 //! Nobody's address is shown to anybody: everybody's host is the server.
 
 pub mod capability;
+mod client;
 mod commands;
 mod form;
 mod history;
@@ -21,13 +22,11 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::{Dialect, Input, Lines, Setting};
-use crate::chat::{
-    Command, Event, Form, Manner, Nick, Now, Person, Profile, Reason, Refusal, Reply, Seen, Stamp, Words,
-};
+use crate::chat::{Command, Event, Form, Manner, Now, Person, Reason, Refusal, Reply, Seen, Stamp, Words};
 use capability::Capabilities;
+use client::{Exchange, Kept, Standing};
 use form::{About, IrcForm};
 use message::{MAX_MESSAGE, MAX_TAGS, Message};
-use multiline::Batch;
 use queries::Query;
 use registration::Registration;
 
@@ -83,27 +82,19 @@ pub struct Irc {
     capabilities: Capabilities,
     /// Whether it has asked for capabilities in version 302 or later.
     version_302: bool,
-    /// What is known of it until it has registered.
-    registration: Option<Box<Registration>>,
-    nick: Box<str>,
-    profile: Profile,
+    standing: Standing,
     in_room: bool,
     away: bool,
-    label: Option<Box<str>>,
     /// Whether the client is not to be told why its message is not passed on.
     quiet: bool,
-    /// Answers that are counted for their labels' batches.
-    batches: u64,
-    query: Option<Query>,
-    batch: Option<Box<Batch>>,
-    watched: Vec<Nick>,
-    /// How far it has read, by target in lower case, in milliseconds since 1970-01-01 UTC.
-    markers: Vec<(Box<str>, u64)>,
-    /// The name that it has asked for last.
-    wanted: Box<str>,
+    /// Whether it has been asked whether it is still there.
+    asked: bool,
     /// When it was heard or asked last, in ticks.
     last: u64,
-    asked: bool,
+    /// Answers that are counted for their labels' batches.
+    batches: u32,
+    exchange: Option<Box<Exchange>>,
+    kept: Option<Box<Kept>>,
 }
 
 impl Irc {
@@ -119,21 +110,15 @@ impl Irc {
             strict: !local && irc.secure_port.is_some(),
             capabilities: Capabilities::default(),
             version_302: false,
-            registration: Some(Box::default()),
-            nick: "*".into(),
-            profile: Profile { account, encrypted, ..Profile::default() },
+            standing: Standing::Registering(Box::new(Registration::new(account, encrypted))),
             in_room: false,
             away: false,
-            label: None,
             quiet: false,
-            batches: 0,
-            query: None,
-            batch: None,
-            watched: Vec::new(),
-            markers: Vec::new(),
-            wanted: "".into(),
-            last: now.ticks,
             asked: false,
+            last: now.ticks,
+            batches: 0,
+            exchange: None,
+            kept: None,
         }
     }
 
@@ -164,15 +149,16 @@ impl Irc {
             self.numeric(out, "417", &[], "Input line was too long");
             return None;
         }
-        match self.registration {
-            Some(_) => self.register(&message, out),
-            None => self.obey(now, message, out),
+        match self.standing {
+            Standing::Registering(_) => self.register(&message, out),
+            Standing::Registered(_) => self.obey(now, message, out),
         }
     }
 
     fn note_label(&mut self, message: &Message<'_>) {
         if self.has(Capabilities::LABELS.with(Capabilities::BATCH)) && !message.tags.is_empty() {
-            self.label = message.tag("label").filter(|label| !label.is_empty()).map(|label| label.into());
+            let label = message.tag("label").filter(|label| !label.is_empty());
+            self.exchange().label = label.map(|label| label.into());
         }
     }
 
@@ -184,7 +170,7 @@ impl Irc {
 
     /// `:server NUMBER nick PARAMETERS`, without the end.
     fn begin(&self, out: &mut Vec<u8>, number: &str, parameters: &[&str]) {
-        write(out, &[":", &self.server.name, " ", number, " ", &self.nick]);
+        write(out, &[":", &self.server.name, " ", number, " ", self.nick()]);
         parameters.iter().for_each(|parameter| write(out, &[" ", parameter]));
     }
 
@@ -201,7 +187,7 @@ impl Irc {
 
     /// A message from this client to itself, such as its own MODE.
     fn say_own(&self, out: &mut Vec<u8>, pieces: &[&str]) {
-        write(out, &[":", &self.nick, "!", &self.profile.user, "@", &self.server.name, " "]);
+        write(out, &[":", self.nick(), "!", &self.profile().user, "@", &self.server.name, " "]);
         write(out, pieces);
         write(out, &["\r\n"]);
     }
@@ -211,14 +197,14 @@ impl Irc {
             Refusal::NoSuchUser(_) if self.quiet => {}
             Refusal::NameTaken(name) => self.numeric(out, "433", &[name], "Nickname is already in use"),
             Refusal::NameNotAllowed(why) => {
-                self.numeric(out, "432", &[&self.wanted], &format!("Erroneous nickname: {why}"));
+                self.numeric(out, "432", &[self.wanted()], &format!("Erroneous nickname: {why}"));
             }
             Refusal::NoSuchUser(name) => self.numeric(out, "401", &[name], "No such nick"),
             Refusal::NotInRoom => self.not_in_room(out),
             Refusal::NoSuchLine => self.refuse_redaction(out, "UNKNOWN_MSGID", "This message is not kept"),
             Refusal::NotYours => self.refuse_redaction(out, "REDACT_FORBIDDEN", "This message is somebody else's"),
         }
-        if let Some(registration) = &mut self.registration {
+        if let Standing::Registering(registration) = &mut self.standing {
             registration.nick = None;
         }
     }
@@ -231,9 +217,9 @@ impl Irc {
         match event {
             // One's own words come back only to those who have asked for that.
             Event::Said(..) if !self.has(Capabilities::ECHO) => return,
-            Event::Renamed { to, .. } => {
+            Event::Renamed { from, to } => {
                 self.own_form().render(stamp, event, out);
-                self.nick = to.as_str().into();
+                self.standing = Standing::Registered(Arc::new(Person { nick: to.clone(), ..from.clone() }));
                 return;
             }
             Event::Parted(..) => self.in_room = false,
@@ -245,10 +231,10 @@ impl Irc {
                 };
             }
             Event::Described(person) => {
-                self.profile = (*person.profile).clone();
-                if self.query.take_if(|query| matches!(query, Query::BotMode)).is_some() {
-                    let mode = if self.profile.bot { "+B" } else { "-B" };
-                    return self.say_own(out, &["MODE ", &self.nick, " ", mode]);
+                self.standing = Standing::Registered(Arc::new(person.clone()));
+                if self.exchange().query.take_if(|query| matches!(query, Query::BotMode)).is_some() {
+                    let mode = if self.profile().bot { "+B" } else { "-B" };
+                    return self.say_own(out, &["MODE ", self.nick(), " ", mode]);
                 }
             }
             _ => {}
@@ -286,7 +272,8 @@ impl Dialect for Irc {
 
     fn due(&self) -> Option<u64> {
         // Before that, there is the login's own limit.
-        self.registration.is_none().then(|| self.last + if self.asked { PATIENCE } else { SILENCE })
+        let registered = matches!(self.standing, Standing::Registered(_));
+        registered.then(|| self.last + if self.asked { PATIENCE } else { SILENCE })
     }
 
     fn expire(&mut self, now: Now, out: &mut Vec<u8>) -> Result<Input<'static>, Reason> {
@@ -304,9 +291,9 @@ impl Dialect for Irc {
     }
 
     fn finish(&mut self, out: &mut Vec<u8>) {
-        (self.query, self.quiet) = (None, false);
-        if let Some(label) = self.label.take() {
-            self.batches += 1;
+        self.quiet = false;
+        if let Some(label) = self.exchange.take().and_then(|exchange| exchange.label) {
+            self.batches = self.batches.wrapping_add(1);
             labels::label(&label, &self.server.name, self.batches, out);
         }
     }
@@ -317,7 +304,7 @@ impl Dialect for Irc {
             Reply::Welcome { person, stamp, view } => self.welcome(person, stamp, view, out),
             Reply::Refused(refusal) => self.refused(refusal, out),
             Reply::Look(view) => {
-                if let Some(query) = self.query.take() {
+                if let Some(query) = self.exchange().query.take() {
                     self.answer(query, view, out);
                 }
             }

@@ -23,22 +23,22 @@ impl Irc {
         if let (Some(name), Some("draft/multiline"), Some(target)) =
             (name.strip_prefix('+'), message.parameter(1), message.filled(2))
         {
-            if self.batch.is_some() {
+            if self.has_batch() {
                 self.invalid(out, "There is an unfinished message already");
                 return None;
             }
             let tags = Cow::Owned(client_tags(message.tags).into_owned());
             let words = Words { tags, ..Words::default() };
-            let label = self.label.take();
-            self.batch = Some(Box::new(Batch { name: name.into(), target: target.into(), label, words, lines: 0 }));
+            let label = self.exchange().label.take();
+            self.kept().batch = Some(Batch { name: name.into(), target: target.into(), label, words, lines: 0 });
             return None;
         }
-        let batch = self.batch.take();
+        let batch = self.take_batch();
         let Some(batch) = batch.filter(|batch| name.strip_prefix('-') == Some(&*batch.name)) else {
             self.invalid(out, "There is no such unfinished message");
             return None;
         };
-        self.label = batch.label;
+        self.exchange().label = batch.label;
         if batch.words.lines().next().is_none() {
             self.invalid(out, "The message has no text");
             return None;
@@ -48,7 +48,7 @@ impl Irc {
 
     /// One line of it.
     pub(super) fn continue_batch(&mut self, message: &Message<'_>, target: &str, manner: Manner, out: &mut Vec<u8>) {
-        let Some(mut batch) = self.batch.take() else { return };
+        let Some(mut batch) = self.take_batch() else { return };
         let text = message.parameter(1).unwrap_or_default();
         let joined = message.tag("draft/multiline-concat").is_some();
         let same = batch.lines == 0 || batch.words.manner == manner;
@@ -74,7 +74,7 @@ impl Irc {
             batch.words.more.push(Further { text: text.into(), joined });
         }
         batch.lines += 1;
-        self.batch = Some(batch);
+        self.kept().batch = Some(batch);
     }
 
     fn invalid(&self, out: &mut Vec<u8>, text: &str) {

@@ -69,7 +69,7 @@ impl Irc {
             ("USERHOST", _) => Query::UserHost(names().take(5).map(Into::into).collect()),
             (_, _) => Query::IsOn(names().take(MOST_NAMES).map(Into::into).collect()),
         };
-        self.query = Some(query);
+        self.look_for(query);
         Some(Command::Look)
     }
 
@@ -210,13 +210,14 @@ impl Irc {
             let Some(time) = time else {
                 return self.fail(out, "MARKREAD", "INVALID_PARAMS", &[&target], "That is not a timestamp");
             };
-            match self.markers.iter_mut().find(|(known, _)| *known == key) {
+            let markers = &mut self.kept().markers;
+            match markers.iter_mut().find(|(known, _)| *known == key) {
                 Some((_, kept)) => *kept = time.max(*kept),
                 None => {
-                    if self.markers.len() == MOST_MARKERS {
-                        self.markers.remove(0);
+                    if markers.len() == MOST_MARKERS {
+                        markers.remove(0);
                     }
-                    self.markers.push((key, time));
+                    markers.push((key, time));
                 }
             }
         }
@@ -226,7 +227,8 @@ impl Irc {
     pub(super) fn say_marker(&self, target: &str, out: &mut Vec<u8>) {
         let key = target.to_lowercase();
         write(out, &[":", &self.server.name, " MARKREAD ", target, " "]);
-        match self.markers.iter().find(|(known, _)| **known == *key) {
+        let mut markers = self.kept.iter().flat_map(|kept| &kept.markers);
+        match markers.find(|(known, _)| **known == *key) {
             Some((_, time)) => {
                 write(out, &["timestamp="]);
                 super::form::write_time(*time, out);

@@ -1,26 +1,38 @@
 //! How a client comes in: NICK and USER, capabilities, SASL, and what it is greeted with.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::capability::{ALL, Capabilities};
+use super::client::Standing;
 use super::form::write_time;
 use super::isupport::{TEXT_LENGTH, USER_LENGTH};
 use super::message::Message;
 use super::{Irc, write};
-use crate::chat::{Command, Event, Form as _, Nick, Person, Stamp, View, clean};
+use crate::chat::{Command, Event, Form as _, Nick, Person, Profile, Stamp, View, clean};
 
 /// What this program calls itself.
 pub const VERSION: &str = concat!("chatd-", env!("CARGO_PKG_VERSION"));
 
 /// What is known of a client that has not registered yet.
-#[derive(Default)]
 pub struct Registration {
+    /// What it tells of itself, and what its connection does.
+    pub profile: Profile,
     /// The name that it asks for.
     pub nick: Option<Box<str>>,
     /// Whether it has said who it is.
     user: bool,
     /// Whether it speaks of capabilities, and has not ended that.
     negotiating: bool,
+}
+
+impl Registration {
+    /// Nothing but this.
+    #[must_use]
+    pub fn new(account: Option<Box<str>>, encrypted: bool) -> Registration {
+        let profile = Profile { account, encrypted, ..Profile::default() };
+        Registration { profile, nick: None, user: false, negotiating: false }
+    }
 }
 
 impl Irc {
@@ -32,18 +44,19 @@ impl Irc {
             "NICK" => match message.filled(0) {
                 None => self.numeric(out, "431", &[], "No nickname given"),
                 Some(nick) => {
-                    self.wanted = nick.into();
+                    self.exchange().wanted = nick.into();
                     match Nick::new(nick) {
                         Err(why) => self.refused(&crate::chat::Refusal::NameNotAllowed(why), out),
-                        Ok(_) => self.registration.as_mut()?.nick = Some(nick.into()),
+                        Ok(_) => self.registration()?.nick = Some(nick.into()),
                     }
                 }
             },
             "USER" => match (message.filled(0), message.filled(3)) {
                 (Some(user), Some(real_name)) => {
-                    self.profile.user = user_name(user);
-                    self.profile.real_name = clean(real_name.as_bytes(), TEXT_LENGTH).text.into();
-                    self.registration.as_mut()?.user = true;
+                    let registration = self.registration()?;
+                    registration.profile.user = user_name(user);
+                    registration.profile.real_name = clean(real_name.as_bytes(), TEXT_LENGTH).text.into();
+                    registration.user = true;
                 }
                 _ => self.need_more(out, "USER"),
             },
@@ -60,13 +73,14 @@ impl Irc {
 
     /// Asks for the name, once all that is needed is there.
     fn complete<'l>(&mut self) -> Option<Command<'l>> {
-        let registration = self.registration.as_mut()?;
+        let enter = self.server.autojoin;
+        let registration = self.registration()?;
         if registration.negotiating || !registration.user {
             return None;
         }
         let name = registration.nick.take()?;
-        let (name, profile) = (Cow::Owned(name.into()), Box::new(self.profile.clone()));
-        Some(Command::Register { name, profile, enter: self.server.autojoin })
+        let (name, profile) = (Cow::Owned(name.into()), Box::new(registration.profile.clone()));
+        Some(Command::Register { name, profile, enter })
     }
 
     /// CAP. Says whether events look different from now on.
@@ -93,7 +107,7 @@ impl Irc {
                 let changed = self.request(list);
                 let answer = if changed.is_some() { " ACK :" } else { " NAK :" };
                 self.capabilities = changed.unwrap_or(self.capabilities);
-                write(out, &[":", &self.server.name, " CAP ", &self.nick, answer, list, "\r\n"]);
+                write(out, &[":", &self.server.name, " CAP ", self.nick(), answer, list, "\r\n"]);
             }
             "END" => self.negotiate(false),
             _ => self.numeric(out, "410", &[subcommand], "Invalid CAP command"),
@@ -101,13 +115,20 @@ impl Irc {
     }
 
     fn negotiate(&mut self, negotiating: bool) {
-        if let Some(registration) = &mut self.registration {
+        if let Some(registration) = self.registration() {
             registration.negotiating = negotiating;
         }
     }
 
+    fn registration(&mut self) -> Option<&mut Registration> {
+        match &mut self.standing {
+            Standing::Registering(registration) => Some(registration),
+            Standing::Registered(_) => None,
+        }
+    }
+
     fn say_capabilities(&self, subcommand: &str, list: &[String], out: &mut Vec<u8>) {
-        write(out, &[":", &self.server.name, " CAP ", &self.nick, " ", subcommand, " :", &list.join(" "), "\r\n"]);
+        write(out, &[":", &self.server.name, " CAP ", self.nick(), " ", subcommand, " :", &list.join(" "), "\r\n"]);
     }
 
     /// The capabilities after a request; `None` if any of what it asks for is not possible.
@@ -127,18 +148,18 @@ impl Irc {
 
     /// Whether this client can have a capability.
     pub(super) fn can(&self, capability: Capabilities) -> bool {
-        capability != Capabilities::SASL || self.profile.account.is_some()
+        capability != Capabilities::SASL || self.profile().account.is_some()
     }
 
     /// SASL EXTERNAL (RFC 4422, appendix A): the certificate has said who it is already.
     pub(super) fn authenticate(&mut self, message: &Message<'_>, out: &mut Vec<u8>) {
         let Some(word) = message.filled(0) else { return self.need_more(out, "AUTHENTICATE") };
-        match (word.to_ascii_uppercase().as_str(), &self.profile.account) {
+        match (word.to_ascii_uppercase().as_str(), &self.profile().account) {
             ("*", _) => self.numeric(out, "906", &[], "SASL authentication aborted"),
             ("EXTERNAL", Some(_)) => write(out, &["AUTHENTICATE +\r\n"]),
             // No other identity can be asked for than the certificate's.
             ("+", Some(account)) => {
-                let source = format!("{}!{}@{}", self.nick, self.profile.user, self.server.name);
+                let source = format!("{}!{}@{}", self.nick(), self.profile().user, self.server.name);
                 self.numeric(out, "900", &[&source, account], &format!("You are now logged in as {account}"));
                 self.numeric(out, "903", &[], "SASL authentication successful");
             }
@@ -160,11 +181,10 @@ impl Irc {
     }
 
     /// The client has its name: what every client waits for.
-    pub(super) fn registered(&mut self, person: &Person, view: &dyn View, out: &mut Vec<u8>) {
-        self.registration = None;
-        self.nick = person.as_str().into();
+    pub(super) fn registered(&mut self, person: &Arc<Person>, view: &dyn View, out: &mut Vec<u8>) {
+        self.standing = Standing::Registered(person.clone());
         let server = self.server.clone();
-        let source = format!("{}!{}@{}", self.nick, self.profile.user, server.name);
+        let source = format!("{}!{}@{}", self.nick(), self.profile().user, server.name);
         let mut started = Vec::new();
         write_time(server.started, &mut started);
         self.numeric(out, "001", &[], &format!("Welcome to the {} chat, {source}", server.room));

@@ -45,7 +45,7 @@ impl Irc {
         } else {
             // Wildcards find those whom the client meets, and itself: that is what the mode +i is for elsewhere.
             let mask = who.mask.to_lowercase();
-            let meets = |seen: &Seen<'_>| (self.in_room && seen.present) || seen.person.as_str() == &*self.nick;
+            let meets = |seen: &Seen<'_>| (self.in_room && seen.present) || seen.person.as_str() == self.nick();
             let found = view.people().filter(meets);
             for seen in found.filter(|seen| matches(&mask, &seen.person.as_str().to_lowercase())) {
                 self.who_reply(who, "*", &seen, out);

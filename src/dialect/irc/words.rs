@@ -17,12 +17,12 @@ impl Irc {
         let mut unsaid = Vec::new();
         // Nothing may answer a NOTICE by itself, not even to say that it went nowhere (RFC 2812, section 3.3.2).
         self.quiet = manner == Manner::Remark;
-        let out = if self.quiet && self.batch.is_none() { &mut unsaid } else { out };
+        let out = if self.quiet && !self.has_batch() { &mut unsaid } else { out };
         let Some(target) = message.filled(0) else {
             self.numeric(out, "411", &[], &format!("No recipient given ({})", message.command));
             return None;
         };
-        if !message.tags.is_empty() && self.batch.is_some() && message.tag("batch").is_some() {
+        if !message.tags.is_empty() && self.has_batch() && message.tag("batch").is_some() {
             self.continue_batch(message, target, manner, out);
             return None;
         }
@@ -94,7 +94,7 @@ impl Irc {
 
     /// Bytes of a message to `target` as others get it, without its text.
     fn overhead(&self, target: &str) -> usize {
-        let source = self.nick.len() + self.profile.user.len() + self.server.name.len();
+        let source = self.nick().len() + self.profile().user.len() + self.server.name.len();
         ":!@ PRIVMSG  :".len() + source + target.len()
     }
 
@@ -103,7 +103,7 @@ impl Irc {
             self.fail(out, "REDACT", "NEED_MORE_PARAMS", &[], "REDACT takes a channel and a message identifier");
             return None;
         };
-        self.wanted = format!("{target} {id}").into();
+        self.exchange().wanted = format!("{target} {id}").into();
         if !self.server.is_room(target) {
             self.fail(out, "REDACT", "INVALID_TARGET", &[target], "Only what was said in the room can be taken back");
             return None;
@@ -121,6 +121,6 @@ impl Irc {
     }
 
     pub(super) fn refuse_redaction(&self, out: &mut Vec<u8>, code: &str, text: &str) {
-        self.fail(out, "REDACT", code, &[&self.wanted], text);
+        self.fail(out, "REDACT", code, &[self.wanted()], text);
     }
 }
