@@ -26,17 +26,20 @@ const TOO_MANY: &[u8] = b"*** Too many connections from your address.\n";
 
 /// Accepts clients for ever.
 pub(super) async fn accept(server: Arc<Server>, listener: Listener, how: config::Listen, beat: Beat) {
-    let (mut rest, mut not_before) = (SHORTEST_REST, Instant::now());
+    let (mut rest, mut not_before) = (SHORTEST_REST, None);
     let place = || server.admissions.wait(|| server.context.limits().connections);
     loop {
         let next = async {
-            sleep_until(not_before).await;
+            // A timer that has run out already would cost every client a wake-up of the runtime.
+            if let Some(not_before) = not_before {
+                sleep_until(not_before).await;
+            }
             place().await;
             listener.accept().await
         };
         match beat.answer_while(next).await {
             Ok((socket, address)) => {
-                rest = SHORTEST_REST;
+                (rest, not_before) = (SHORTEST_REST, None);
                 // Another listener may have taken the last place while this one waited for a client.
                 beat.answer_while(place()).await;
                 welcome(&server, socket, address, &how);
@@ -44,7 +47,7 @@ pub(super) async fn accept(server: Arc<Server>, listener: Listener, how: config:
             Err(e) if is_the_clients(&e) => {}
             Err(e) => {
                 warn!(chatd.event = "limit", "{} cannot accept for {rest:?}: {e}", listener.description());
-                not_before = Instant::now() + rest;
+                not_before = Some(Instant::now() + rest);
                 rest = (rest * 2).min(LONGEST_REST);
             }
         }
