@@ -18,6 +18,13 @@ pub trait View {
     fn find(&self, nick: &Nick) -> Option<Seen<'_>>;
     /// Everybody who has a name, those who are not in the room included.
     fn people(&self) -> People<'_>;
+    /// The names of all who are in the room, in no order, joined by spaces, in pieces of at most 256 bytes: ready to be
+    /// sent, because a newcomer may have to be told thousands.
+    fn names(&self) -> Box<dyn Iterator<Item = &str> + '_>;
+    /// How many people have a name.
+    fn named(&self) -> usize;
+    /// How many of them are in the room.
+    fn present(&self) -> usize;
     /// How many people have had a name at once.
     fn most(&self) -> usize;
     /// Those who are not here any more, the last one first; only the last ones are remembered.

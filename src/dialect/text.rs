@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::{Dialect, Input, Lines};
-use crate::chat::{Changes, Command, Event, Form, Manner, Now, People, Person, Reason, Reply, Stamp, Words, clean};
+use crate::chat::{Changes, Command, Event, Form, Manner, Now, Person, Reason, Reply, Stamp, View, Words, clean};
 
 /// Names on one line of the list of those present.
 const NAMES_PER_LINE: usize = 16;
@@ -97,7 +97,7 @@ impl Dialect for Text {
             Reply::Welcome { person, view, .. } => {
                 let (room, nick) = (view.room(), person.as_str());
                 say(out, &["Welcome to ", room, ", ", nick, ". /help lists the commands, /quit leaves."]);
-                list(out, view.people(), NAMES_AT_WELCOME);
+                list(out, view, NAMES_AT_WELCOME);
                 say(out, &["Topic: ", &view.topic().text]);
                 let mut history = view.history().peekable();
                 if history.peek().is_some() {
@@ -112,7 +112,7 @@ impl Dialect for Text {
                     ask_for_name(out);
                 }
             }
-            Reply::Look(view) => list(out, view.people(), usize::MAX),
+            Reply::Look(view) => list(out, view, usize::MAX),
             Reply::Topic(topic) => say(out, &["Topic: ", &topic.text]),
             Reply::Done(_, Event::Away(_, Some(why))) => say(out, &["Others are told that you are away: ", why]),
             Reply::Done(_, Event::Away(_, None)) => say(out, &["You are back."]),
@@ -264,8 +264,8 @@ fn cleaned<'a>(line: &'a [u8], limit: usize, out: &mut Vec<u8>) -> Cow<'a, str> 
     cleaned.text
 }
 
-fn list(out: &mut Vec<u8>, people: People<'_>, most: usize) {
-    let mut names = people.filter(|seen| seen.present).map(|seen| match seen.away {
+fn list(out: &mut Vec<u8>, view: &dyn View, most: usize) {
+    let mut names = view.people().filter(|seen| seen.present).map(|seen| match seen.away {
         None => Cow::Borrowed(seen.person.as_str()),
         Some(_) => Cow::Owned(format!("{} (away)", seen.person.as_str())),
     });
@@ -278,7 +278,7 @@ fn list(out: &mut Vec<u8>, people: People<'_>, most: usize) {
         shown += line.len();
         say(out, &["Here: ", &line.join(", ")]);
     }
-    let more = names.count();
+    let more = view.present().saturating_sub(shown);
     if more > 0 {
         say(out, &["and ", &more.to_string(), " more; /who lists them all"]);
     }

@@ -6,6 +6,7 @@
 
 mod bell;
 mod log;
+mod names;
 mod roster;
 mod view;
 

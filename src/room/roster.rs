@@ -5,6 +5,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use super::names::Names;
 use crate::chat::{Gone, Nick, Now, Person, Profile, Refusal, Seen};
 
 /// How many of those who are gone are remembered.
@@ -14,6 +15,8 @@ const REMEMBERED: usize = 128;
 #[derive(Debug)]
 pub struct Roster<M> {
     members: BTreeMap<Arc<str>, Member<M>>,
+    /// Of those who are in the room.
+    names: Names,
     present: usize,
     most: usize,
     gone: VecDeque<Gone>,
@@ -26,6 +29,8 @@ pub struct Member<M> {
     pub person: Arc<Person>,
     /// The feed that the member reads; `None`: not in the room.
     pub feed: Option<u32>,
+    /// The piece of the names that this one is in, if the member is in the room.
+    piece: u32,
     /// Why the member is away, if so.
     pub away: Option<Box<str>>,
     /// When the member got a name.
@@ -38,7 +43,7 @@ pub struct Member<M> {
 
 impl<M> Default for Roster<M> {
     fn default() -> Roster<M> {
-        Roster { members: BTreeMap::new(), present: 0, most: 0, gone: VecDeque::new() }
+        Roster { members: BTreeMap::new(), names: Names::default(), present: 0, most: 0, gone: VecDeque::new() }
     }
 }
 
@@ -65,7 +70,15 @@ impl<M> Roster<M> {
         match self.members.entry(person.nick.key().clone()) {
             Entry::Occupied(_) => Err(Refusal::NameTaken(person.as_str().into())),
             Entry::Vacant(place) => {
-                place.insert(Member { person, feed: None, away: None, since: now, active: now.ticks, handle });
+                place.insert(Member {
+                    person,
+                    feed: None,
+                    piece: 0,
+                    away: None,
+                    since: now,
+                    active: now.ticks,
+                    handle,
+                });
                 self.most = self.most.max(self.members.len());
                 Ok(())
             }
@@ -74,8 +87,8 @@ impl<M> Roster<M> {
 
     /// Takes somebody out.
     pub fn remove(&mut self, now: Now, nick: &Nick) -> Option<Member<M>> {
+        self.place(nick, None);
         let member = self.members.remove(nick.key())?;
-        self.present -= usize::from(member.feed.is_some());
         self.remember(now, member.person.clone());
         Some(member)
     }
@@ -88,6 +101,7 @@ impl<M> Roster<M> {
         if from.key() != to.key() && self.members.contains_key(to.key()) {
             return Err(Refusal::NameTaken(to.as_str().into()));
         }
+        let feed = self.place(from, None);
         let Some(mut member) = self.members.remove(from.key()) else {
             return Err(Refusal::NoSuchUser(from.as_str().into()));
         };
@@ -95,6 +109,7 @@ impl<M> Roster<M> {
         self.remember(now, before.clone());
         member.person = Arc::new(Person { nick: to.clone(), ..(*before).clone() });
         self.members.insert(to.key().clone(), member);
+        self.place(to, feed);
         Ok(before)
     }
 
@@ -102,6 +117,11 @@ impl<M> Roster<M> {
     pub fn place(&mut self, nick: &Nick, feed: Option<u32>) -> Option<u32> {
         let member = self.members.get_mut(nick.key())?;
         let before = std::mem::replace(&mut member.feed, feed);
+        match (before, feed) {
+            (None, Some(_)) => member.piece = self.names.add(member.person.as_str()),
+            (Some(_), None) => self.names.remove(member.piece, member.person.as_str()),
+            _ => {}
+        }
         self.present = self.present + usize::from(feed.is_some()) - usize::from(before.is_some());
         before
     }
@@ -148,6 +168,11 @@ impl<M> Roster<M> {
     /// Those who are gone, or have another name, the last one first; only the last ones are remembered.
     pub fn gone(&self) -> impl Iterator<Item = &Gone> {
         self.gone.iter()
+    }
+
+    /// The names of all who are in the room, in no order, joined by spaces, in pieces of at most 256 bytes.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.pieces()
     }
 
     /// How many have a name.

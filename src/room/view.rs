@@ -22,6 +22,18 @@ impl<M> View for Locked<'_, M> {
         Box::new(self.state.roster.iter().map(Member::seen))
     }
 
+    fn names(&self) -> Box<dyn Iterator<Item = &str> + '_> {
+        Box::new(self.state.roster.names())
+    }
+
+    fn named(&self) -> usize {
+        self.state.roster.len()
+    }
+
+    fn present(&self) -> usize {
+        self.state.roster.present()
+    }
+
     fn most(&self) -> usize {
         self.state.roster.most()
     }

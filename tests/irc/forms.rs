@@ -215,7 +215,7 @@ fn the_history_comes_by_itself_to_those_who_cannot_ask() {
          < @time=2026-01-02T03:04:05.678Z :ana!ann@irc.test JOIN #lobby
          < :irc.test 332 ana #lobby :tea
          < :irc.test 333 ana #lobby irc.test 1767319445
-         < :irc.test 353 ana = #lobby :ana bo
+         < :irc.test 353 ana = #lobby :bo ana
          < :irc.test 366 ana #lobby :End of NAMES list
          < :irc.test BATCH +h1 chathistory #lobby
          < @batch=h1;time=2026-01-02T03:04:05.678Z :bo!chat@irc.test PRIVMSG #lobby :one
@@ -231,7 +231,7 @@ fn the_history_comes_by_itself_to_those_who_cannot_ask() {
          < @time=2026-01-02T03:04:05.678Z :ana!ann@irc.test JOIN #lobby
          < :irc.test 332 ana #lobby :tea
          < :irc.test 333 ana #lobby irc.test 1767319445
-         < :irc.test 353 ana = #lobby :ana bo
+         < :irc.test 353 ana = #lobby :bo ana
          < :irc.test 366 ana #lobby :End of NAMES list
          < @time=2026-01-02T03:04:05.678Z :bo!chat@irc.test PRIVMSG #lobby :one
 ",

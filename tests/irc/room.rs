@@ -169,13 +169,13 @@ fn the_room_is_the_only_channel() {
          < :ana!ann@irc.test JOIN #lobby
          < :irc.test 332 ana #lobby :tea
          < :irc.test 333 ana #lobby irc.test 1767319445
-         < :irc.test 353 ana = #lobby :ana bo
+         < :irc.test 353 ana = #lobby :bo ana
          < :irc.test 366 ana #lobby :End of NAMES list
          > JOIN #lobby
          > NAMES
          < :irc.test 366 ana * :End of NAMES list
          > NAMES #lobby
-         < :irc.test 353 ana = #lobby :ana bo
+         < :irc.test 353 ana = #lobby :bo ana
          < :irc.test 366 ana #lobby :End of NAMES list
          > NAMES #other
          < :irc.test 366 ana #other :End of NAMES list
@@ -270,7 +270,7 @@ fn the_room_is_left_and_entered_again() {
          < :ana!ann@irc.test JOIN #lobby
          < :irc.test 332 ana #lobby :tea
          < :irc.test 333 ana #lobby irc.test 1767319445
-         < :irc.test 353 ana = #lobby :ana bo
+         < :irc.test 353 ana = #lobby :bo ana
          < :irc.test 366 ana #lobby :End of NAMES list
          > JOIN 0
          < :ana!ann@irc.test PART #lobby

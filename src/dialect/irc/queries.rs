@@ -6,7 +6,7 @@ use super::isupport::TEXT_LENGTH;
 use super::message::Message;
 use super::who::{Fields, Who};
 use super::{Irc, write};
-use crate::chat::{Command, Nick, Seen, View, clean};
+use crate::chat::{Command, Nick, Person, Seen, View, clean};
 
 /// How many people a client can be told of when they come and go.
 pub const MOST_WATCHED: usize = 100;
@@ -83,7 +83,7 @@ impl Irc {
                 self.end_of_names(&channel, out);
             }
             // A channel that nobody is in does not exist, as IRC has it.
-            Query::Topic if !view.people().any(|seen| seen.present) => {
+            Query::Topic if view.present() == 0 => {
                 self.no_such_channel(&format!("#{}", self.server.room), out);
             }
             Query::Topic => self.topic(view.topic(), true, out),
@@ -104,31 +104,36 @@ impl Irc {
         }
     }
 
-    /// RPL_NAMREPLY for everybody in the room, in one pass.
+    /// RPL_NAMREPLY for everybody in the room, in as many lines as they fill.
     pub(super) fn names(&self, view: &dyn View, out: &mut Vec<u8>) {
-        let mut start = out.len();
-        for seen in view.people().filter(|seen| seen.present) {
-            let person = seen.person;
-            let hosted = self.has(Capabilities::USERHOST_IN_NAMES);
-            let host = if hosted { person.profile.user.len() + self.server.name.len() + 2 } else { 0 };
-            let length = out.len() - start;
-            if length > 0 && length + person.as_str().len() + host + 1 > NAMES_LINE {
-                write(out, &["\r\n"]);
-                start = out.len();
-            }
-            if out.len() == start {
-                self.begin(out, "353", &["=", "#"]);
-                write(out, &[&self.server.room, " :"]);
+        let mut prefix = Vec::new();
+        self.begin(&mut prefix, "353", &["=", "#"]);
+        write(&mut prefix, &[&self.server.room, " :"]);
+        let mut length = 0;
+        let mut add = |names: &[&str]| {
+            let added: usize = names.iter().map(|name| name.len()).sum();
+            if length > 0 && length + 1 + added <= NAMES_LINE {
+                out.push(b' ');
+                length += 1;
             } else {
-                write(out, &[" "]);
+                if length > 0 {
+                    out.extend_from_slice(b"\r\n");
+                }
+                out.extend_from_slice(&prefix);
+                length = prefix.len();
             }
-            write(out, &[person.as_str()]);
-            if hosted {
-                write(out, &["!", &person.profile.user, "@", &self.server.name]);
+            write(out, names);
+            length += added;
+        };
+        if self.has(Capabilities::USERHOST_IN_NAMES) {
+            for Person { nick, profile, .. } in view.people().filter(|seen| seen.present).map(|seen| seen.person) {
+                add(&[nick.as_str(), "!", &profile.user, "@", &self.server.name]);
             }
+        } else {
+            view.names().for_each(|names| add(&[names]));
         }
-        if out.len() > start {
-            write(out, &["\r\n"]);
+        if length > 0 {
+            out.extend_from_slice(b"\r\n");
         }
     }
 
@@ -140,7 +145,7 @@ impl Irc {
     fn list(&self, channel: Option<&str>, view: &dyn View, out: &mut Vec<u8>) {
         self.numeric(out, "321", &["Channel"], "Users  Name");
         let wanted = channel.is_none_or(|list| list.split(',').any(|channel| self.server.is_room(channel)));
-        let present = view.people().filter(|seen| seen.present).count();
+        let present = view.present();
         if wanted && present > 0 {
             let room = format!("#{}", self.server.room);
             self.numeric(out, "322", &[&room, &present.to_string()], &view.topic().text);
@@ -150,12 +155,8 @@ impl Irc {
 
     /// RPL_LUSERCLIENT and what belongs to it.
     pub(super) fn lusers(&self, view: &dyn View, out: &mut Vec<u8>) {
-        let (mut all, mut present) = (0, 0);
-        for seen in view.people() {
-            all += 1;
-            present += usize::from(seen.present);
-        }
-        let channels = usize::from(present > 0).to_string();
+        let all = view.named();
+        let channels = usize::from(view.present() > 0).to_string();
         self.numeric(out, "251", &[], &format!("There are {all} users and 0 invisible on 1 servers"));
         self.numeric(out, "252", &["0"], "operator(s) online");
         self.numeric(out, "254", &[&channels], "channels formed");
