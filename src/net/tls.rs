@@ -10,17 +10,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::server::{ServerSessionMemoryCache, WebPkiClientVerifier};
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::sign::SingleCertAndKey;
-use rustls::{ServerConfig, ServerConnection};
+use rustls::{CipherSuite, ServerConfig, ServerConnection};
 use thiserror::Error;
 
 use super::certificate::{self, Certificate, CertificateError, Facts, Identity};
 use super::self_signed::{self, SelfSignedError};
 use crate::config::{self, ClientCertificates};
-
-/// Sessions kept for TLS 1.2 clients that know no tickets, so that they can resume; the oldest goes first.
-const KEPT_SESSIONS: usize = 256;
 
 /// What a client that speaks IRC may say so with in its first message of TLS (RFC 7301; registered with IANA).
 pub const ALPN_IRC: &[u8] = b"irc";
@@ -161,7 +158,7 @@ impl State {
     fn load(configured: Option<&config::Tls>, state_directory: &Path, now: SystemTime) -> Result<Self, TlsError> {
         // The files are looked at before they are read: what changes in between is seen as a change the next time.
         let watch = Watch::new(configured);
-        let provider = Arc::new(aws_lc_rs::default_provider());
+        let provider = Arc::new(provider());
         let certificate = match configured {
             Some(files) => certificate::read(&files.certificate, &files.private_key, &provider)?,
             None => self_signed::load_or_make(state_directory, &provider, now)?,
@@ -179,6 +176,19 @@ impl State {
         }
         Ok(self)
     }
+}
+
+/// The cryptography: AES-128-GCM with SHA-256 before all other suites, because processors do both in hardware, and do
+/// not know SHA-384, which most clients would otherwise name first with AES-256.
+fn provider() -> CryptoProvider {
+    const FIRST: [CipherSuite; 3] = [
+        CipherSuite::TLS13_AES_128_GCM_SHA256,
+        CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+        CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+    ];
+    let mut provider = aws_lc_rs::default_provider();
+    provider.cipher_suites.sort_by_key(|suite| !FIRST.contains(&suite.suite()));
+    provider
 }
 
 fn server_config(
@@ -205,9 +215,13 @@ fn server_config(
         }
     };
     let mut server = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(certificate.key)));
-    // Both belong to this configuration alone: a session that began under other client authorities is not resumed.
+    server.ignore_client_order = true;
+    // Each resumption brings the next one's ticket.
+    server.send_tls13_tickets = 1;
+    // They belong to this configuration alone: a session that began under other client authorities is not resumed.
     server.ticketer = aws_lc_rs::Ticketer::new()?;
-    server.session_storage = ServerSessionMemoryCache::new(KEPT_SESSIONS);
+    // Clients of TLS 1.2 that know no tickets shake hands anew.
+    server.session_storage = Arc::new(NoServerSessionStorage {});
     Ok(server)
 }
 
