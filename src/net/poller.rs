@@ -45,6 +45,12 @@ impl Poller {
         Ok(epoll::add(&self.set, socket, EventData::new_u64(number), flags)?)
     }
 
+    /// Watches a socket no more.
+    #[cfg(test)]
+    pub fn remove(&self, socket: &impl AsFd) {
+        epoll::delete(&self.set, socket).unwrap();
+    }
+
     /// Ready when something has happened to somebody: `events` says to whom, by number, and what.
     ///
     /// # Errors

@@ -27,6 +27,10 @@ const LAST_WORDS: Duration = Duration::from_secs(4);
 /// The same for one that is sent away, and then again for closing its own side.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// When a full socket is tried again, whatever the kernel says. Short of memory, it turns down what is written to a
+/// socket that has nothing to send, and never says that there is room, because no acknowledgment makes any.
+const RETRY: Duration = Duration::from_millis(200);
+
 /// The end of a session, step by step.
 pub(super) struct Closing {
     /// The feed's position after its own leave; nothing behind that is its business.
@@ -123,6 +127,10 @@ impl Session {
         let now = context.clock.now();
         let state = &mut *self.lock();
         let turn = Turn { context, limits: &context.limits(), now };
+        if state.alarm <= now.ticks {
+            state.alarm = NEVER;
+            state.transport.note(Readiness { readable: false, writable: true, ended: false });
+        }
         if let Err(reason) = self.live(turn, state) {
             self.leave(turn, state, reason);
         }
@@ -294,10 +302,8 @@ impl Session {
 /// replaces it, or none at all.
 fn set_alarm(turn: Turn<'_>, state: &mut State, slot: u32, over: bool) {
     let alarms = &turn.context.alarms;
-    if state.alarm <= turn.now.ticks {
-        state.alarm = NEVER;
-    }
-    let next = state.resume.min(state.deadline).min(due(state)).min(state.output.due());
+    let retry = if state.transport.is_writable() { NEVER } else { turn.now.ticks + micros(RETRY) };
+    let next = state.resume.min(state.deadline).min(due(state)).min(state.output.due()).min(retry);
     let next = if over { NEVER } else { next };
     if state.alarm <= next && next != NEVER {
         return;

@@ -119,6 +119,26 @@ async fn whoever_comes_in_while_the_daemon_stops_is_sent_away() {
     context.sessions.gone().await;
 }
 
+#[tokio::test]
+async fn a_full_socket_is_tried_again_even_if_the_kernel_never_says_that_there_is_room() {
+    let context = context();
+    let alarms = context.clone();
+    tokio::spawn(async move { alarms.alarms.run(&alarms.clock, &alarms.sessions.woken).await });
+    let mut bo = Client::join(&context, "bo").await;
+    let session = context.room.lock().roster().find(&nick("bo")).unwrap().handle.clone();
+    let delivery = Delivery::new(context.clone());
+    let (line, mut said) = ("x".repeat(1000), 0);
+    while !session.lock().output.is_blocked() {
+        context.room.lock().append(context.clock.now(), Event::Notice(&line));
+        said += 1;
+        delivery.round().await;
+    }
+    context.sessions.poller.remove(session.lock().transport.socket());
+    for _ in 0..said {
+        assert_eq!(bo.line().await, format!("*** notice: {line}\n"));
+    }
+}
+
 #[test]
 fn an_idle_session_is_small() {
     use crate::dialect::text::Text;
@@ -127,5 +147,5 @@ fn an_idle_session_is_small() {
     assert!(size_of::<Text>() <= 48, "{}", size_of::<Text>());
     assert!(size_of::<irc::Irc>() <= 112, "{}", size_of::<irc::Irc>());
     assert!(size_of::<Person>() <= 48, "{}", size_of::<Person>());
-    assert!(size_of::<crate::room::Member<Arc<Session>>>() <= 64);
+    assert!(size_of::<crate::room::Member<Arc<Session>>>() <= 72);
 }
