@@ -20,7 +20,7 @@ use super::request::{ADMIN, Request, SERVICE};
 use super::types::{Error, Happening, Noticed, Reloaded, Status, Users};
 use super::varlink::{self, Call, FrameTooLarge, Frames};
 use crate::log::{self, Missed};
-use crate::server::Server;
+use crate::server::{Found, Server};
 
 /// How long a connection may take until its next call is complete. Another administrator may need its place.
 const CALL_LIMIT: Duration = Duration::from_secs(300);
@@ -178,7 +178,7 @@ impl Peer {
         Ok(match request {
             Request::GetInfo {} => Answer::Info(Info::ours()),
             Request::GetInterfaceDescription { interface } => Answer::Description(describe(interface)?),
-            Request::List {} => Answer::Users(Users { users: self.server.list() }),
+            Request::List {} => Answer::Found(self.server.list().await),
             Request::Kick { name, reason } => {
                 self.server.kick(&name, reason.as_deref(), self.uid)?;
                 Answer::Nothing {}
@@ -251,7 +251,9 @@ fn happening(record: &log::Record) -> Happening {
 enum Answer {
     Info(Info),
     Description(Description),
-    Users(Users),
+    /// [`Users`] in the making.
+    #[serde(skip_serializing)]
+    Found(Found),
     Noticed(Noticed),
     Status(Box<Status>),
     Reloaded(Reloaded),
@@ -259,13 +261,14 @@ enum Answer {
 }
 
 impl Answer {
-    /// The reply's bytes. A list of ten thousand takes milliseconds to write, which the room should not feel: that
-    /// is done beside the one thread that serves it.
+    /// The reply's bytes. A list of ten thousand takes milliseconds to sort and to write, which the room should not
+    /// feel: that is done beside the one thread that serves it.
     async fn encode(self) -> Result<Vec<u8>, Fault> {
-        if !matches!(self, Answer::Users(_)) {
+        let Answer::Found(found) = self else {
             return varlink::encode_reply(&self, false).map_err(Fault::Unwritable);
-        }
-        let encoded = tokio::task::spawn_blocking(move || varlink::encode_reply(&self, false)).await;
+        };
+        let encode = || varlink::encode_reply(&Users::from(found), false);
+        let encoded = tokio::task::spawn_blocking(encode).await;
         encoded.map_err(io::Error::from)?.map_err(Fault::Unwritable)
     }
 }

@@ -29,6 +29,8 @@ use crate::room::{HistoryLimit, Room};
 use crate::session::{Admissions, Alarms, Clock, Context, Counters, Delivery, Driver, Sessions, Watchers};
 use crate::systemd::{self, Pulse};
 
+pub use control::Found;
+
 /// How often it is said again that the certificate is about to end.
 const EXPIRY_REMINDER: Duration = Duration::from_secs(24 * 3600);
 /// How often the certificate's files are looked at when no client comes.
@@ -281,3 +283,6 @@ fn secure_port(configuration: &Config, bound: &[Bound]) -> Option<u16> {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

@@ -145,9 +145,11 @@ enum Phase {
     Closing(life::Closing),
 }
 
-/// One client, as the administrator sees it.
+/// One client who has a name, as the administrator sees it.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
+    /// Who it is.
+    pub person: Arc<Person>,
     /// Where it comes from.
     pub address: Address,
     /// `tls` or `plain`.
@@ -183,18 +185,25 @@ impl Context {
 }
 
 impl Session {
-    /// What there is to know of it; `end` is the end of the feed that it reads.
+    /// What there is to know of it, if it has a name in the room's roster.
     #[must_use]
-    pub fn snapshot(&self, now: Now, end: u64) -> Snapshot {
+    pub fn snapshot(&self, now: Now, room: &Room<Arc<Session>>) -> Option<Snapshot> {
         let state = self.lock();
-        Snapshot {
+        let room = room.lock();
+        let member = room.roster().find(&state.person.as_ref()?.nick)?;
+        // Whoever was kicked has it no more, though perhaps somebody else has.
+        if !std::ptr::eq(&*member.handle, self) {
+            return None;
+        }
+        Some(Snapshot {
+            person: member.person.clone(),
             address: *self.address(),
             transport: self.transport(),
             protocol: self.protocol(),
             connected: self.connected,
             idle: now.ticks.saturating_sub(state.last_message),
-            lag: state.output.lag(end),
-        }
+            lag: state.output.lag(member.feed.map_or(0, |feed| room.end(feed))),
+        })
     }
 
     /// Where it comes from.

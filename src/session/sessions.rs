@@ -13,7 +13,7 @@ use crate::net::Poller;
 use crate::room::Bell;
 
 /// Sessions that are looked at before others get a turn, when all of them are.
-const SLICE: usize = 256;
+const SLICE: usize = 64;
 
 /// All sessions, those without a name included.
 pub struct Sessions {
@@ -102,7 +102,8 @@ impl Sessions {
         None
     }
 
-    /// Does something with every session there is, and lets others have their turn in between.
+    /// Does something with every session there is, and lets others have their turn in between: once with each that is
+    /// there all the time, and once or not at all with one that comes or goes meanwhile.
     pub async fn for_each(&self, mut action: impl FnMut(&Arc<Session>)) {
         let mut next = Some(0);
         while let Some(from) = next {
