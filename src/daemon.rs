@@ -120,7 +120,10 @@ fn run(source: Source, inherited: Inherited) -> Result<(), Failure> {
     allow_descriptors(config.limits.connections as u64 + OWN_DESCRIPTORS);
     // One thread: measured, it serves a room faster and in less memory than two.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(serve(source, config, inherited))
+    let outcome = runtime.block_on(serve(source, config, inherited));
+    // Whatever is still being read, perhaps from a disk that does not answer, is of no use any more.
+    runtime.shutdown_background();
+    outcome
 }
 
 async fn serve(source: Source, config: Config, mut inherited: Inherited) -> Result<(), Failure> {
@@ -244,15 +247,17 @@ impl Signals {
 
     /// Reloads as often as SIGHUP asks, until SIGTERM or SIGINT.
     async fn until_stop(mut self, server: &Server) {
-        loop {
-            tokio::select! {
-                _ = self.reload.recv() => {
-                    // The log and the status line say what came of it.
-                    let _ = server.reload(None).await;
-                }
-                _ = self.terminate.recv() => return,
-                _ = self.interrupt.recv() => return,
+        let reload_for_ever = async {
+            loop {
+                self.reload.recv().await;
+                // The log and the status line say what came of it.
+                let _ = server.reload(None).await;
             }
+        };
+        tokio::select! {
+            () = reload_for_ever => {}
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
     }
 }

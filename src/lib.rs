@@ -58,8 +58,8 @@
 //!
 //! - One thread runs everything (tokio's current-thread runtime). Measured, it is both faster and leaner than two. Beside
 //!   it there is only the log's, so that a journal that stops reading cannot stop the chat, and for a moment one that
-//!   does what would keep everybody waiting: writing a list of thousands. Whoever walks all sessions lets others go on
-//!   in between.
+//!   does what would keep everybody waiting: reading files again, writing a list of thousands. Whoever walks all
+//!   sessions lets others go on in between.
 //! - No session has a task. One task gives sessions their turns, when their socket has something or room again
 //!   (`net::Poller`), or when they are woken; another delivers. Both stop after half a millisecond to let others go on.
 //! - The clock is asked in one place (`session::clock`) and handed down as [`chat::Now`]; one timer serves all sessions

@@ -22,6 +22,7 @@ mod log;
 mod logging;
 mod net;
 mod podsixnet;
+mod reload;
 mod room;
 mod stop;
 mod support;

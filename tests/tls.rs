@@ -19,6 +19,7 @@ use tempfile::TempDir;
 use crate::support::PATIENCE;
 use crate::support::client::{AnyCertificate, Client, trusting};
 use crate::support::daemon::{Daemon, LISTENERS};
+use crate::support::fifo::Fifo;
 use crate::support::program::Program;
 
 /// Certificates and keys made by openssl(1), and the authorities that issued them.
@@ -311,6 +312,27 @@ fn a_bad_new_pair_is_noticed_without_a_signal() {
     }
     let line = daemon.wait_for_log("WARN the new certificate is not used: ");
     assert!(line.contains("server.pem has no certificate"), "{line}");
+}
+
+#[test]
+fn clients_shake_hands_while_a_certificate_is_read() {
+    let certificates = Certificates::new();
+    certificates.issue("authority", "server", "100");
+    let (der, key) = (certificates.der("server"), fs::read(certificates.path("server.key")).unwrap());
+    let daemon = Daemon::start(&certificates.section("server"));
+    let fifo = Fifo::replace(&certificates.path("server.key"));
+    daemon.signal("HUP");
+    let mut file = fifo.wait_for_reader();
+    let mut ana = daemon.join_tls("ana");
+    assert_eq!(shown(&ana), der);
+    // Whoever looks next finds a file again.
+    fs::write(certificates.path("new"), &key).unwrap();
+    fs::rename(certificates.path("new"), certificates.path("server.key")).unwrap();
+    file.write_all(&key).unwrap();
+    drop(file);
+    daemon.wait_for_log("configuration and certificates were reloaded");
+    let _bo = daemon.join_tls("bo");
+    ana.expect("*** bo has joined");
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! The TLS configuration in force: made of files, replaced when they change, never by a bad one.
 //!
 //! It knows no sockets: whoever accepts asks for [`TlsInForce::current`] and gives it to rustls. A connection keeps the
-//! configuration that it began with. Time is an argument, and what is worth telling is returned, not logged.
+//! configuration that it began with. Whoever asks for it does not wait while files are read, however long that takes.
+//! Time is an argument, and what is worth telling is returned, not logged.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -47,10 +48,14 @@ pub enum TlsError {
     Setup(#[from] rustls::Error),
 }
 
-/// What a look at the files has brought.
+/// Files that are not what they were when they were read.
+#[derive(Debug)]
+pub struct Changed(Files);
+
+/// What has become of changed files.
 #[derive(Debug)]
 pub enum Refresh {
-    /// Nothing new, or nothing that can be judged yet.
+    /// They are bad, but cannot be judged yet, or were before.
     Unchanged,
     /// New files are in force for new connections.
     Renewed(Arc<Facts>),
@@ -109,12 +114,16 @@ impl TlsInForce {
 
     /// Reads everything anew, as SIGHUP and `chatctl reload` ask for, from the files that are configured now.
     ///
+    /// Blocks as long as the disk does. Whoever calls this and [`refresh`](Self::refresh) does one after the other.
+    ///
     /// # Errors
     /// A [`TlsError`]; what was in force then stays in force. An expired certificate is such an error.
     pub fn reload(&self, configured: Option<&config::Tls>, now: SystemTime) -> Result<Arc<Facts>, TlsError> {
+        let watched = self.state().watch.paths.clone();
+        let seen = identities(&watched);
+        let loaded = State::load(configured, &self.state_directory, now).and_then(|new| new.unexpired(now));
         let mut state = self.state();
-        let seen = identities(&state.watch.paths);
-        match State::load(configured, &self.state_directory, now).and_then(|new| new.unexpired(now)) {
+        match loaded {
             Ok(new) => {
                 *state = new;
                 Ok(state.facts.clone())
@@ -128,16 +137,23 @@ impl TlsInForce {
         }
     }
 
-    /// Looks whether the configured files have changed, and takes them if they have and are good.
+    /// Looks whether the configured files have changed, so that [`refresh`](Self::refresh) is to read them.
     ///
     /// Cheap (one stat(2) for each file, at most once a second), so that it can be asked before every handshake. Call
-    /// it once a minute, too: a bad renewal must be told even when nobody connects. Files are written one after the
-    /// other, and what is found in between is bad; so a bad state is told only when a later look finds it unchanged.
-    pub fn refresh_if_changed(&self, now: SystemTime) -> Refresh {
+    /// it once a minute, too: a bad renewal must be told even when nobody connects.
+    pub fn look(&self, now: SystemTime) -> Option<Changed> {
+        self.state().watch.look(now).map(Changed)
+    }
+
+    /// Takes changed files if they are good.
+    ///
+    /// Blocks as long as the disk does. Files are written one after the other, and what is found in between is bad; so
+    /// a bad state is told only when a later look finds it unchanged.
+    pub fn refresh(&self, Changed(seen): Changed, now: SystemTime) -> Refresh {
+        let source = self.state().source.clone();
+        let loaded = State::load(source.as_ref(), &self.state_directory, now).and_then(|new| new.unexpired(now));
         let mut state = self.state();
-        let Some(seen) = state.watch.look(now) else { return Refresh::Unchanged };
-        let loaded = State::load(state.source.as_ref(), &self.state_directory, now);
-        match loaded.and_then(|new| new.unexpired(now)) {
+        match loaded {
             Ok(mut new) => {
                 new.watch.looked = Some(now);
                 *state = new;

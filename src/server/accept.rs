@@ -73,7 +73,6 @@ fn welcome(server: &Arc<Server>, socket: OwnedFd, address: Address, how: &config
     let protocol = how.protocol.clone();
     match &server.tls {
         Some(tls) if how.tls => {
-            server.refresh_certificate();
             let (server, tls, limit) = (server.clone(), tls.clone(), limits.handshake_timeout);
             tokio::spawn(async move { shake_hands(&server, &tls, socket, admission, protocol, limit).await });
         }
@@ -82,7 +81,7 @@ fn welcome(server: &Arc<Server>, socket: OwnedFd, address: Address, how: &config
 }
 
 async fn shake_hands(
-    server: &Server,
+    server: &Arc<Server>,
     tls: &TlsInForce,
     socket: OwnedFd,
     admission: Admission,
@@ -91,7 +90,11 @@ async fn shake_hands(
 ) {
     let address = *admission.address();
     let irc = matches!(protocol, None | Some(Protocol::Irc));
-    match timeout(limit, handshake(tls, irc, socket)).await {
+    let shaken = async {
+        server.refresh_certificate().await;
+        handshake(tls, irc, socket).await
+    };
+    match timeout(limit, shaken).await {
         Ok(Ok((socket, tls))) => {
             // Whoever asks for IRC need not be found out.
             let asked = (tls.alpn_protocol() == Some(ALPN_IRC)).then_some(Protocol::Irc);

@@ -3,13 +3,15 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
-use super::{Server, history_limit};
+use super::{Server, Source, history_limit};
 use crate::admin::types::{Certificate, InvalidText, LimitsReached, NoSuchUser, Status, User, Users};
 use crate::chat::{Event, Nick, Reason, clean};
 use crate::config::Config;
 use crate::config::file::LoadError;
+use crate::net::tls::TlsInForce;
 use crate::session::{Presence, Snapshot};
 use crate::{log, systemd};
 
@@ -143,8 +145,9 @@ impl Server {
     /// # Errors
     /// Every mistake. Then all that was in force stays so, and the mistakes are in the log and the status line.
     pub async fn reload(&self, uid: Option<u32>) -> Result<Vec<String>, Vec<String>> {
+        let _turn = self.reading.lock().await;
         systemd::reloading();
-        let outcome = self.try_reload();
+        let outcome = self.try_reload().await;
         match &outcome {
             Ok(warnings) => {
                 for warning in warnings {
@@ -164,17 +167,12 @@ impl Server {
         outcome
     }
 
-    fn try_reload(&self) -> Result<Vec<String>, Vec<String>> {
-        let new = self.source.load().map_err(|e| match e {
-            LoadError::Mistakes(mistakes) => mistakes.to_string().lines().map(str::to_owned).collect(),
-            other => vec![other.to_string()],
-        })?;
-        // Looked at before anything is put in force: all of it is, or nothing.
-        log::check(&new.log).map_err(|e| vec![e.to_string()])?;
-        if let Some(tls) = &self.tls {
-            tls.reload(new.tls.as_ref(), SystemTime::now()).map_err(|e| vec![e.to_string()])?;
-            self.report_certificate();
-        }
+    async fn try_reload(&self) -> Result<Vec<String>, Vec<String>> {
+        let (source, tls) = (self.source.clone(), self.tls.clone());
+        // Whatever the disk takes, the room does not wait for it.
+        let read = spawn_blocking(move || read(&source, tls.as_deref())).await;
+        let new = read.map_err(|e| vec![e.to_string()])??;
+        self.report_certificate();
         log::configure(&new.log).map_err(|e| vec![e.to_string()])?;
         let old = self.replace_configuration(new.clone());
         let mut room = self.context.room.lock();
@@ -188,6 +186,21 @@ impl Server {
         self.set_irc(&new.irc);
         Ok(unchangeable(&old, &new))
     }
+}
+
+/// Reads the configuration, and then the certificates that it names, which are in force at once. Blocks as long as the
+/// disk does.
+fn read(source: &Source, tls: Option<&TlsInForce>) -> Result<Config, Vec<String>> {
+    let new = source.load().map_err(|e| match e {
+        LoadError::Mistakes(mistakes) => mistakes.to_string().lines().map(str::to_owned).collect(),
+        other => vec![other.to_string()],
+    })?;
+    // Looked at before anything is put in force: all of it is, or nothing.
+    log::check(&new.log).map_err(|e| vec![e.to_string()])?;
+    if let Some(tls) = tls {
+        tls.reload(new.tls.as_ref(), SystemTime::now()).map_err(|e| vec![e.to_string()])?;
+    }
+    Ok(new)
 }
 
 /// What is different in the new configuration but takes a restart.

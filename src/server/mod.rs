@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, interval, sleep, timeout_at};
 use tracing::{info, warn};
 
@@ -72,6 +72,8 @@ pub struct Server {
     handshake_timeout: AtomicU64,
     tls: Option<Arc<TlsInForce>>,
     source: Source,
+    /// Held while files are read again: never by two at once.
+    reading: Arc<tokio::sync::Mutex<()>>,
     configuration: Mutex<Config>,
     listening: Vec<types::Listener>,
     started: SystemTime,
@@ -121,6 +123,7 @@ impl Server {
             handshake_timeout: AtomicU64::new(0),
             tls: tls.map(Arc::new),
             source,
+            reading: Arc::default(),
             listening: listening.collect(),
             configuration: Mutex::new(configuration),
             started: SystemTime::now(),
@@ -169,7 +172,7 @@ impl Server {
                 let mut check = interval(CERTIFICATE_CHECK);
                 loop {
                     check.tick().await;
-                    server.refresh_certificate();
+                    server.refresh_certificate().await;
                     server.warn_of_expiry();
                 }
             });
@@ -230,15 +233,25 @@ impl Server {
         *irc = Arc::new(irc::Server { autojoin: new.autojoin, ..(**irc).clone() });
     }
 
-    /// Takes a renewed certificate, if there is one.
-    fn refresh_certificate(&self) {
-        match self.tls.as_ref().map(|tls| tls.refresh_if_changed(SystemTime::now())) {
-            None | Some(Refresh::Unchanged) => {}
-            Some(Refresh::Renewed(_)) => self.report_certificate(),
-            Some(Refresh::Bad(e)) => {
-                warn!(chatd.event = "certificate-failed", "the new certificate is not used: {e}");
+    /// Takes a renewed certificate, if there is one. Cancel safe: it is taken all the same.
+    async fn refresh_certificate(self: &Arc<Self>) {
+        let Some(tls) = self.tls.clone() else { return };
+        let Some(changed) = tls.look(SystemTime::now()) else { return };
+        // While files are read, perhaps from a disk that does not answer, nobody waits to read them, too.
+        let Ok(turn) = self.reading.clone().try_lock_owned() else { return };
+        let server = self.clone();
+        let refresh = spawn_blocking(move || {
+            let _turn = turn;
+            match tls.refresh(changed, SystemTime::now()) {
+                Refresh::Unchanged => {}
+                Refresh::Renewed(_) => server.report_certificate(),
+                Refresh::Bad(e) => {
+                    warn!(chatd.event = "certificate-failed", "the new certificate is not used: {e}");
+                }
             }
-        }
+        });
+        // It has said itself what came of it.
+        let _ = refresh.await;
     }
 
     fn report_certificate(&self) {

@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod daemon;
+pub mod fifo;
 pub mod journal;
 pub mod ordinary;
 pub mod program;
