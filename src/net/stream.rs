@@ -11,6 +11,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::net::{SendFlags, Shutdown};
 
+/// Pieces that the kernel takes at once (`IOV_MAX`).
+const MOST_PIECES: usize = 1024;
+
 /// A connected, non-blocking stream socket, for TCP with Nagle's algorithm off.
 #[derive(Debug)]
 pub struct Stream {
@@ -96,11 +99,13 @@ impl Stream {
         self.note_written(written.map_err(io::Error::from), bytes.len())
     }
 
-    /// As [`Stream::write`], from several pieces in one system call (at most 1024 of them, see writev(2)).
+    /// As [`Stream::write`], from several pieces in one system call; from the first 1024, if there are more.
     ///
     /// # Errors
     /// The socket's.
     pub fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        // More are not allowed (writev(2)), and what is left of them must not look like a full socket.
+        let pieces = pieces.get(..MOST_PIECES).unwrap_or(pieces);
         if !self.writable {
             return Err(ErrorKind::WouldBlock.into());
         }

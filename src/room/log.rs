@@ -119,6 +119,12 @@ impl Feed {
         self.head.end() + self.tail.len() as u64
     }
 
+    /// The newest block. The open tail follows it.
+    #[must_use]
+    pub fn head(&self) -> &Arc<Block> {
+        &self.head
+    }
+
     /// Closes the open tail, so that it can be shared, and returns the newest block.
     pub fn freeze(&mut self) -> Arc<Block> {
         if !self.tail.is_empty() {

@@ -56,7 +56,9 @@ pub struct HistoryLimit {
 pub struct Place {
     /// The feed to read.
     pub feed: u32,
-    /// The block to go on from, at its end: right after the newcomer's own join.
+    /// Where to begin in it: right after the newcomer's own join.
+    pub position: u64,
+    /// The block to go on from; what lies between its end and the position is not the newcomer's.
     pub block: Arc<Block>,
 }
 
@@ -273,7 +275,7 @@ impl<M> Locked<'_, M> {
     fn stand(&mut self, feed: u32) -> Option<Place> {
         let own = self.state.feeds.get_mut(feed as usize)?;
         own.add_reader();
-        Some(Place { feed, block: own.freeze() })
+        Some(Place { feed, position: own.end(), block: own.head().clone() })
     }
 
     fn trim_history(&mut self) {

@@ -154,7 +154,7 @@ impl Asked<'_, '_> {
         };
         let (place, stamp) = self.room.enter(self.turn.now, &person.nick, dialect.form())?;
         self.state.feed = Some(place.feed);
-        self.state.output.enter(place.block);
+        self.state.output.enter(place.position, place.block);
         dialect.reply(Reply::Welcome { person, stamp, view: self.room }, self.answers);
         let (session, nick) = (self.session, &person.nick);
         info!(chatd.event = "join", chatd.user = %nick, chatd.address = %session.address(),
@@ -183,7 +183,7 @@ impl Asked<'_, '_> {
         self.state.output.detach(stop);
         let place = self.room.change_form(&person.nick, form).ok_or(Refusal::NotInRoom)?;
         self.state.feed = Some(place.feed);
-        self.state.output.enter(place.block);
+        self.state.output.enter(place.position, place.block);
         Ok(())
     }
 

@@ -20,8 +20,8 @@ use crate::chat::Now;
 use crate::dialect::END;
 use crate::room::Block;
 
-/// Pieces handed to the kernel in one call.
-const PIECES: usize = 16;
+/// Pieces handed to the kernel in one call, for a client that is behind. In a quiet room, each is a line.
+const PIECES: usize = 128;
 
 /// Where a session stands, and what it is to be sent besides the feed.
 #[derive(Default)]
@@ -83,9 +83,9 @@ impl Output {
         }
     }
 
-    /// Begins to read the feed at the end of `block`.
-    pub fn enter(&mut self, block: Arc<Block>) {
-        self.position = block.end();
+    /// Begins to read the feed at `position`, going on from `block`, which may end before it.
+    pub fn enter(&mut self, position: u64, block: Arc<Block>) {
+        self.position = position;
         self.block = Some(block);
     }
 
@@ -283,7 +283,7 @@ impl Output {
 
     /// What comes next, as pieces of the feed and of the outbox in turn, and how many bytes that is.
     fn gather(&self, stop: u64) -> (Vec<IoSlice<'_>>, usize) {
-        let mut slices = Vec::with_capacity(PIECES);
+        let mut slices = Vec::new();
         let (mut position, mut block, mut skipped) = (self.position, self.block.as_ref(), 0);
         let mut edits = self.outbox.iter().flat_map(|outbox| &outbox.edits).peekable();
         while slices.len() < PIECES {

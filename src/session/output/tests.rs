@@ -80,8 +80,10 @@ impl World {
         let transport = Transport::new(stream, None);
         let mut feed = Feed::new(Arc::new(Nothing));
         feed.add_reader();
+        // What was said just before, and nobody has been sent yet, is not the newcomer's.
+        feed.tail().unwrap().1.extend_from_slice(b"before");
         let mut output = Output::default();
-        output.enter(feed.freeze());
+        output.enter(feed.end(), feed.head().clone());
         let (expected, received) = (Vec::new(), Vec::new());
         World { feed, output, transport, poller, client, expected, received, counter: 0 }
     }
