@@ -70,6 +70,48 @@
 //! - Every buffer has a bound: a line (`line-length`), what one read brings, the outbox and the feed together (`max-lag`),
 //!   the history (its length, and half of `max-lag`), the log's queue, an admin frame. Every wait has a deadline.
 //!
+//! # How fast it is
+//!
+//! As fast as the kernel lets one thread be, and that is held against a bare loop that knows no names: whatever came in
+//! goes to everybody in one `write` each. Figures are multiples of that loop's in the same run (CPU of the server for
+//! each delivery; medians; IRC and text):
+//!
+//! | people in the room | everybody talks as fast as they can | 100 000 deliveries a second |
+//! |---|---|---|
+//! | 100 | 1.07, 1.02 | 1.16, 1.13 |
+//! | 1 000 | 1.17, 0.94 | 1.02, 1.00 |
+//! | 5 000 | 1.10, 0.99 | 1.06, 0.99 |
+//! | 19 000 | 0.89, 0.83 | 1.21, 1.25 |
+//!
+//! Nine tenths of that are the kernel's. What keeps the last tenth small:
+//!
+//! - *Rendered once.* A line is rendered once for each wire form, and all members are sent the same bytes. No delivery
+//!   allocates.
+//! - *Batched by load.* The delivery yields once before a round; what has arrived by then goes out in one write for each
+//!   member, and in full TLS records. A quiet room waits for nothing.
+//! - *Nobody is woken for a message.* Who keeps up is written to by the delivery; only who is behind gets turns of its own.
+//! - *Nothing is walked for one.* A newcomer's NAMES lie ready in pieces (`room::names`); a place in the log is a number
+//!   and does not cut it.
+//!
+//! What it needs: 4 MB empty, nearly all of it program text; then 0.8 KB for a client of the text protocol, 1.0 KB for
+//! one of IRC, and 8 KB more for TLS, of which rustls' receive buffer is half. `session::tests` holds the sizes. Nothing
+//! is kept for what was said but the history, and what the slowest has still to be sent (`max-lag`).
+//!
+//! | what | grows with | because |
+//! |---|---|---|
+//! | a delivery | nothing; a fifth from 5 000 people on, as the bare loop | caches: the kernel's part of a socket is 4 KB |
+//! | a line | the number of wire forms in use | it is rendered once for each |
+//! | somebody comes or goes | the people in the room | everybody is told; as many lines as any other event |
+//! | NAMES, `/who`, `list` | the people in the room | they are the answer; NAMES is copied, the others are walked |
+//! | finding a name | its logarithm | the roster is a B-tree |
+//! | memory | the people, not the messages | the log frees what nobody needs |
+//!
+//! No step of the one thread is longer than about half a millisecond, whatever is asked of it: rounds and turns stop by
+//! the clock, lists go in slices, files are read beside it. The exception is an answer to one client that is as long as the
+//! room is large: a WHO of everybody takes 1.3 ms for each 10 000 (NAMES, seven microseconds).
+//!
+//! `cargo bench` measures all this anew: `fanout` against the bare loop, `latency` with a probe, `micro` part by part.
+//!
 //! # A session's life
 //!
 //! Accepted, counted, TLS-shaken hands with ([`server`]); its protocol found out (`dialect::detect`), named, a member,

@@ -10,9 +10,10 @@
 
 use std::sync::Arc;
 
-use chatd::chat::{Event, Form, Nick, Now, Person, Reason, Reply, Stamp, Words, clean};
+use chatd::chat::{Command, Event, Form, Nick, Now, Person, Reason, Reply, Stamp, Words, clean};
+use chatd::dialect::irc::{Irc, Server};
 use chatd::dialect::text::Text;
-use chatd::dialect::{Dialect, Input, Lines};
+use chatd::dialect::{Dialect, Input, Lines, Setting};
 use chatd::room::{Feed, HistoryLimit, Room};
 use divan::{Bencher, black_box};
 
@@ -87,6 +88,50 @@ fn text_render(bencher: Bencher<'_, '_>) {
     });
 }
 
+/// A hundred lines of IRC in one read.
+#[divan::bench]
+fn irc_decode_100(bencher: Bencher<'_, '_>) {
+    let input = format!("PRIVMSG #lobby :{LINE}\r\n").repeat(100);
+    let room: Room<()> = room();
+    let mut irc = irc(&room);
+    bencher.bench_local(|| {
+        let (mut rest, mut out, mut count) = (black_box(input.as_bytes()), Vec::new(), 0);
+        while let Input::Command(command) = irc.next(NOW, &mut rest, &mut out) {
+            black_box(command);
+            count += 1;
+        }
+        assert_eq!(count, 100);
+    });
+}
+
+#[divan::bench]
+fn irc_render(bencher: Bencher<'_, '_>) {
+    let room: Room<()> = room();
+    let (form, ana, words, mut out) = (irc(&room).form(), person("ana"), Words::plain(LINE), Vec::new());
+    bencher.bench_local(|| {
+        out.clear();
+        form.render(STAMP, black_box(Event::Said(&ana, &words)), &mut out);
+    });
+}
+
+/// What a room of ten thousand is asked for: the longest answers that there are.
+#[divan::bench(args = ["NAMES", "WHO", "LUSERS"])]
+fn irc_answer_10000(bencher: Bencher<'_, '_>, question: &str) {
+    let room = room();
+    for index in 0..10_000 {
+        joined(&room, &format!("user{index}"));
+    }
+    let mut irc = irc(&room);
+    let question = format!("{question} #lobby\r\n");
+    let mut out = Vec::new();
+    bencher.bench_local(|| {
+        out.clear();
+        assert_eq!(irc.next(NOW, &mut question.as_bytes(), &mut out), Input::Command(Command::Look));
+        irc.reply(Reply::Look(&room.lock()), &mut out);
+        irc.finish(&mut out);
+    });
+}
+
 /// Append to a feed, freeze it, and let go of what was read.
 #[divan::bench]
 fn feed_append_and_freeze(bencher: Bencher<'_, '_>) {
@@ -132,6 +177,21 @@ fn room_join_and_leave(bencher: Bencher<'_, '_>) {
 
 fn room() -> Room<()> {
     Room::new(NOW, "lobby", "", HistoryLimit { length: 50, size: 1 << 20 })
+}
+
+/// An IRC client who has registered, and comes into the room.
+fn irc(room: &Room<()>) -> Irc {
+    let server =
+        Server { name: "irc.test".into(), room: "lobby".into(), autojoin: true, started: 0, secure_port: None };
+    let server = Arc::new(server);
+    let mut irc =
+        Irc::new(NOW, Setting { line_length: 2048, encrypted: false, local: true, account: None, irc: &server });
+    let mut locked = room.lock();
+    let ana = locked.register(NOW, person("ana"), ()).unwrap();
+    let (_, stamp) = locked.enter(NOW, &ana.nick, irc.form()).unwrap();
+    irc.reply(Reply::Registered { person: &ana, view: &locked }, &mut Vec::new());
+    irc.reply(Reply::Welcome { person: &ana, stamp, view: &locked }, &mut Vec::new());
+    irc
 }
 
 fn person(name: &str) -> Person {
