@@ -3,31 +3,33 @@
 
 use std::sync::Arc;
 
-use chatd::chat::{Command, Now, Reply};
+use chatd::chat::{Command, Now, Person, Reply};
 use chatd::dialect::podsixnet::rencode::{Version, decode};
 use chatd::dialect::podsixnet::{PodSixNet, TERMINATOR, Variety};
 use chatd::dialect::{Dialect, Input};
+use chatd::room::{HistoryLimit, Room};
 use libfuzzer_sys::fuzz_target;
 
 const NOW: Now = Now { ticks: 0, unix: 0 };
 
 fuzz_target!(|pieces: Vec<Vec<u8>>| {
+    let room: Room<()> = Room::new(NOW, "lobby", "", HistoryLimit { length: 10, size: 1000 });
     let mut dialect = PodSixNet::new(Arc::new(Variety::new(None)), NOW, 100);
     let mut out = Vec::new();
+    let harmless = |text: &str| text.len() <= 100 && !text.chars().any(char::is_control);
     for piece in &pieces {
         let mut rest = piece.as_slice();
         while !rest.is_empty() {
             match dialect.next(NOW, &mut rest, &mut out) {
-                Input::Command(Command::Say(text) | Command::Name(text)) => {
-                    assert!(text.len() <= 100 && !text.chars().any(char::is_control));
-                }
+                Input::Command(Command::Say(words)) => assert!(words.lines().all(harmless)),
+                Input::Command(Command::Name(name)) => assert!(harmless(&name)),
                 Input::Command(Command::Guest(base)) => {
-                    let nick = chatd::chat::Nick::new(&base).expect("a name");
-                    let (names, history) = (vec![nick.clone()], Default::default());
-                    let history: &std::collections::VecDeque<_> = &history;
-                    let names = Box::new(names.iter());
-                    let (room, topic, history) = ("lobby", "", history.iter());
-                    dialect.reply(Reply::Welcome { nick: &nick, room, topic, names, history }, &mut out);
+                    let mut locked = room.lock();
+                    let Some(nick) = locked.roster().free(&base) else { continue };
+                    let person = locked.register(NOW, Person::named(nick), ()).expect("a free name");
+                    let (_, stamp) = locked.enter(NOW, &person.nick, dialect.form()).expect("somebody with a name");
+                    dialect.reply(Reply::Registered { person: &person, view: &locked }, &mut out);
+                    dialect.reply(Reply::Welcome { person: &person, stamp, view: &locked }, &mut out);
                 }
                 _ => {}
             }
