@@ -74,7 +74,7 @@
 //!
 //! As fast as the kernel lets one thread be, and that is held against a bare loop that knows no names: whatever came in
 //! goes to everybody in one `write` each. Figures are multiples of that loop's in the same run (CPU of the server for
-//! each delivery; medians; IRC and text):
+//! each delivery; medians, of the last row one run; IRC and text):
 //!
 //! | people in the room | everybody talks as fast as they can | 100 000 deliveries a second |
 //! |---|---|---|
@@ -99,7 +99,7 @@
 //!
 //! | what | grows with | because |
 //! |---|---|---|
-//! | a delivery | nothing; a fifth from 5 000 people on, as the bare loop | caches: the kernel's part of a socket is 4 KB |
+//! | a delivery | nothing; a fifth more than the bare loop from 10 000 people on | the sessions no longer fit the cache |
 //! | a line | the number of wire forms in use | it is rendered once for each |
 //! | somebody comes or goes | the people in the room | everybody is told; as many lines as any other event |
 //! | NAMES, `/who`, `list` | the people in the room | they are the answer; NAMES is copied, the others are walked |
