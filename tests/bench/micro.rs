@@ -52,10 +52,14 @@ fn clean_unicode() -> usize {
 /// A hundred lines in one read.
 #[divan::bench]
 fn text_decode_100(bencher: Bencher<'_, '_>) {
-    let input = format!("{LINE}\n").repeat(100);
     let mut dialect = Text::new(2048);
     let room: Room<()> = room();
     dialect.reply(Reply::Registered { person: &person("ana").into(), view: &room.lock() }, &mut Vec::new());
+    decode_100(bencher, dialect, &format!("{LINE}\n"));
+}
+
+fn decode_100(bencher: Bencher<'_, '_>, mut dialect: impl Dialect, line: &str) {
+    let input = line.repeat(100);
     bencher.bench_local(|| {
         let (mut rest, mut out, mut count) = (black_box(input.as_bytes()), Vec::new(), 0);
         while let Input::Command(command) = dialect.next(NOW, &mut rest, &mut out) {
@@ -81,7 +85,11 @@ fn lines_split_anywhere_100(bencher: Bencher<'_, '_>) {
 
 #[divan::bench]
 fn text_render(bencher: Bencher<'_, '_>) {
-    let (form, ana, words, mut out) = (form(), person("ana"), Words::plain(LINE), Vec::new());
+    render(bencher, &*form());
+}
+
+fn render(bencher: Bencher<'_, '_>, form: &dyn Form) {
+    let (ana, words, mut out) = (person("ana"), Words::plain(LINE), Vec::new());
     bencher.bench_local(|| {
         out.clear();
         form.render(STAMP, black_box(Event::Said(&ana, &words)), &mut out);
@@ -91,27 +99,12 @@ fn text_render(bencher: Bencher<'_, '_>) {
 /// A hundred lines of IRC in one read.
 #[divan::bench]
 fn irc_decode_100(bencher: Bencher<'_, '_>) {
-    let input = format!("PRIVMSG #lobby :{LINE}\r\n").repeat(100);
-    let room: Room<()> = room();
-    let mut irc = irc(&room);
-    bencher.bench_local(|| {
-        let (mut rest, mut out, mut count) = (black_box(input.as_bytes()), Vec::new(), 0);
-        while let Input::Command(command) = irc.next(NOW, &mut rest, &mut out) {
-            black_box(command);
-            count += 1;
-        }
-        assert_eq!(count, 100);
-    });
+    decode_100(bencher, irc(&room()), &format!("PRIVMSG #lobby :{LINE}\r\n"));
 }
 
 #[divan::bench]
 fn irc_render(bencher: Bencher<'_, '_>) {
-    let room: Room<()> = room();
-    let (form, ana, words, mut out) = (irc(&room).form(), person("ana"), Words::plain(LINE), Vec::new());
-    bencher.bench_local(|| {
-        out.clear();
-        form.render(STAMP, black_box(Event::Said(&ana, &words)), &mut out);
-    });
+    render(bencher, &*irc(&room()).form());
 }
 
 /// What a room of ten thousand is asked for: the longest answers that there are.
