@@ -1,7 +1,7 @@
 //! Where clients come in: listeners, byte streams, certificates and TLS.
 //!
 //! Everything here is about sockets and keys. It knows nothing of rooms, dialects and sessions: a session is given a
-//! [`Stream`] and an [`Address`] and, where TLS comes first, the configuration that [`tls::TlsInForce`] holds.
+//! socket, of which it makes a [`Stream`], and an [`Address`] and, where TLS comes first, the configuration that [`tls::TlsInForce`] holds.
 
 pub mod certificate;
 mod handshake;

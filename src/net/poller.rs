@@ -39,10 +39,10 @@ impl Poller {
     ///
     /// # Errors
     /// There is no memory, or `fs.epoll.max_user_watches` is reached (epoll_ctl(2)).
-    pub fn add(&self, socket: &impl AsFd, number: u64) -> io::Result<()> {
+    pub fn add(&self, socket: &impl AsFd, number: u32) -> io::Result<()> {
         // Each event is told once, so that nobody who leaves something unread is told again and again.
         let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
-        Ok(epoll::add(&self.set, socket, EventData::new_u64(number), flags)?)
+        Ok(epoll::add(&self.set, socket, EventData::new_u64(number.into()), flags)?)
     }
 
     /// Watches a socket no more.
@@ -55,7 +55,7 @@ impl Poller {
     ///
     /// # Errors
     /// None that is to be expected.
-    pub fn poll(&self, context: &mut Context<'_>, events: &mut Vec<(u64, Readiness)>) -> Poll<io::Result<()>> {
+    pub fn poll(&self, context: &mut Context<'_>, events: &mut Vec<(u32, Readiness)>) -> Poll<io::Result<()>> {
         loop {
             let mut ready = ready!(self.set.poll_read_ready(context))?;
             let mut buffer = [const { MaybeUninit::<Event>::uninit() }; EVENTS];
@@ -71,10 +71,11 @@ impl Poller {
     }
 }
 
-fn readiness(event: &Event) -> (u64, Readiness) {
+fn readiness(event: &Event) -> (u32, Readiness) {
     // Copied: the kernel's structure is packed.
     let Event { flags, data } = *event;
     let ended = flags.intersects(EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR);
     let writable = flags.intersects(EventFlags::OUT | EventFlags::HUP | EventFlags::ERR);
-    (data.u64(), Readiness { readable: flags.contains(EventFlags::IN), writable, ended })
+    // The number is what `add` was given.
+    (data.u64() as u32, Readiness { readable: flags.contains(EventFlags::IN), writable, ended })
 }

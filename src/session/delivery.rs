@@ -5,9 +5,8 @@ use std::io::IoSlice;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::driver::STINT;
 use super::output::News;
-use super::{Context, Phase, Session, State};
+use super::{Context, Phase, STINT, Session, State};
 use crate::chat::Reason;
 use crate::room::{Block, Round};
 

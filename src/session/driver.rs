@@ -7,24 +7,23 @@ use std::io;
 use std::sync::Arc;
 use std::task::Poll;
 
-use super::{Context, Session};
+use super::{Context, STINT};
 use crate::net::Readiness;
-
-/// How long sessions are given turns before others get theirs, in ticks.
-pub(super) const STINT: u64 = 500;
 
 /// Gives sessions their turns.
 pub struct Driver {
     context: Arc<Context>,
-    events: Vec<(u64, Readiness)>,
-    woken: VecDeque<u32>,
+    /// What has happened to sockets; empty after each [`serve`](Self::serve), as is the next one.
+    events: Vec<(u32, Readiness)>,
+    /// Slots of those who are to get a turn.
+    queue: VecDeque<u32>,
 }
 
 impl Driver {
     /// The driver of all sessions; there is one.
     #[must_use]
     pub fn new(context: Arc<Context>) -> Driver {
-        Driver { context, events: Vec::new(), woken: VecDeque::new() }
+        Driver { context, events: Vec::new(), queue: VecDeque::new() }
     }
 
     /// Waits until somebody is to get a turn. Cancel safe.
@@ -32,12 +31,12 @@ impl Driver {
     /// # Errors
     /// The kernel does not tell any more.
     pub async fn ready(&mut self) -> io::Result<()> {
-        let Driver { context, events, woken } = self;
+        let Driver { context, events, .. } = self;
         let sessions = &context.sessions;
         poll_fn(|cx| {
             let told = sessions.poller.poll(cx, events)?.is_ready();
             let rung = sessions.woken.bell.poll_rung(cx).is_ready();
-            if told || rung || !woken.is_empty() { Poll::Ready(Ok(())) } else { Poll::Pending }
+            if told || rung { Poll::Ready(Ok(())) } else { Poll::Pending }
         })
         .await
     }
@@ -48,15 +47,16 @@ impl Driver {
         let sessions = &context.sessions;
         for (slot, readiness) in self.events.drain(..) {
             // Whoever has gone, and whoever has come to the slot since, can be told without harm.
-            let Some(session) = u32::try_from(slot).ok().and_then(|slot| sessions.get(slot)) else { continue };
-            session.note(readiness);
-            self.woken.push_back(session.slot);
-        }
-        sessions.woken.take(&mut self.woken);
-        let mut stint_end = context.clock.now().ticks + STINT;
-        while let Some(slot) = self.woken.pop_front() {
             if let Some(session) = sessions.get(slot) {
-                turn(&context, &session);
+                session.note(readiness);
+                self.queue.push_back(slot);
+            }
+        }
+        sessions.woken.take(&mut self.queue);
+        let mut stint_end = context.clock.now().ticks + STINT;
+        while let Some(slot) = self.queue.pop_front() {
+            if sessions.get(slot).is_some_and(|session| session.turn(&context)) {
+                sessions.remove(slot);
             }
             let now = context.clock.now().ticks;
             if now >= stint_end {
@@ -66,11 +66,5 @@ impl Driver {
         }
         // All others, and one look at what has arrived meanwhile.
         tokio::task::yield_now().await;
-    }
-}
-
-fn turn(context: &Context, session: &Arc<Session>) {
-    if session.turn(context) {
-        context.sessions.remove(session.slot);
     }
 }

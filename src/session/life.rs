@@ -26,7 +26,6 @@ const SPEAK_FIRST: Duration = Duration::from_millis(250);
 const LAST_WORDS: Duration = Duration::from_secs(4);
 /// The same for one that is sent away, and then again for closing its own side.
 const PATIENCE: Duration = Duration::from_secs(1);
-
 /// When a full socket is tried again, whatever the kernel says. Short of memory, it turns down what is written to a
 /// socket that has nothing to send, and never says that there is room, because no acknowledgment makes any.
 const RETRY: Duration = Duration::from_millis(200);
@@ -89,7 +88,7 @@ impl Session {
                 state: Mutex::new(state),
             }
         });
-        let watched = context.sessions.poller.add(session.lock().transport.socket(), u64::from(session.slot));
+        let watched = context.sessions.poller.add(session.lock().transport.socket(), session.slot);
         if watched.is_err() {
             context.sessions.remove(session.slot);
             return watched;

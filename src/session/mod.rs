@@ -46,6 +46,8 @@ use transport::Transport;
 
 /// A time in ticks that never comes.
 const NEVER: u64 = u64::MAX;
+/// How long turns are given, or members are written to, before others go on, in ticks.
+const STINT: u64 = 500;
 
 /// Everything that sessions share.
 pub struct Context {

@@ -142,7 +142,7 @@ async fn a_full_socket_is_tried_again_even_if_the_kernel_never_says_that_there_i
 #[test]
 fn an_idle_session_is_small() {
     use crate::dialect::text::Text;
-    // With its Arc, and what every client has beside it. Whoever makes one of these larger pays for it with every client.
+    // What there is of each for every client. Whoever makes one larger pays for it as often.
     assert!(size_of::<Session>() <= 320, "{}", size_of::<Session>());
     assert!(size_of::<Text>() <= 48, "{}", size_of::<Text>());
     assert!(size_of::<irc::Irc>() <= 112, "{}", size_of::<irc::Irc>());
