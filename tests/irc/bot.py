@@ -7,11 +7,6 @@ import irc.connection
 
 
 class Bot(irc.bot.SingleServerIRCBot):
-    def on_featurelist(self, connection, event):
-        # The library takes "PREFIX=", that nobody has a prefix here, for the truth value True, and fails at the names.
-        if connection.features.prefix is True:
-            connection.features.set("PREFIX", {})
-
     def on_welcome(self, connection, event):
         connection.join("#lobby")
 

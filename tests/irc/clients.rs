@@ -1,4 +1,4 @@
-//! The clients that people have: irssi, WeeChat and a bot of a Python library, with a real daemon.
+//! The clients that people have, as they come, with a real daemon.
 
 use std::path::Path;
 use std::process::Command;
@@ -134,6 +134,33 @@ fn weechat_over_plaintext() {
 #[test]
 fn weechat_over_tls() {
     lives_with(weechat, true);
+}
+
+/// catgirl speaks nothing but TLS, and connects when it starts.
+#[test]
+fn catgirl() {
+    let Some(program) = tool::tool("catgirl", "catgirl") else { return };
+    let daemon = Daemon::start(FAST);
+    let mut ana = daemon.join("ana");
+    ana.say("/topic biscuits and tea");
+    let (address, certificate) = (daemon.tls(), daemon.path("state/tls/certificate.pem"));
+    let command = format!("-n bo -j #lobby -h {} -p {} -t {}", address.ip(), address.port(), certificate.display());
+    let arguments = command.split(' ').map(str::to_owned).collect();
+    let Some(screen) = Screen::start(&program, |_| arguments) else { return };
+    ana.expect("*** bo has joined");
+    screen.expect("The sign in #lobby reads: biscuits and tea");
+    screen.expect("In #lobby are ana, bo");
+    ana.say("good evening");
+    screen.expect("<ana> good evening");
+    screen.say("and to you, ñ");
+    ana.expect("bo: and to you, ñ");
+    screen.say("/me waves");
+    ana.expect_next("* bo waves");
+    screen.say("/nick bob");
+    ana.expect_next("*** bo is now known as bob");
+    screen.say("/quit so long");
+    ana.expect_next("*** bob has left (quit: so long)");
+    screen.expect_end();
 }
 
 #[test]

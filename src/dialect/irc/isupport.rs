@@ -33,7 +33,7 @@ impl Irc {
             format!("NAMELEN={TEXT_LENGTH}"),
             "NETWORK=chatd".to_owned(),
             format!("NICKLEN={MAX_WIDTH}"),
-            "PREFIX=".to_owned(),
+            "PREFIX=(ov)@+".to_owned(),
             "SAFELIST".to_owned(),
             "TARGMAX=JOIN:,LIST:1,NAMES:1,NOTICE:1,PART:,PRIVMSG:1,TAGMSG:1,WHOIS:1".to_owned(),
             format!("TOPICLEN={TEXT_LENGTH}"),
