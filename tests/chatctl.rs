@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::support::daemon::{CHATCTL, Daemon, LISTENERS};
 use crate::support::ordinary;
 use crate::support::program::Program;
+use crate::support::screen::Screen;
 use crate::support::tool;
 
 fn stdout(output: &Output) -> String {
@@ -79,7 +80,7 @@ fn kick() {
         assert_eq!(bo.rest().last().unwrap(), &format!("*** Goodbye: {reason}."));
         ana.expect(&format!("*** bo has left ({reason})"));
     }
-    assert_eq!(refused(&daemon, &["kick", "bo"]), "chatctl: nobody in the room is called \"bo\"\n");
+    assert_eq!(refused(&daemon, &["kick", "bo"]), "chatctl: nobody here is called \"bo\"\n");
     assert_eq!(json(&daemon, &["kick", "ana"]), serde_json::json!({}));
 }
 
@@ -321,6 +322,34 @@ fn completions_are_what_their_shells_understand() {
             let output = Command::new(&path).arg("-n").arg(&file).output().unwrap();
             assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
         }
+    }
+}
+
+/// What the package installs, typed in each shell: Tab completes the command, and chatctl then misses its argument.
+#[test]
+fn the_installed_completions_complete() {
+    let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join("etc/completions");
+    let bash = format!("source {0}/bash/chatctl; source {0}/bash/chatd", installed.display());
+    let zsh = format!("fpath=({}/zsh $fpath); autoload -Uz compinit; compinit -uD", installed.display());
+    let fish = format!("set fish_complete_path {}/fish", installed.display());
+    let shells =
+        [("bash", &["--noprofile", "--norc"][..], bash), ("zsh", &["-f"], zsh), ("fish", &["--no-config"], fish)];
+    for (shell, arguments, set_up) in shells {
+        let Some(path) = tool::tool(shell, shell) else { continue };
+        let programs = Path::new(CHATCTL).parent().unwrap().display().to_string();
+        let Some(screen) = Screen::start(Path::new("env"), |home| {
+            let variables =
+                [format!("PATH={programs}:{}", std::env::var("PATH").unwrap()), format!("HOME={}", home.display())];
+            let arguments = arguments.iter().map(|argument| (*argument).to_owned());
+            variables.into_iter().chain([path.display().to_string()]).chain(arguments).collect()
+        }) else {
+            return;
+        };
+        screen.say(&set_up);
+        screen.expect_by("chatctl ki\t", "Usage: chatctl kick");
+        screen.expect_by("chatd --vers\t", &format!("chatd {}", env!("CARGO_PKG_VERSION")));
+        screen.say("exit");
+        screen.expect_end();
     }
 }
 

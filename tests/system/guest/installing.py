@@ -22,6 +22,12 @@ def installs():
         require_equal(states, ["enabled", "active"], unit)
 
 
+@check("lintian finds no error and no warning")
+def lintian():
+    found = run("lintian", "--allow-root", f"{PACKAGES}/first.deb", status=None)
+    require_equal(found.stdout + found.stderr, "", "what lintian says")
+
+
 @check("every file is where it belongs")
 def contents():
     listed = run("dpkg", "-L", "chatd").stdout.splitlines()
@@ -39,6 +45,7 @@ def contents():
         require(f"/usr/lib/systemd/system/{unit}" in found, f"{unit} is missing")
     require_equal(run("dpkg-query", "-W", "-f", "${Conffiles}", "chatd").stdout.split()[::2], ["/etc/chatd/chatd.toml"],
                   "the list of conffiles")
+    require_equal(run("dpkg", "--verify", "chatd").stdout, "", "what dpkg --verify says")
     run("bash", "-c", "source /usr/share/bash-completion/completions/chatctl && complete -p chatctl")
 
 

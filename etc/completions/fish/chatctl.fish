@@ -1,0 +1,2 @@
+# chatctl has the completions of both programs.
+chatctl completions fish chatctl | source
