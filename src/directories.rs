@@ -20,7 +20,7 @@ const SYSTEM_STATE: &str = "/var/lib/chatd";
 pub struct Directories {
     /// Sockets; emptied by a reboot.
     pub runtime: PathBuf,
-    /// The self-signed certificate, bans; kept.
+    /// The self-signed certificate; kept.
     pub state: PathBuf,
 }
 

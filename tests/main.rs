@@ -14,6 +14,7 @@ mod chatctl;
 mod classic;
 mod config;
 mod dialect;
+mod documents;
 mod exit;
 mod irc;
 mod journal;

@@ -22,7 +22,7 @@ pub enum Request {
         /// Its name.
         interface: String,
     },
-    /// Who is in the room.
+    /// Who is here.
     #[serde(rename = "org.chatd.Admin.List")]
     List {},
     /// Disconnect somebody.

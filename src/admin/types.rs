@@ -8,12 +8,12 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-/// Somebody in the room.
+/// Somebody who has a name. An IRC client may have left the room and keep it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
     /// What they are called.
     pub name: String,
-    /// Where they come from: `address:port`, or `unix`.
+    /// Where they come from: `address:port`, or `unix:uid=` and the user.
     pub address: String,
     /// `plain` or `tls`.
     pub transport: String,
@@ -31,7 +31,7 @@ pub struct User {
 /// What `List` answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Users {
-    /// Everybody in the room, sorted by name.
+    /// Everybody who has a name, sorted by it.
     pub users: Vec<User>,
 }
 
@@ -59,9 +59,9 @@ pub struct Status {
     pub started_at: SystemTime,
     /// Seconds since then, by a clock that nobody sets.
     pub uptime_seconds: u64,
-    /// People in the room.
+    /// People who have a name.
     pub users: u64,
-    /// Clients connected, in the room or not yet.
+    /// Clients connected, with a name or not yet.
     pub connections: u64,
     /// Connections turned away or given up before they had a name.
     pub refused: u64,
@@ -177,9 +177,9 @@ impl Happening {
     }
 }
 
-/// Nobody in the room is called `name`.
+/// Nobody here is called `name`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[error("nobody in the room is called {name:?}")]
+#[error("nobody here is called {name:?}")]
 pub struct NoSuchUser {
     /// The name that was asked for.
     pub name: String,

@@ -101,7 +101,7 @@ fn a_refusal_has_its_reason_and_status_1() {
     };
     assert_eq!(
         refused(r#"{"error":"org.chatd.Admin.NoSuchUser","parameters":{"name":"ana"}}"#),
-        "chatctl: nobody in the room is called \"ana\"\n"
+        "chatctl: nobody here is called \"ana\"\n"
     );
     assert_eq!(
         refused(r#"{"error":"org.varlink.service.PermissionDenied"}"#),

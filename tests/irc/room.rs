@@ -123,7 +123,7 @@ fn modes_are_few() {
          < :irc.test 324 ana #lobby +n
          < :irc.test 329 ana #lobby 1767319445
          > MODE #lobby b
-         < :irc.test 368 ana #lobby :End of channel ban list: bans are the administrator's, by chatctl
+         < :irc.test 368 ana #lobby :End of channel ban list: nobody is banned
          > MODE #lobby +m
          < :irc.test 442 ana #lobby :You're not on that channel
          > MODE #other

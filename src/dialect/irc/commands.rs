@@ -241,7 +241,7 @@ impl Irc {
                 write(out, &["\r\n"]);
             }
             Some("b" | "+b") if message.parameter(2).is_none() => {
-                self.numeric(out, "368", &[&room], "End of channel ban list: bans are the administrator's, by chatctl");
+                self.numeric(out, "368", &[&room], "End of channel ban list: nobody is banned");
             }
             Some(_) => self.refuse_in_room(message, "MODE", out),
         }
