@@ -1,11 +1,17 @@
 //! What the manual, the package and the units say of each other and of the program is true.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
 
 use chatd::chat::NickError;
 use chatd::dialect::irc::capability;
 
-use crate::support::daemon::{Daemon, FAST, LISTENERS};
+use crate::support::client::Client;
+use crate::support::daemon::{self, Daemon, FAST, LISTENERS, own_environment};
+use crate::support::ordinary;
+use crate::support::program::Program;
 
 const CHATD: &str = include_str!("../man/chatd.8");
 const PAGES: [&str; 3] = [CHATD, include_str!("../man/chatctl.8"), include_str!("../man/chatd.toml.5")];
@@ -115,6 +121,29 @@ fn what_a_reload_cannot_change() {
     after.expect(&format!("before: {}", "x".repeat(1000)));
     after.say(&"x".repeat(1000));
     after.expect_start("*** Your line was too long; what is beyond 128 bytes is lost.");
+}
+
+/// The first of the EXAMPLES, typed by an ordinary user.
+#[test]
+fn a_room_of_ones_own() {
+    if !ordinary::is_ordinary("documents::a_room_of_ones_own") {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let programs = Path::new(daemon::CHATD).parent().unwrap().display().to_string();
+    let example = between("whether or not the system has one:\n.Bd -literal -offset indent\n", "\n.Ed");
+    let typed: Vec<String> = example.lines().map(|line| line.trim_start_matches("$ ").replace("\\e", "\\")).collect();
+    let (start, preparations) = typed.split_last().unwrap();
+    let mut shell = Command::new("sh");
+    own_environment(&mut shell, directory.path());
+    shell.env_remove("RUNTIME_DIRECTORY").env_remove("STATE_DIRECTORY");
+    shell.env("HOME", directory.path()).env("XDG_RUNTIME_DIR", directory.path());
+    shell.env("PATH", format!("{programs}:{}", std::env::var("PATH").unwrap())).current_dir(directory.path());
+    // The daemon in place of the shell, so that it ends with the test.
+    let mut chatd = Program::start(shell.arg("-euc").arg(format!("{}\nexec {start}", preparations.join("\n"))));
+    chatd.expect("    nc 127.0.0.1 7000");
+    assert!(CHATD.contains("\n.Dl $ nc 127.0.0.1 7000\n"));
+    Client::plain(SocketAddr::from(([127, 0, 0, 1], 7000))).login("ana");
 }
 
 #[test]
