@@ -62,7 +62,7 @@ pub enum Action {
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
-    /// Say something to everybody, and print how many that is
+    /// Say something to everybody in the room, and print how many that is
     Notice {
         /// What to say; quote it
         text: String,

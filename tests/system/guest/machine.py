@@ -70,7 +70,8 @@ def drop_in(text):
 def files():
     """All files of the machine, apart from what a machine writes by itself."""
     own = ("/proc", "/sys", "/dev", "/run", "/tmp", "/tests", "/packages", "/report", "/var/log", "/var/cache", "/root",
-           "/home", "/var/lib/dpkg", "/var/lib/apt", "/var/lib/systemd/catalog", "/var/lib/systemd/timers", "/var/tmp")
+           "/home", "/var/lib/dpkg", "/var/lib/apt", "/var/lib/xkb", "/var/lib/systemd/catalog",
+           "/var/lib/systemd/timers", "/var/tmp")
     found = set()
     for directory, directories, names in os.walk("/"):
         directories[:] = [name for name in directories if os.path.join(directory, name) not in own]
