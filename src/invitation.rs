@@ -4,6 +4,9 @@ use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
+/// Only what the room says is shown, the end of the input ends it, and no letter at the start of a line is a command.
+const S_CLIENT: &str = "openssl s_client -quiet -no_ign_eof -nocommands";
+
 /// A place to join at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Door<'a> {
@@ -24,15 +27,18 @@ pub fn invitation(room: &str, doors: &[(Door<'_>, bool)], cargo: bool, socket: O
         let command = match (door, tls) {
             (Door::Tcp(address), false) => {
                 let address = reachable(*address);
-                format!("nc {} {}", address.ip(), address.port())
+                format!("nc -N {} {}", address.ip(), address.port())
             }
-            (Door::Unix(path), false) => format!("nc -U {}", quoted(path)),
-            (Door::Tcp(address), true) => format!("openssl s_client -quiet -connect {}", reachable(*address)),
-            (Door::Unix(path), true) => format!("openssl s_client -quiet -unix {}", quoted(path)),
+            (Door::Unix(path), false) => format!("nc -N -U {}", quoted(path)),
+            (Door::Tcp(address), true) => format!("{S_CLIENT} -connect {}", reachable(*address)),
+            (Door::Unix(path), true) => format!("{S_CLIENT} -unix {}", quoted(path)),
         };
         // Writing to a String cannot fail.
         let _ = writeln!(text, "    {command}");
     }
+    text.push_str(
+        "\nCtrl-D leaves. Lines that you type are shown twice, by the terminal and by the room: /echo off ends that.\n",
+    );
     let chatctl = if cargo { "cargo run --quiet --bin chatctl --" } else { "chatctl" };
     let socket = socket.map_or_else(String::new, |path| format!(" --socket {}", quoted(path)));
     let _ = writeln!(text, "\nSee who is there, and steer it:\n");
@@ -76,9 +82,9 @@ mod tests {
         assert_eq!(
             commands,
             [
-                "nc 127.0.0.1 6667",
-                "openssl s_client -quiet -connect [::1]:6697",
-                r"nc -U '/tmp/it'\''s here'",
+                "nc -N 127.0.0.1 6667",
+                "openssl s_client -quiet -no_ign_eof -nocommands -connect [::1]:6697",
+                r"nc -N -U '/tmp/it'\''s here'",
                 "cargo run --quiet --bin chatctl -- --socket /tmp/admin.sock list",
                 "cargo run --quiet --bin chatctl -- --socket /tmp/admin.sock notice 'Hello, everybody'",
                 "cargo run --quiet --bin chatctl -- --socket /tmp/admin.sock kick NAME",

@@ -173,7 +173,7 @@ fn watch() {
         ("join", "ana has joined"),
         ("join", "bo has joined"),
         ("leave", "bo has left"),
-        ("notice", "an administrator's notice went to 1 users"),
+        ("notice", "an administrator's notice went to 1 user"),
         ("kick", "ana was kicked by an administrator: no shouting"),
         ("leave", "ana has left"),
         ("refused", "a connection was ended: HTTP on a chat port"),

@@ -1,7 +1,7 @@
 //! The text protocol and its detection, as transcripts: bytes in, commands and bytes out, no socket.
 
 use chatd::chat::{
-    Command, Event, Nick, NickError, Now, Person, Reason, Refusal, Reply, Seen, Stamp, Topic, View, Words,
+    Command, Event, Nick, NickError, Now, Person, Profile, Reason, Refusal, Reply, Seen, Stamp, Topic, View, Words,
 };
 use chatd::dialect::detect::{ENOUGH, Verdict, detect};
 use chatd::dialect::text::Text;
@@ -97,13 +97,54 @@ fn a_newcomer_reads_who_is_here_the_topic_and_the_history() {
     assert_eq!(
         welcome(&mut Text::new(100), &["ana", "bo"], &said),
         "*** Welcome to lobby, ana. /help lists the commands, /quit leaves.\n*** Here: ana, bo\n*** Topic: tea\n\
-         *** What was said before you came:\nbo: hi\n* bo waves\n*** notice: tea\n*** You are up to date.\n"
+         *** What was said before you came:\n[00:00] bo: hi\n[00:00] * bo waves\n[00:00] *** notice: tea\n\
+         *** You are up to date; it is 00:00 UTC.\n"
     );
     let names: Vec<String> = (100..200).map(|i| format!("u{i}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let welcome = welcome(&mut Text::new(100), &names, &[]);
     assert_eq!(welcome.matches("*** Here: ").count(), 4);
     assert!(welcome.contains("\n*** and 36 more; /who lists them all\n"), "{welcome}");
+}
+
+#[test]
+fn whoever_comes_back_is_shown_what_was_said_meanwhile() {
+    const MINUTE: u64 = 60_000;
+    let at = |minutes| Now { ticks: 0, unix: minutes * MINUTE };
+    let (bo, one, two) = (person("bo"), Words::plain("one"), Words::plain("two"));
+    let all = "*** What was said before you came:\n[00:00] bo: one\n[00:01] bo: two\n";
+    let meanwhile = "*** What was said since you left (/history shows all that is kept):\n[00:01] bo: two\n";
+    let nothing = "*** Nothing was said since you left; /history shows all that is kept.\n";
+    for (reason, minutes, said_later, expected) in [
+        (Reason::Closed, 10, true, meanwhile),
+        (Reason::Quit(None), 10, true, meanwhile),
+        (Reason::Kicked(None), 1, true, meanwhile),
+        (Reason::Quit(None), 1, false, nothing),
+        // Too long ago; or it is not known what reached them.
+        (Reason::Closed, 11, true, all),
+        (Reason::TooSlow(1), 1, true, all),
+        (Reason::Broken(std::io::ErrorKind::ConnectionReset), 1, true, all),
+    ] {
+        let room = room(&["ana", "bo"], &[Event::Said(&bo, &one)]);
+        room.lock().leave(at(0), &person("ana").nick, &reason);
+        if said_later {
+            room.lock().append(at(1), Event::Said(&bo, &two));
+        }
+        let (person, view): (_, &dyn View) = (&person("ana"), &room.lock());
+        let stamp = Stamp { sequence: 9, unix: minutes * MINUTE };
+        let told = reply(&mut Text::new(100), Reply::Welcome { person, stamp, view });
+        let (_, told) = told.split_once("*** Topic: tea\n").unwrap();
+        let mark =
+            if said_later { format!("*** You are up to date; it is 00:{minutes:02} UTC.\n") } else { String::new() };
+        assert_eq!(told, expected.to_owned() + &mark, "{reason} {minutes} minutes ago");
+    }
+    // Somebody else may have the name now.
+    let room = room(&["ana", "bo"], &[Event::Said(&bo, &one)]);
+    room.lock().leave(at(0), &person("ana").nick, &Reason::Closed);
+    let profile = Profile { account: Some("ana@home".into()), ..Profile::default() };
+    let (person, view): (_, &dyn View) = (&Person { profile: profile.into(), ..person("ana") }, &room.lock());
+    let told = reply(&mut Text::new(100), Reply::Welcome { person, stamp: STAMP, view });
+    assert!(told.contains("*** What was said before you came:\n[00:00] bo: one\n"), "{told}");
 }
 
 #[test]
@@ -116,6 +157,7 @@ fn every_command_is_understood() {
         ("/msg bo  hi there", "Private { to: \"bo\", words: \"hi there\" }"),
         ("/nick anna", "Name(\"anna\")"),
         ("/who", "Look"),
+        ("/history", "Look"),
         ("/topic", "Topic"),
         ("/topic more tea", "SetTopic(\"more tea\")"),
         ("/away lunch", "Away(Some(\"lunch\"))"),
@@ -137,6 +179,7 @@ fn a_wrong_command_is_answered_and_nothing_is_said() {
         ("/me", "*** Say: /me TEXT\n"),
         ("/msg bo", "*** Say: /msg NAME TEXT\n"),
         ("/nick ", "*** Say: /nick NAME\n"),
+        ("/echo maybe", "*** Say: /echo on|off\n"),
         ("/dance now", "*** There is no command /dance; /help lists them. To say it, begin with two slashes.\n"),
         ("/", "*** There is no command /; /help lists them. To say it, begin with two slashes.\n"),
         ("", ""),
@@ -153,12 +196,15 @@ fn a_wrong_command_is_answered_and_nothing_is_said() {
 
 #[test]
 fn the_author_is_told_what_was_done_to_a_line() {
-    let (commands, answer) = feed(&mut member(), b"a\x1bb\xff\n");
+    let (commands, answer) = feed(&mut member(), b"a\x07b\xff\n");
     assert_eq!(commands, ["Say(\"ab\u{fffd}\")"]);
     assert_eq!(
         answer,
         "*** Control characters were taken out of your line: 1.\n*** Your line was not UTF-8; replaced in it: 1.\n"
     );
+    let (commands, answer) = feed(&mut member(), b"typo\x1b[D\x1b[A\n");
+    assert_eq!(commands, ["Say(\"typo\")"]);
+    assert_eq!(answer, "*** Arrow keys and the like do not edit a line here; taken out of it: 2.\n");
     let (commands, answer) = feed(&mut member(), format!("{}\n", "x".repeat(150)).as_bytes());
     assert_eq!(commands, [format!("Say(\"{}\")", "x".repeat(100))]);
     assert_eq!(answer, "*** Your line was too long; what is beyond 100 bytes is lost.\n");
@@ -180,8 +226,8 @@ fn events_look_as_the_contract_says() {
         (Event::Left(ana, &Reason::Closed), "*** ana has left (connection closed)\n"),
         (Event::Left(ana, &Reason::Kicked(Some("spam".into()))), "*** ana has left (kicked: spam)\n"),
         (Event::Left(ana, &Reason::TooSlow(4096)), "*** ana has left (too slow: more than 4096 bytes behind)\n"),
-        (Event::Parted(ana, None), "*** ana has left (left the room)\n"),
-        (Event::Parted(ana, Some("bye")), "*** ana has left (left the room: bye)\n"),
+        (Event::Parted(ana, None), "*** ana has left the room\n"),
+        (Event::Parted(ana, Some("bye")), "*** ana has left the room (bye)\n"),
         (Event::Renamed { from: ana, to: anna }, "*** ana is now known as anna\n"),
         (Event::Notice("tea"), "*** notice: tea\n"),
         (Event::Topic { by: None, topic: cake }, "*** Topic: cake\n"),
@@ -200,6 +246,8 @@ fn events_look_as_the_contract_says() {
     let to = Seen { person: ana, away: Some("lunch"), present: true, since: NOW, active: 0 };
     let sent = Reply::Sent { stamp: STAMP, from: ana, to, words: hi };
     assert_eq!(reply(&mut dialect, sent), "*** You to ana: hi\n*** ana is away: lunch\n");
+    let quit = Reason::Quit(Some("bye all.".into()));
+    assert_eq!(reply(&mut dialect, Reply::Closing(&quit)), "*** Goodbye: quit.\n");
     assert_eq!(reply(&mut dialect, Reply::Closing(&Reason::Stopping)), "*** Goodbye: the server is stopping.\n");
 }
 

@@ -199,8 +199,8 @@ fn an_ordinary_user_needs_no_configuration() {
     };
     let mut daemon = Program::start(login(CHATD).stderr(Stdio::null()));
     daemon.expect("The room \"lobby\" is open.");
-    daemon.expect("    nc 127.0.0.1 6667");
-    daemon.expect("    openssl s_client -quiet -connect 127.0.0.1:6697");
+    daemon.expect("    nc -N 127.0.0.1 6667");
+    daemon.expect("    openssl s_client -quiet -no_ign_eof -nocommands -connect 127.0.0.1:6697");
     daemon.expect("    chatctl list");
 
     let mut ana = Client::plain(SocketAddr::from(([127, 0, 0, 1], 6667)));

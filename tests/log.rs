@@ -132,7 +132,7 @@ fn names_are_unique_whatever_happens() {
     roster.rename(NOW, &nick("bo"), &nick("aaron")).unwrap();
     let names: Vec<_> = roster.iter().map(|member| member.person.as_str().to_owned()).collect();
     assert_eq!(names, ["aaron", "ANA"], "in the order of their comparison forms");
-    assert!(roster.remove(NOW, &nick("Aaron")).is_some());
+    assert!(roster.remove(NOW, &nick("Aaron"), None).is_some());
     assert_eq!((roster.len(), roster.most()), (1, 2));
     let gone: Vec<_> = roster.gone().map(|gone| gone.person.as_str()).collect();
     assert_eq!(gone, ["aaron", "bo", "Ana"], "the last one first, those with another name included");

@@ -93,10 +93,10 @@ fn the_status_has_the_numbers_of_the_moment() {
     let manager = Manager::new();
     let daemon = manager.start(LISTENERS);
     let mut ana = daemon.join("ana");
-    manager.expect("STATUS=1 users, 1 connections, 0 messages");
+    manager.expect("STATUS=1 user, 1 connection, 0 messages");
     let _bo = daemon.join("bo");
     ana.say("hello");
-    manager.expect("STATUS=2 users, 2 connections, 1 messages");
+    manager.expect("STATUS=2 users, 2 connections, 1 message");
 }
 
 #[test]

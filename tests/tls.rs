@@ -105,7 +105,10 @@ fn only(version: &'static SupportedProtocolVersion) -> Arc<ClientConfig> {
 /// `openssl s_client`, as the README has it.
 fn s_client(address: SocketAddr, more: &[&str]) -> Program {
     let mut command = Command::new("openssl");
-    command.args(["s_client", "-quiet", "-connect", &address.to_string()]).args(more).stderr(Stdio::null());
+    command
+        .args(["s_client", "-quiet", "-no_ign_eof", "-nocommands", "-connect", &address.to_string()])
+        .args(more)
+        .stderr(Stdio::null());
     Program::start(&mut command)
 }
 

@@ -47,8 +47,30 @@ fn names_that_would_deceive_or_confuse_are_refused() {
 #[test]
 fn what_would_act_on_a_terminal_is_taken_out_and_counted() {
     let cleaned = clean(b"\x1b[31mred\x07 \xff \xe2\x80\xaeevil\xc2\x85\ttab\x7f", 100);
-    assert_eq!(cleaned.text, "[31mred \u{fffd} evil tab");
-    assert_eq!((cleaned.changes.removed, cleaned.changes.replaced, cleaned.changes.cut), (5, 1, false));
+    assert_eq!(cleaned.text, "red \u{fffd} evil tab");
+    assert_eq!((cleaned.changes.sequences, cleaned.changes.removed, cleaned.changes.replaced), (1, 4, 1));
+    assert!(!cleaned.changes.cut);
+}
+
+#[test]
+fn of_a_control_sequence_nothing_is_left() {
+    for (bytes, text) in [
+        ("typo\x1b[A\x1b[D fixed", "typo fixed"),
+        (
+            "home\x1b[1~ end\x1bOF f1\x1bOP f1 of the console\x1b[[A ctrl-left\x1b[1;5D",
+            "home end f1 f1 of the console ctrl-left",
+        ),
+        ("\x1b[38;5;196mred\x1b[0m \u{9b}4mline", "red line"),
+        ("a title\x1b]0;mine\x07 and\x1b]2;another\x1b\\ end", "a title and end"),
+        ("a string \x1b]0;without an end", "a string 0;without an end"),
+        ("pasted\x1b[200~ text\x1b[201~", "pasted text"),
+        ("colours of \x034,12IRC\x03 and \x0304red, 2,\x032,x", "colours of IRC and red, 2,,x"),
+        ("at the end \x1b[", "at the end "),
+        ("Esc\x1b and on", "Esc and on"),
+        ("Esc, then \x1bOk", "Esc, then Ok"),
+    ] {
+        assert_eq!(clean(bytes.as_bytes(), 1000).text, text, "{bytes:?}");
+    }
 }
 
 #[test]

@@ -82,4 +82,6 @@ pub struct Gone {
     pub person: Arc<Person>,
     /// When that was, in milliseconds since 1970-01-01 UTC.
     pub unix: u64,
+    /// The last event of the log that they have been shown; `None`: nobody knows.
+    pub shown: Option<u64>,
 }

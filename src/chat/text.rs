@@ -7,6 +7,8 @@ use std::borrow::Cow;
 pub struct Changes {
     /// Control characters and bidirectional overrides that were taken out.
     pub removed: usize,
+    /// What was taken out of it as a whole: what an arrow key sends, what changes a terminal's or an IRC client's colours.
+    pub sequences: usize,
     /// Invalid UTF-8 sequences, each replaced by U+FFFD.
     pub replaced: usize,
     /// Whether it was longer than allowed and its end is missing.
@@ -25,7 +27,8 @@ pub struct Cleaned<'a> {
 /// Makes `bytes` harmless and at most `limit` bytes long; never cuts inside a character.
 ///
 /// A tab becomes a space, since words should stay apart; all other control characters (C0, DEL, C1, and the line and
-/// paragraph separators) and the bidirectional embeddings, overrides and isolates of UAX #9 are taken out.
+/// paragraph separators) and the bidirectional embeddings, overrides and isolates of UAX #9 are taken out. Of a control
+/// sequence nothing is left, or an arrow key in the middle of a line would leave `[D` there.
 #[must_use]
 pub fn clean(bytes: &[u8], limit: usize) -> Cleaned<'_> {
     if bytes.len() <= limit && bytes.iter().all(|b| (0x20..0x7f).contains(b)) {
@@ -35,11 +38,16 @@ pub fn clean(bytes: &[u8], limit: usize) -> Cleaned<'_> {
     let mut changes = Changes::default();
     let mut text = String::with_capacity(bytes.len().min(limit));
     'all: for chunk in bytes.utf8_chunks() {
-        let invalid = (!chunk.invalid().is_empty()).then_some(char::REPLACEMENT_CHARACTER);
+        let mut invalid = (!chunk.invalid().is_empty()).then_some(char::REPLACEMENT_CHARACTER);
         changes.replaced += usize::from(invalid.is_some());
-        for c in chunk.valid().chars().chain(invalid) {
+        let mut rest = chunk.valid();
+        while let Some(c) = rest.chars().next().or(invalid.take_if(|_| rest.is_empty())) {
+            let sequence = if c.is_control() { sequence_length(rest) } else { 0 };
+            rest = rest.get(sequence.max(c.len_utf8())..).unwrap_or_default();
             let c = if c == '\t' { ' ' } else { c };
-            if is_harmful(c) {
+            if sequence > 0 {
+                changes.sequences += 1;
+            } else if is_harmful(c) {
                 changes.removed += 1;
             } else if text.len() + c.len_utf8() > limit {
                 changes.cut = true;
@@ -50,6 +58,59 @@ pub fn clean(bytes: &[u8], limit: usize) -> Cleaned<'_> {
         }
     }
     Cleaned { text: text.into(), changes }
+}
+
+/// Bytes of the control sequence that `text` begins with, if it does: of a terminal (ECMA-48), or a colour of IRC.
+fn sequence_length(text: &str) -> usize {
+    let mut rest = text.chars();
+    let kind = match rest.next() {
+        Some('\u{1b}') => rest.next(),
+        // The same in one character.
+        Some(c @ '\u{80}'..='\u{9f}') => char::from_u32(u32::from(c) - 0x40),
+        Some('\u{3}') => return colour_length(text),
+        _ => None,
+    };
+    let (body, start) = (rest.as_str(), text.len() - rest.as_str().len());
+    let length = match kind {
+        Some('[') => key_or_csi_length(body),
+        // What some terminals send for arrows, Home and End, and for the first function keys.
+        Some('O') if body.starts_with(|c| matches!(c, 'A'..='D' | 'F' | 'H' | 'P'..='S')) => 1,
+        // A string up to its end, such as a window's title; without an end only its beginning is taken out.
+        Some('P' | 'X' | ']' | '^' | '_') => {
+            let ends = ["\u{1b}\\", "\u{7}", "\u{9c}"];
+            ends.iter().filter_map(|end| body.find(end).map(|at| at + end.len())).min().unwrap_or(0)
+        }
+        // Whoever has pressed Esc and goes on writing loses no letter.
+        _ => return 0,
+    };
+    start + length
+}
+
+/// Bytes of what follows CSI: parameters, intermediate characters, a final one; or a function key of Linux's console.
+fn key_or_csi_length(body: &str) -> usize {
+    if body.starts_with('[') {
+        return 1 + run(body.get(1..).unwrap_or_default(), &|c| matches!(c, 'A'..='E')).min(1);
+    }
+    let parameters = run(body, &|c| matches!(c, '0'..='?'));
+    let between = parameters + run(body.get(parameters..).unwrap_or_default(), &|c| matches!(c, ' '..='/'));
+    between + run(body.get(between..).unwrap_or_default(), &|c| matches!(c, '@'..='~')).min(1)
+}
+
+/// Bytes of a colour: ^C, one or two digits, and perhaps a comma and the background's.
+fn colour_length(text: &str) -> usize {
+    let digits = |from: usize| run(text.get(from..).unwrap_or_default(), &|c| c.is_ascii_digit()).min(2);
+    let front = 1 + digits(1);
+    let has_background = front > 1 && text.get(front..).is_some_and(|rest| rest.starts_with(','));
+    match if has_background { digits(front + 1) } else { 0 } {
+        _ if front == 1 => 0,
+        0 => front,
+        back => front + 1 + back,
+    }
+}
+
+/// How many characters at the beginning, all of them ASCII, are of this kind.
+fn run(text: &str, kind: &dyn Fn(char) -> bool) -> usize {
+    text.chars().take_while(|c| kind(*c)).count()
 }
 
 fn is_harmful(c: char) -> bool {

@@ -19,6 +19,12 @@ impl Lines {
         Lines { partial: Vec::new(), limit }
     }
 
+    /// See [`new`](Self::new).
+    #[must_use]
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// Takes the next line off the front of `input`, or keeps all of it and returns `None`.
     pub fn next<'i>(&mut self, input: &mut &'i [u8]) -> Option<Line<'i>> {
         let whole = *input;

@@ -8,6 +8,7 @@ pub mod classic;
 pub mod detect;
 pub mod irc;
 mod lines;
+mod moment;
 pub mod podsixnet;
 pub mod text;
 
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use crate::chat::{Command, Form, Now, Reason, Reply};
 pub use lines::{Line, Lines};
+pub use moment::moment;
 
 /// What one step of reading came to.
 #[derive(Debug, PartialEq, Eq)]

@@ -158,7 +158,10 @@ impl<M> Locked<'_, M> {
     /// everybody is told for themselves and nobody needs as many lines as there are people.
     pub fn leave(&mut self, now: Now, nick: &Nick, reason: &Reason) -> Option<M> {
         let present = self.place(nick, None).is_some();
-        let member = self.state.roster.remove(now, nick)?;
+        // Whoever leaves in order has had the chance to read all; what a broken connection swallowed, nobody knows.
+        let in_order = matches!(reason, Reason::Quit(_) | Reason::Closed | Reason::Kicked(_));
+        let shown = (present && in_order).then_some(self.state.sequence);
+        let member = self.state.roster.remove(now, nick, shown)?;
         if present && *reason != Reason::Stopping {
             self.append(now, Event::Left(&member.person, reason));
         }

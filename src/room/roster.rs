@@ -85,11 +85,11 @@ impl<M> Roster<M> {
         }
     }
 
-    /// Takes somebody out.
-    pub fn remove(&mut self, now: Now, nick: &Nick) -> Option<Member<M>> {
+    /// Takes somebody out, who has been shown the log up to this event, if anybody knows.
+    pub fn remove(&mut self, now: Now, nick: &Nick, shown: Option<u64>) -> Option<Member<M>> {
         self.place(nick, None);
         let member = self.members.remove(nick.key())?;
-        self.remember(now, member.person.clone());
+        self.remember(Gone { person: member.person.clone(), unix: now.unix, shown });
         Some(member)
     }
 
@@ -106,7 +106,7 @@ impl<M> Roster<M> {
             return Err(Refusal::NoSuchUser(from.as_str().into()));
         };
         let before = member.person.clone();
-        self.remember(now, before.clone());
+        self.remember(Gone { person: before.clone(), unix: now.unix, shown: None });
         member.person = Arc::new(Person { nick: to.clone(), ..(*before).clone() });
         self.members.insert(to.key().clone(), member);
         self.place(to, feed);
@@ -199,8 +199,8 @@ impl<M> Roster<M> {
         self.members.is_empty()
     }
 
-    fn remember(&mut self, now: Now, person: Arc<Person>) {
+    fn remember(&mut self, gone: Gone) {
         self.gone.truncate(REMEMBERED - 1);
-        self.gone.push_front(Gone { person, unix: now.unix });
+        self.gone.push_front(gone);
     }
 }

@@ -82,11 +82,11 @@ impl Server {
         let limit = self.context.limits().line_length;
         let invalid = |reason: &str| Err(InvalidText { reason: reason.to_owned() });
         let cleaned = clean(text.trim().as_bytes(), limit);
+        if cleaned.changes.removed + cleaned.changes.sequences > 0 {
+            return invalid("it has line breaks or other control characters");
+        }
         if cleaned.text.is_empty() {
             return invalid("it is empty");
-        }
-        if cleaned.changes.removed > 0 {
-            return invalid("it has line breaks or other control characters");
         }
         if cleaned.changes.cut {
             return invalid(&format!("it is longer than {limit} bytes, which is limits.line-length"));
@@ -95,7 +95,12 @@ impl Server {
         room.append(self.context.clock.now(), Event::Notice(&cleaned.text));
         let reached = room.roster().present() as u64;
         drop(room);
-        info!(chatd.event = "notice", chatd.uid = uid, "an administrator's notice went to {reached} users");
+        info!(
+            chatd.event = "notice",
+            chatd.uid = uid,
+            "an administrator's notice went to {}",
+            super::counted(reached, "user")
+        );
         Ok(reached)
     }
 

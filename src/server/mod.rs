@@ -6,6 +6,7 @@
 mod accept;
 mod control;
 
+use std::fmt::Display;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -200,9 +201,10 @@ impl Server {
     }
 
     fn status_line(&self) -> String {
-        let users = self.context.room.lock().roster().len();
-        let messages = self.context.counters.messages.total();
-        let line = format!("{users} users, {} connections, {messages} messages", self.admissions.open());
+        let users = counted(self.context.room.lock().roster().len(), "user");
+        let connections = counted(self.admissions.open(), "connection");
+        let messages = counted(self.context.counters.messages.total(), "message");
+        let line = format!("{users}, {connections}, {messages}");
         match &*lock(&self.trouble) {
             None => line,
             Some(trouble) => format!("{line}; {trouble}"),
@@ -291,6 +293,12 @@ fn history_limit(configuration: &Config) -> HistoryLimit {
 fn secure_port(configuration: &Config, bound: &[Bound]) -> Option<u16> {
     configuration.tls.as_ref()?;
     bound.iter().filter(|(_, how)| how.tls).find_map(|(listener, _)| Some(listener.tcp_address()?.port()))
+}
+
+/// `1 user`, `2 users`.
+fn counted<N: Display + PartialEq + From<u8>>(number: N, what: &str) -> String {
+    let plural = if number == N::from(1) { "" } else { "s" };
+    format!("{number} {what}{plural}")
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -71,7 +71,7 @@ fn somebody_who_parts_keeps_the_name_and_can_be_told_in_private() {
     let mut bo = irc(daemon.connect(), "bo", "server-time");
     ana.expect("*** bo has joined");
     bo.send("PART #lobby :a moment\r\n");
-    ana.expect_next("*** bo has left (left the room: a moment)");
+    ana.expect_next("*** bo has left the room (a moment)");
     let line = next(&mut bo);
     assert!(line.ends_with(" :bo!bo@chatd.internal PART #lobby :a moment"), "{line}");
     ana.say("unheard");

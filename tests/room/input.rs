@@ -26,6 +26,23 @@ fn what_netcat_sends_before_it_ends_is_said() {
     assert!(seen.ends_with(expected), "{seen}");
 }
 
+/// With the options of the invitation: the end of the input ends it, and no line is a command to it.
+#[test]
+fn what_s_client_sends_before_it_ends_is_said() {
+    let daemon = Daemon::start("");
+    let mut bo = daemon.join("bo");
+    let options = ["s_client", "-quiet", "-no_ign_eof", "-nocommands", "-connect", &daemon.tls().to_string()];
+    let mut command = Command::new("openssl");
+    command.args(options).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut s_client = command.spawn().unwrap();
+    s_client.stdin.take().unwrap().write_all(b"ana\nQuite so\nReally\nKeen\n").unwrap();
+    for line in ["*** ana has joined", "ana: Quite so", "ana: Really", "ana: Keen"] {
+        bo.expect_next(line);
+    }
+    bo.expect_next("*** ana has left (connection closed)");
+    assert!(s_client.wait().unwrap().success());
+}
+
 #[test]
 fn a_client_that_says_everything_and_closes_at_once_is_heard() {
     let daemon = Daemon::start("");
@@ -62,7 +79,7 @@ fn lines_are_the_same_however_they_arrive() {
     for join in [Daemon::join, Daemon::join_tls] {
         let mut ana = join(&daemon, "ana");
         bo.expect_next("*** ana has joined");
-        ana.expect("*** You are up to date.");
+        ana.expect_start("*** Nothing was said since you left; ");
         std::thread::scope(|scope| {
             scope.spawn(|| (0..5000).for_each(|n| bo.expect_next(&format!("ana: line {n}"))));
             ana.send(&many);
@@ -81,8 +98,16 @@ fn nothing_that_acts_on_a_terminal_reaches_the_others() {
     let mut bo = daemon.join("bo");
     ana.expect_next("*** bo has joined");
     for (line, others, told) in [
-        (&b"\x1b[31mred\x07"[..], "[31mred", &["*** Control characters were taken out of your line: 2."][..]),
-        (b"c1 \xc2\x9b31m and del\x7f", "c1 31m and del", &["*** Control characters were taken out of your line: 2."]),
+        (
+            &b"\x1b[31mred\x07"[..],
+            "red",
+            &[
+                "*** Arrow keys and the like do not edit a line here; taken out of it: 1.",
+                "*** Control characters were taken out of your line: 1.",
+            ][..],
+        ),
+        (b"a c1 \xc2\x9b31m", "a c1 ", &["*** Arrow keys and the like do not edit a line here; taken out of it: 1."]),
+        (b"del\x7f", "del", &["*** Control characters were taken out of your line: 1."]),
         (
             "bidi \u{202e}evil\u{2066}".as_bytes(),
             "bidi evil",
@@ -102,10 +127,10 @@ fn nothing_that_acts_on_a_terminal_reaches_the_others() {
         expected.sort();
         assert_eq!(seen, expected);
     }
-    ana.send_bytes(b"/msg bo \x1b]0;title\x07\n/me \x1b[2J\n/quit \x1b[H\n");
-    bo.expect_next("[ana] ]0;title");
-    bo.expect_next("* ana [2J");
-    bo.expect_next("*** ana has left (quit: [H)");
+    ana.send_bytes(b"/msg bo \x1b]0;title\x07my title\n/me \x1b[2Jblinks\n/quit \x1b[Hbye\n");
+    bo.expect_next("[ana] my title");
+    bo.expect_next("* ana blinks");
+    bo.expect_next("*** ana has left (quit: bye)");
 }
 
 #[test]

@@ -79,9 +79,19 @@ fn questions_are_answered_to_the_one_who_asks() {
     ana.say("/topic");
     ana.expect_next("*** Topic: Welcome to the lobby");
     ana.say("/help");
-    let help = ana.lines(8).join("\n");
-    let commands =
-        ["help", "who", "topic [TEXT]", "me TEXT", "msg NAME TEXT", "nick NAME", "away [TEXT]", "quit [TEXT]"];
+    let help = ana.lines(10).join("\n");
+    let commands = [
+        "help",
+        "who",
+        "history",
+        "topic [TEXT]",
+        "me TEXT",
+        "msg NAME TEXT",
+        "nick NAME",
+        "away [TEXT]",
+        "echo on|off",
+        "quit [TEXT]",
+    ];
     for command in commands {
         assert!(help.contains(&format!("*** /{command} ")), "{command} in {help}");
     }
@@ -109,4 +119,29 @@ fn a_changed_topic_is_told_to_everybody() {
     bo.expect_next("*** Topic: tea");
     bo.say("/topic");
     bo.expect_next("*** Topic: tea");
+}
+
+#[test]
+fn ones_own_lines_may_be_left_out() {
+    let daemon = Daemon::start("");
+    let mut ana = daemon.join("ana");
+    let mut bo = daemon.join("bo");
+    ana.expect_next("*** bo has joined");
+    ana.say("/echo off");
+    ana.expect_next("*** Your own lines do not come back to you.");
+    for line in ["hello", "/me waves", "/topic tea", "/nick anna"] {
+        ana.say(line);
+    }
+    // What is not one's own words comes as ever, and in order.
+    ana.expect_next("*** ana has changed the topic: tea");
+    ana.expect_next("*** ana is now known as anna");
+    for line in ["ana: hello", "* ana waves", "*** ana has changed the topic: tea", "*** ana is now known as anna"] {
+        bo.expect_next(line);
+    }
+    bo.say("hello anna");
+    ana.expect_next("bo: hello anna");
+    ana.say("/echo on");
+    ana.expect_next("*** Your own lines come back to you.");
+    ana.say("again");
+    ana.expect_next("anna: again");
 }

@@ -130,7 +130,7 @@ impl Irc {
         if found.peek().is_none() {
             self.numeric(out, "406", &[nick], "There was no such nickname");
         }
-        for Gone { person, unix } in found {
+        for Gone { person, unix, .. } in found {
             let (name, server) = (person.as_str(), &*self.server.name);
             self.numeric(out, "314", &[name, &person.profile.user, server, "*"], person.real_name());
             let mut when = Vec::new();

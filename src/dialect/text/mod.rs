@@ -1,13 +1,18 @@
 //! The text protocol: UTF-8 lines for `nc`, `telnet`, `openssl s_client -quiet` and scripts.
 //!
 //! The first line is a name; every further one is said in the room, unless it begins with a slash. Lines of the
-//! server's own begin with `*** `.
+//! server's own begin with `*** `, and what was said before somebody came begins with its time.
+
+mod commands;
+mod history;
 
 use std::borrow::Cow;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use super::{Dialect, Input, Lines};
 use crate::chat::{Changes, Command, Event, Form, Manner, Now, Person, Reason, Reply, Stamp, View, Words, clean};
+use commands::Wish;
 
 /// Names on one line of the list of those present.
 const NAMES_PER_LINE: usize = 16;
@@ -17,60 +22,57 @@ const NAMES_AT_WELCOME: usize = 64;
 /// One client of the text protocol.
 pub struct Text {
     lines: Lines,
-    line_length: usize,
     named: bool,
+    /// Whether the client is sent its own lines.
+    echo: bool,
+    /// When the client asked for what was said, if that is not answered yet: milliseconds since 1970-01-01 UTC.
+    history_asked: Option<NonZeroU64>,
 }
-
-/// A command that begins with a slash: its word, its arguments for people, what it does, and how it is understood.
-struct Slash {
-    word: &'static str,
-    arguments: &'static str,
-    does: &'static str,
-    parse: for<'a> fn(Cow<'a, str>) -> Option<Command<'a>>,
-}
-
-/// All commands; `/help` is made from this table.
-const COMMANDS: &[Slash] = &[
-    Slash { word: "help", arguments: "", does: "shows this", parse: |_| None },
-    Slash { word: "who", arguments: "", does: "lists who is here", parse: |_| Some(Command::Look) },
-    Slash {
-        word: "topic",
-        arguments: "[TEXT]",
-        does: "shows the topic, or changes it",
-        parse: |text| Some(if text.is_empty() { Command::Topic } else { Command::SetTopic(text) }),
-    },
-    Slash {
-        word: "me",
-        arguments: "TEXT",
-        does: "says what you do: * NAME TEXT",
-        parse: |text| (!text.is_empty()).then(|| Command::Say(Words::action(text))),
-    },
-    Slash { word: "msg", arguments: "NAME TEXT", does: "tells one person alone", parse: private },
-    Slash {
-        word: "nick",
-        arguments: "NAME",
-        does: "changes your name",
-        parse: |name| (!name.is_empty()).then_some(Command::Name(name)),
-    },
-    Slash {
-        word: "away",
-        arguments: "[TEXT]",
-        does: "tells others why you do not answer, or that you are back",
-        parse: |text| Some(Command::Away((!text.is_empty()).then_some(text))),
-    },
-    Slash {
-        word: "quit",
-        arguments: "[TEXT]",
-        does: "leaves, with a last word",
-        parse: |text| Some(Command::Quit((!text.is_empty()).then_some(text))),
-    },
-];
 
 impl Text {
     /// `line_length`: bytes of one message; the rest of a longer one is dropped, and its author told.
     #[must_use]
     pub fn new(line_length: usize) -> Text {
-        Text { lines: Lines::new(line_length), line_length, named: false }
+        Text { lines: Lines::new(line_length), named: false, echo: true, history_asked: None }
+    }
+
+    /// A line of somebody who is in the room.
+    fn spoken<'a>(&mut self, now: Now, line: Cow<'a, str>, out: &mut Vec<u8>) -> Option<Command<'a>> {
+        if is_goodbye(&line) {
+            return Some(Command::Quit(None));
+        }
+        if line.trim().is_empty() {
+            return None;
+        }
+        if !line.starts_with('/') {
+            return Some(Command::Say(Words::plain(line)));
+        }
+        if line.starts_with("//") {
+            return Some(Command::Say(Words::plain(tail(&line, 1))));
+        }
+        let length = line.find(char::is_whitespace).unwrap_or(line.len());
+        let word = tail(&line, 1).chars().take_while(|c| !c.is_whitespace()).collect::<String>();
+        let Some(slash) = commands::find(&word) else {
+            say(out, &["There is no command /", &word, "; /help lists them. To say it, begin with two slashes."]);
+            return None;
+        };
+        match (slash.parse)(trimmed(tail(&line, length))) {
+            None => say(out, &["Say: /", &word, " ", slash.arguments]),
+            Some(Wish::Room(command)) => return Some(command),
+            Some(Wish::Help) => commands::help(out),
+            Some(Wish::History) => {
+                self.history_asked = Some(NonZeroU64::MIN.saturating_add(now.unix));
+                return Some(Command::Look);
+            }
+            Some(Wish::Echo(on)) => {
+                self.echo = on;
+                say(
+                    out,
+                    &[if on { "Your own lines come back to you." } else { "Your own lines do not come back to you." }],
+                );
+            }
+        }
+        None
     }
 }
 
@@ -80,13 +82,17 @@ impl Dialect for Text {
         ask_for_name(out);
     }
 
-    fn next<'i>(&mut self, _now: Now, input: &mut &'i [u8], out: &mut Vec<u8>) -> Input<'i> {
+    fn echoes(&self) -> bool {
+        self.echo
+    }
+
+    fn next<'i>(&mut self, now: Now, input: &mut &'i [u8], out: &mut Vec<u8>) -> Input<'i> {
         let Some(line) = self.lines.next(input) else { return Input::Incomplete };
         let line = match line {
-            Cow::Borrowed(line) => cleaned(line, self.line_length, out),
-            Cow::Owned(line) => Cow::Owned(cleaned(&line, self.line_length, out).into_owned()),
+            Cow::Borrowed(line) => cleaned(line, self.lines.limit(), out),
+            Cow::Owned(line) => Cow::Owned(cleaned(&line, self.lines.limit(), out).into_owned()),
         };
-        let command = if self.named { spoken(line, out) } else { login(line, out) };
+        let command = if self.named { self.spoken(now, line, out) } else { login(line, out) };
         command.map_or(Input::Answered, Input::Command)
     }
 
@@ -94,17 +100,12 @@ impl Dialect for Text {
         match reply {
             // The room follows: whoever has a name comes in.
             Reply::Registered { .. } => self.named = true,
-            Reply::Welcome { person, view, .. } => {
+            Reply::Welcome { person, stamp, view } => {
                 let (room, nick) = (view.room(), person.as_str());
                 say(out, &["Welcome to ", room, ", ", nick, ". /help lists the commands, /quit leaves."]);
                 list(out, view, NAMES_AT_WELCOME);
                 say(out, &["Topic: ", &view.topic().text]);
-                let mut history = view.history().peekable();
-                if history.peek().is_some() {
-                    say(out, &["What was said before you came:"]);
-                    history.for_each(|past| TextForm.render(past.stamp(), past.event(), out));
-                    say(out, &["You are up to date."]);
-                }
+                history::remind(out, person, stamp.unix, view);
             }
             Reply::Refused(refusal) => {
                 say(out, &[&refusal.to_string()]);
@@ -112,11 +113,20 @@ impl Dialect for Text {
                     ask_for_name(out);
                 }
             }
-            Reply::Look(view) => list(out, view, usize::MAX),
+            Reply::Look(view) => match self.history_asked.take() {
+                None => list(out, view, usize::MAX),
+                Some(now) => {
+                    if !history::play(out, view.history(), now.get(), "What was said:") {
+                        say(out, &["Nothing that was said is kept."]);
+                    }
+                }
+            },
             Reply::Topic(topic) => say(out, &["Topic: ", &topic.text]),
             Reply::Done(_, Event::Away(_, Some(why))) => say(out, &["Others are told that you are away: ", why]),
             Reply::Done(_, Event::Away(_, None)) => say(out, &["You are back."]),
-            // All other events of its own come to it as they do to everybody.
+            // All other events of its own come to it as they do to everybody, unless it does not want what it says.
+            Reply::Done(_, Event::Said(..)) => {}
+            Reply::Done(stamp, event) if !self.echo => TextForm.render(stamp, event, out),
             Reply::Done(..) | Reply::Presence { .. } | Reply::Watched(..) => {}
             Reply::Private { from, words, .. } => {
                 words.lines().for_each(|line| write(out, &["[", from.as_str(), "] ", line, "\n"]));
@@ -133,6 +143,8 @@ impl Dialect for Text {
                     // Whatever line it was in the middle of ends here.
                     out.push(b'\n');
                 }
+                // Their own last word is for the others.
+                let reason = if let Reason::Quit(_) = reason { &Reason::Quit(None) } else { reason };
                 say(out, &["Goodbye: ", &reason.to_string(), "."]);
             }
         }
@@ -156,8 +168,8 @@ impl Form for TextForm {
             Event::Said(who, words) => speak(out, who, words),
             Event::Joined(who) => say(out, &[who.as_str(), " has joined"]),
             Event::Left(who, reason) => say(out, &[who.as_str(), " has left (", &reason.to_string(), ")"]),
-            Event::Parted(who, None) => say(out, &[who.as_str(), " has left (left the room)"]),
-            Event::Parted(who, Some(word)) => say(out, &[who.as_str(), " has left (left the room: ", word, ")"]),
+            Event::Parted(who, None) => say(out, &[who.as_str(), " has left the room"]),
+            Event::Parted(who, Some(word)) => say(out, &[who.as_str(), " has left the room (", word, ")"]),
             Event::Renamed { from, to } => say(out, &[from.as_str(), " is now known as ", to.as_str()]),
             Event::Notice(text) => say(out, &["notice: ", text]),
             Event::Topic { by: None, topic } => say(out, &["Topic: ", &topic.text]),
@@ -194,54 +206,9 @@ fn login<'a>(line: Cow<'a, str>, out: &mut Vec<u8>) -> Option<Command<'a>> {
     Some(Command::Name(name))
 }
 
-/// A line of somebody who is in the room.
-fn spoken<'a>(line: Cow<'a, str>, out: &mut Vec<u8>) -> Option<Command<'a>> {
-    if is_goodbye(&line) {
-        return Some(Command::Quit(None));
-    }
-    if line.trim().is_empty() {
-        return None;
-    }
-    if !line.starts_with('/') {
-        return Some(Command::Say(Words::plain(line)));
-    }
-    if line.starts_with("//") {
-        return Some(Command::Say(Words::plain(tail(&line, 1))));
-    }
-    let length = line.find(char::is_whitespace).unwrap_or(line.len());
-    let word = tail(&line, 1).chars().take_while(|c| !c.is_whitespace()).collect::<String>();
-    let Some(slash) = COMMANDS.iter().find(|slash| slash.word == word) else {
-        say(out, &["There is no command /", &word, "; /help lists them. To say it, begin with two slashes."]);
-        return None;
-    };
-    let arguments = trimmed(tail(&line, length));
-    let command = (slash.parse)(arguments);
-    match (&command, slash.word) {
-        (None, "help") => help(out),
-        (None, word) => say(out, &["Say: /", word, " ", slash.arguments]),
-        (Some(_), _) => {}
-    }
-    command
-}
-
-fn private(arguments: Cow<'_, str>) -> Option<Command<'_>> {
-    let space = arguments.find(char::is_whitespace)?;
-    let text = trimmed(tail(&arguments, space));
-    let to = head(arguments, space);
-    (!text.is_empty()).then(|| Command::Private { to, words: Words::plain(text) })
-}
-
 /// The quit words of the teaching servers.
 fn is_goodbye(line: &str) -> bool {
     matches!(line.trim_end(), "{quit}" | "QUIT")
-}
-
-fn help(out: &mut Vec<u8>) {
-    for slash in COMMANDS {
-        let space = if slash.arguments.is_empty() { "" } else { " " };
-        say(out, &["/", slash.word, space, slash.arguments, " ", slash.does]);
-    }
-    say(out, &["//TEXT says /TEXT"]);
 }
 
 fn ask_for_name(out: &mut Vec<u8>) {
@@ -251,7 +218,10 @@ fn ask_for_name(out: &mut Vec<u8>) {
 /// The text made harmless; its author is told what that took.
 fn cleaned<'a>(line: &'a [u8], limit: usize, out: &mut Vec<u8>) -> Cow<'a, str> {
     let cleaned = clean(line, limit);
-    let Changes { removed, replaced, cut } = cleaned.changes;
+    let Changes { removed, sequences, replaced, cut } = cleaned.changes;
+    if sequences > 0 {
+        say(out, &["Arrow keys and the like do not edit a line here; taken out of it: ", &sequences.to_string(), "."]);
+    }
     if removed > 0 {
         say(out, &["Control characters were taken out of your line: ", &removed.to_string(), "."]);
     }

@@ -1,0 +1,46 @@
+//! What was said before somebody came, for people who cannot ask their client for the times.
+
+use super::{TextForm, say};
+use crate::chat::{Form as _, Past, Person, View};
+use crate::dialect::moment;
+
+/// Whoever comes back within this time, in milliseconds, is not shown again what they have read.
+const ABSENCE: u64 = 10 * 60 * 1000;
+
+/// Tells a newcomer what was said before; whoever has just been here, what was said meanwhile.
+pub fn remind(out: &mut Vec<u8>, person: &Person, now: u64, view: &dyn View) {
+    let last = view.gone().find(|gone| gone.person.nick.key() == person.nick.key());
+    let lately = last.filter(|gone| now.saturating_sub(gone.unix) <= ABSENCE);
+    let same = lately.filter(|gone| gone.person.profile.account == person.profile.account);
+    let Some(shown) = same.and_then(|gone| gone.shown) else {
+        play(out, view.history(), now, "What was said before you came:");
+        return;
+    };
+    let meanwhile = view.history().filter(|past| past.stamp().sequence > shown);
+    let any = play(out, meanwhile, now, "What was said since you left (/history shows all that is kept):");
+    if !any && view.history().len() > 0 {
+        say(out, &["Nothing was said since you left; /history shows all that is kept."]);
+    }
+}
+
+/// Shows what was said, each line with its time, and a mark where it ends. Says whether there was anything.
+pub fn play<'p>(out: &mut Vec<u8>, history: impl Iterator<Item = &'p Past>, now: u64, heading: &str) -> bool {
+    let (mut any, mut lines) = (false, Vec::new());
+    for past in history {
+        if !any {
+            say(out, &[heading]);
+            any = true;
+        }
+        lines.clear();
+        TextForm.render(past.stamp(), past.event(), &mut lines);
+        let time = format!("[{}] ", moment(past.stamp().unix, now));
+        for line in lines.split_inclusive(|byte| *byte == b'\n') {
+            out.extend_from_slice(time.as_bytes());
+            out.extend_from_slice(line);
+        }
+    }
+    if any {
+        say(out, &["You are up to date; it is ", &moment(now, now), " UTC."]);
+    }
+    any
+}
