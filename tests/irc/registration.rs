@@ -17,10 +17,10 @@ fn a_client_registers_and_is_told_where_it_is() {
          < :irc.test 004 ana irc.test chatd-0.1.0 B n
          < :irc.test 005 ana AWAYLEN=300 BOT=B CASEMAPPING=ascii CHANLIMIT=#:1 CHANMODES=,,,n CHANNELLEN=6 CHANTYPES=# CHATHISTORY=100 ELIST= HOSTLEN=8 MAXTARGETS=1 MODES=1 MONITOR=100 :are supported by this server
          < :irc.test 005 ana MSGREFTYPES=msgid,timestamp NAMELEN=300 NETWORK=chatd NICKLEN=32 PREFIX=(ov)@+ SAFELIST TARGMAX=JOIN:,LIST:1,NAMES:1,NOTICE:1,PART:,PRIVMSG:1,TAGMSG:1,WHOIS:1 TOPICLEN=300 USERLEN=16 UTF8ONLY WHOX :are supported by this server
-         < :irc.test 251 ana :There are 1 users and 0 invisible on 1 servers
+         < :irc.test 251 ana :There is 1 user and 0 invisible on 1 server
          < :irc.test 252 ana 0 :operator(s) online
          < :irc.test 254 ana 0 :channels formed
-         < :irc.test 255 ana :I have 1 clients and 0 servers
+         < :irc.test 255 ana :I have 1 client and 0 servers
          < :irc.test 265 ana 1 1 :Current local users 1, max 1
          < :irc.test 266 ana 1 1 :Current global users 1, max 1
          < :irc.test 422 ana :There is no message of the day; the room has a topic
@@ -74,6 +74,7 @@ fn a_client_registers_once() {
 fn a_client_may_be_put_into_the_room_at_once() {
     let mut desk = Desk::with(Unlike { autojoin: true, ..Unlike::default() });
     let answer = desk.send("NICK ana\r\nUSER ann 0 * :Ana\r\n");
+    assert!(answer.contains(":irc.test 254 ana 1 :channel formed\r\n"), "{answer}");
     let joined = answer.split_once(":ana!ann@irc.test JOIN #lobby\r\n").unwrap().1;
     assert!(joined.starts_with(":irc.test 332 ana #lobby :tea\r\n"), "{answer}");
     assert!(joined.ends_with(":irc.test 366 ana #lobby :End of NAMES list\r\n"), "{answer}");

@@ -51,10 +51,10 @@ fn the_server_tells_of_itself() {
          > HELP me
          < :irc.test 524 ana me :There is no help on that
          > LUSERS
-         < :irc.test 251 ana :There are 1 users and 0 invisible on 1 servers
+         < :irc.test 251 ana :There is 1 user and 0 invisible on 1 server
          < :irc.test 252 ana 0 :operator(s) online
          < :irc.test 254 ana 0 :channels formed
-         < :irc.test 255 ana :I have 1 clients and 0 servers
+         < :irc.test 255 ana :I have 1 client and 0 servers
          < :irc.test 265 ana 1 1 :Current local users 1, max 1
          < :irc.test 266 ana 1 1 :Current global users 1, max 1
 ");

@@ -91,7 +91,7 @@ impl Irc {
             Query::Whois(nick) => self.whois(&nick, view, out),
             Query::Whowas { nick, most } => self.whowas(&nick, most, view, out),
             Query::List(channel) => self.list(channel.as_deref(), view, out),
-            Query::Lusers => self.lusers(view, out),
+            Query::Lusers => self.lusers(view, false, out),
             Query::UserHost(names) => self.user_host(&names, view, out),
             Query::IsOn(names) => self.is_on(&names, view, out),
             Query::Status(names) => self.status(&names, view, out),
@@ -153,14 +153,20 @@ impl Irc {
         self.numeric(out, "323", &[], "End of LIST");
     }
 
-    /// RPL_LUSERCLIENT and what belongs to it.
-    pub(super) fn lusers(&self, view: &dyn View, out: &mut Vec<u8>) {
+    /// RPL_LUSERCLIENT and what belongs to it; `entering`: the client is on its way into the room.
+    pub(super) fn lusers(&self, view: &dyn View, entering: bool, out: &mut Vec<u8>) {
         let all = view.named();
-        let channels = usize::from(view.present() > 0).to_string();
-        self.numeric(out, "251", &[], &format!("There are {all} users and 0 invisible on 1 servers"));
+        let (are, users, clients) = if all == 1 { ("is", "user", "client") } else { ("are", "users", "clients") };
+        let formed = entering || view.present() > 0;
+        self.numeric(out, "251", &[], &format!("There {are} {all} {users} and 0 invisible on 1 server"));
         self.numeric(out, "252", &["0"], "operator(s) online");
-        self.numeric(out, "254", &[&channels], "channels formed");
-        self.numeric(out, "255", &[], &format!("I have {all} clients and 0 servers"));
+        self.numeric(
+            out,
+            "254",
+            &[if formed { "1" } else { "0" }],
+            if formed { "channel formed" } else { "channels formed" },
+        );
+        self.numeric(out, "255", &[], &format!("I have {all} {clients} and 0 servers"));
         let (all, most) = (all.to_string(), view.most().to_string());
         self.numeric(out, "265", &[&all, &most], &format!("Current local users {all}, max {most}"));
         self.numeric(out, "266", &[&all, &most], &format!("Current global users {all}, max {most}"));

@@ -193,7 +193,7 @@ impl Irc {
         self.begin(out, "004", &[&server.name, VERSION, "B", "n"]);
         write(out, &["\r\n"]);
         self.isupport(out);
-        self.lusers(view, out);
+        self.lusers(view, server.autojoin, out);
         self.motd(out);
     }
 
