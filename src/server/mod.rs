@@ -101,6 +101,7 @@ impl Server {
             autojoin: configuration.irc.autojoin,
             started: clock.now().unix,
             secure_port: secure_port(&configuration, bound),
+            markers: Arc::default(),
         };
         let context = Context {
             room: Room::new(clock.now(), &room.name, &room.topic, history_limit(&configuration)),

@@ -16,7 +16,7 @@ pub(super) fn limits() -> Limits {
 
 fn context() -> Arc<Context> {
     let (name, room) = ("chatd.example".into(), "lobby".into());
-    let irc = irc::Server { name, room, autojoin: true, started: 0, secure_port: None };
+    let irc = irc::Server { name, room, autojoin: true, started: 0, secure_port: None, markers: Arc::default() };
     let context = Arc::new(Context {
         room: Room::new(Now::default(), "lobby", "", HistoryLimit { length: 0, size: 0 }),
         sessions: Sessions::new().unwrap(),

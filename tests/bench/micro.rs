@@ -174,8 +174,14 @@ fn room() -> Room<()> {
 
 /// An IRC client who has registered, and comes into the room.
 fn irc(room: &Room<()>) -> Irc {
-    let server =
-        Server { name: "irc.test".into(), room: "lobby".into(), autojoin: true, started: 0, secure_port: None };
+    let server = Server {
+        name: "irc.test".into(),
+        room: "lobby".into(),
+        autojoin: true,
+        started: 0,
+        secure_port: None,
+        markers: Arc::default(),
+    };
     let server = Arc::new(server);
     let mut irc =
         Irc::new(NOW, Setting { line_length: 2048, encrypted: false, local: true, account: None, irc: &server });

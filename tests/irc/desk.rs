@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use chatd::chat::{Command, Event, Nick, Now, Person, Profile, Refusal, Reply, Stamp, View, Words};
+use chatd::dialect::irc::markers::AccountMarkers;
 use chatd::dialect::irc::{Irc, Server};
 use chatd::dialect::{Dialect, Input, Setting};
 use chatd::room::{HistoryLimit, Room};
@@ -25,6 +26,7 @@ pub struct Unlike {
     pub secure_port: Option<u16>,
     pub encrypted: bool,
     pub autojoin: bool,
+    pub markers: Arc<AccountMarkers>,
 }
 
 impl Desk {
@@ -39,6 +41,7 @@ impl Desk {
             autojoin: unlike.autojoin,
             started: START.unix,
             secure_port: unlike.secure_port,
+            markers: unlike.markers,
         });
         let setting = Setting {
             line_length: 2048,

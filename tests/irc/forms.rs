@@ -1,9 +1,11 @@
 //! What comes to a client beside plain lines: labels, batches, tags, the history; and how events look.
 
+use std::sync::Arc;
+
 use chatd::chat::{Event, Further, Person, Profile, Reason, Reply, Stamp, Topic, Words};
 use chatd::dialect::Dialect;
 
-use super::desk::{Desk, NOW, said};
+use super::desk::{Desk, NOW, Unlike, said};
 
 #[test]
 fn answers_have_the_label_of_what_they_answer() {
@@ -35,16 +37,13 @@ fn answers_have_the_label_of_what_they_answer() {
          > @label=9 PART #lobby :bye
          < @label=9;time=2026-01-02T03:04:05.678Z;msgid=19b7c72a0ae-8 :anna!ann@irc.test PART #lobby :bye
          > @label=a\sb JOIN #lobby
-         < @label=a\sb :irc.test BATCH +l12 labeled-response
-         < @batch=l12;time=2026-01-02T03:04:05.678Z;msgid=19b7c72a0ae-9 :anna!ann@irc.test JOIN #lobby
-         < @batch=l12 :irc.test 332 anna #lobby :tea
-         < @batch=l12 :irc.test 333 anna #lobby irc.test 1767319445
-         < @batch=l12 :irc.test 353 anna = #lobby :anna
-         < @batch=l12 :irc.test 366 anna #lobby :End of NAMES list
-         < @batch=l12 :irc.test BATCH +h11 chathistory #lobby
-         < @batch=h11;time=2026-01-02T03:04:05.678Z;msgid=19b7c72a0ae-3;+a=b :ana!ann@irc.test PRIVMSG #lobby :hi
-         < :irc.test BATCH -h11
-         < :irc.test BATCH -l12
+         < @label=a\sb :irc.test BATCH +l11 labeled-response
+         < @batch=l11;time=2026-01-02T03:04:05.678Z;msgid=19b7c72a0ae-9 :anna!ann@irc.test JOIN #lobby
+         < @batch=l11 :irc.test 332 anna #lobby :tea
+         < @batch=l11 :irc.test 333 anna #lobby irc.test 1767319445
+         < @batch=l11 :irc.test 353 anna = #lobby :anna
+         < @batch=l11 :irc.test 366 anna #lobby :End of NAMES list
+         < :irc.test BATCH -l11
          > @label=x FOO
          < @label=x :irc.test 421 anna FOO :Unknown command
          > PRIVMSG anna :me
@@ -147,6 +146,27 @@ fn how_far_one_has_read_is_kept() {
 }
 
 #[test]
+fn how_far_an_account_has_read_outlives_its_connection() {
+    let markers = Arc::default();
+    let connect = |account| {
+        let mut desk = Desk::with(Unlike { account, markers: Arc::clone(&markers), ..Unlike::default() });
+        desk.send("CAP REQ draft/read-marker\r\nNICK ana\r\nUSER ann 0 * :Ana Real\r\nCAP END\r\n");
+        desk
+    };
+    let marker = ":irc.test MARKREAD #lobby timestamp=2026-01-01T00:00:00.000Z\r\n";
+    let none = ":irc.test MARKREAD #lobby *\r\n";
+    let set = "MARKREAD #lobby timestamp=2026-01-01T00:00:00.000Z\r\n";
+    assert_eq!(connect(Some("ana@home")).send(set), marker);
+    assert!(connect(Some("ana@home")).send("JOIN #lobby\r\n").contains(marker), "a client is told when it comes in");
+    assert_eq!(connect(Some("bo@home")).send("MARKREAD #lobby\r\n"), none, "another account");
+    // Somebody else may have the name by now.
+    let mut stranger = connect(None);
+    assert_eq!(stranger.send("MARKREAD #lobby\r\n"), none);
+    assert_eq!(stranger.send(set), marker);
+    assert_eq!(connect(None).send("MARKREAD #lobby\r\n"), none);
+}
+
+#[test]
 fn the_history_can_be_asked_for() {
     let mut desk = Desk::joined("batch message-tags server-time draft/chathistory");
     let bo = desk.arrives("bo", true);
@@ -217,11 +237,14 @@ fn the_history_comes_by_itself_to_those_who_cannot_ask() {
          < :irc.test 333 ana #lobby irc.test 1767319445
          < :irc.test 353 ana = #lobby :bo ana
          < :irc.test 366 ana #lobby :End of NAMES list
+         < @time=2026-01-02T03:04:05.678Z :irc.test NOTICE #lobby :What was said before you came, from 03:04 to 03:04 UTC:
          < :irc.test BATCH +h1 chathistory #lobby
          < @batch=h1;time=2026-01-02T03:04:05.678Z :bo!chat@irc.test PRIVMSG #lobby :one
          < :irc.test BATCH -h1
+         < @time=2026-01-02T03:04:05.678Z :irc.test NOTICE #lobby :You are up to date; it is 03:04 UTC.
 ",
     );
+    // irssi asks for the time alone, and does not show it.
     let mut desk = Desk::registered("server-time");
     let bo = desk.arrives("bo", true);
     said(&desk, &bo, "one");
@@ -233,14 +256,60 @@ fn the_history_comes_by_itself_to_those_who_cannot_ask() {
          < :irc.test 333 ana #lobby irc.test 1767319445
          < :irc.test 353 ana = #lobby :bo ana
          < :irc.test 366 ana #lobby :End of NAMES list
-         < @time=2026-01-02T03:04:05.678Z :bo!chat@irc.test PRIVMSG #lobby :one
+         < @time=2026-01-02T03:04:05.678Z :irc.test NOTICE #lobby :What was said before you came, from 03:04 to 03:04 UTC:
+         < @time=2026-01-02T03:04:05.678Z :bo!chat@irc.test PRIVMSG #lobby :[03:04] one
+         < @time=2026-01-02T03:04:05.678Z :irc.test NOTICE #lobby :You are up to date; it is 03:04 UTC.
 ",
     );
     // Without the server's clock, the text says when it was said.
     let mut desk = Desk::registered("");
     let bo = desk.arrives("bo", true);
     said(&desk, &bo, "one");
-    assert!(desk.send("JOIN #lobby\r\n").ends_with(":bo!chat@irc.test PRIVMSG #lobby :[03:04] one\r\n"));
+    desk.plays(
+        "
+         > JOIN #lobby
+         < :ana!ann@irc.test JOIN #lobby
+         < :irc.test 332 ana #lobby :tea
+         < :irc.test 333 ana #lobby irc.test 1767319445
+         < :irc.test 353 ana = #lobby :bo ana
+         < :irc.test 366 ana #lobby :End of NAMES list
+         < :irc.test NOTICE #lobby :What was said before you came, from 03:04 to 03:04 UTC:
+         < :bo!chat@irc.test PRIVMSG #lobby :[03:04] one
+         < :irc.test NOTICE #lobby :You are up to date; it is 03:04 UTC.
+",
+    );
+    let mut desk = Desk::joined("draft/chathistory");
+    let bo = desk.arrives("bo", true);
+    said(&desk, &bo, "one");
+    desk.send("PART #lobby\r\n");
+    let rejoined = desk.send("JOIN #lobby\r\n");
+    assert!(rejoined.ends_with(":irc.test 366 ana #lobby :End of NAMES list\r\n"), "it asks by itself: {rejoined}");
+}
+
+#[test]
+fn whoever_comes_back_into_the_room_has_read_what_was_said_before() {
+    let mut desk = Desk::joined("batch labeled-response");
+    let bo = desk.arrives("bo", true);
+    said(&desk, &bo, "one");
+    desk.plays("> PART #lobby\n< :ana!ann@irc.test PART #lobby");
+    said(&desk, &bo, "two");
+    desk.plays(
+        r"
+         > @label=j JOIN #lobby
+         < @label=j :irc.test BATCH +l2 labeled-response
+         < @batch=l2 :ana!ann@irc.test JOIN #lobby
+         < @batch=l2 :irc.test 332 ana #lobby :tea
+         < @batch=l2 :irc.test 333 ana #lobby irc.test 1767319445
+         < @batch=l2 :irc.test 353 ana = #lobby :bo ana
+         < @batch=l2 :irc.test 366 ana #lobby :End of NAMES list
+         < @batch=l2 :irc.test NOTICE #lobby :What was said since you left the room, from 03:04 to 03:04 UTC:
+         < @batch=l2 :irc.test BATCH +h1 chathistory #lobby
+         < @batch=h1 :bo!chat@irc.test PRIVMSG #lobby :[03:04] two
+         < :irc.test BATCH -h1
+         < @batch=l2 :irc.test NOTICE #lobby :You are up to date; it is 03:04 UTC.
+         < :irc.test BATCH -l2
+",
+    );
 }
 
 #[test]

@@ -86,7 +86,9 @@ fn somebody_who_parts_keeps_the_name_and_can_be_told_in_private() {
     bo.send("JOIN #lobby\r\n");
     ana.expect_next("*** bo has joined");
     bo.expect_start(":chatd.internal 366 ");
-    assert!(next(&mut bo).ends_with("PRIVMSG #lobby :unheard"), "from the history");
+    assert!(next(&mut bo).contains(" NOTICE #lobby :What was said since you left the room, from "));
+    assert!(next(&mut bo).ends_with("] unheard"), "from the history");
+    assert!(next(&mut bo).contains(" NOTICE #lobby :You are up to date; it is "));
     ana.say("heard");
     assert!(next(&mut bo).ends_with(" :ana!chat@chatd.internal PRIVMSG #lobby :heard"));
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Irc;
+use super::markers::Markers;
 use super::multiline::Batch;
 use super::queries::Query;
 use super::registration::Registration;
@@ -30,8 +31,10 @@ pub struct Exchange {
 pub struct Kept {
     pub batch: Option<Batch>,
     pub watched: Vec<Nick>,
-    /// How far it has read, by target in lower case, in milliseconds since 1970-01-01 UTC.
-    pub markers: Vec<(Box<str>, u64)>,
+    /// The event with which it left the room, if it did; it has been shown all before that.
+    pub shown: u64,
+    /// How far it has read, if it has no account.
+    pub markers: Markers,
 }
 
 impl Irc {

@@ -8,7 +8,8 @@ use super::form::{About, IrcForm};
 use super::message::Message;
 use super::queries::Query;
 use super::{Irc, write};
-use crate::chat::{Command, Event, Past, View, Words};
+use crate::chat::{Command, Event, Manner, Past, Stamp, View, Words};
+use crate::dialect::moment;
 
 /// Messages that one request may ask for.
 pub const MOST: usize = 100;
@@ -135,41 +136,47 @@ impl Irc {
         self.close_batch(batch, out);
     }
 
-    /// What was said before the client came, for a client that cannot ask for it.
-    pub(super) fn play_back(&mut self, view: &dyn View, out: &mut Vec<u8>) {
-        let history: Vec<&Past> = view.history().collect();
-        if !history.is_empty() {
-            let room = format!("#{}", self.server.room);
-            self.play(&history, &room, out);
+    /// What was said before the client came, for a client that cannot ask for it, between two marks: most clients show
+    /// what they are sent as if it were said now.
+    pub(super) fn play_back(&mut self, now: Stamp, view: &dyn View, out: &mut Vec<u8>) {
+        // Whoever went out of the room and comes back has read what was said before that.
+        let shown = self.kept.as_ref().map_or(0, |kept| kept.shown);
+        let history: Vec<&Past> = view.history().filter(|past| past.stamp().sequence > shown).collect();
+        let (Some(first), Some(last)) = (history.first(), history.last()) else { return };
+        let room = format!("#{}", self.server.room);
+        let time = |stamp: Stamp| moment(stamp.unix, now.unix);
+        let since = if shown == 0 { "before you came" } else { "since you left the room" };
+        let range = format!("What was said {since}, from {} to {} UTC:", time(first.stamp()), time(last.stamp()));
+        let end = format!("You are up to date; it is {} UTC.", time(now));
+        self.mark(now, &room, &range, out);
+        let batch = self.open_batch(&format!("chathistory {room}"), out);
+        let form = self.own_form();
+        for past in &history {
+            let prefix = if self.shows_times() { String::new() } else { format!("[{}] ", time(past.stamp())) };
+            play_one(&form, past, batch.as_deref(), &room, &prefix, out);
         }
+        self.close_batch(batch, out);
+        self.mark(now, &room, &end, out);
     }
 
+    fn mark(&self, stamp: Stamp, room: &str, text: &str, out: &mut Vec<u8>) {
+        self.own_form().start(About { stamp, who: None, batch: None }, "", false, out);
+        write(out, &["NOTICE ", room, " :", text, "\r\n"]);
+    }
+
+    /// Whether the client can be expected to show when something was said. irssi (1.4) asks for the time and for no other
+    /// tag, and keeps it to itself unless it is told to show it.
+    fn shows_times(&self) -> bool {
+        let others = [Capabilities::MESSAGE_TAGS, Capabilities::ACCOUNT_TAG, Capabilities::BATCH];
+        self.has(Capabilities::SERVER_TIME) && others.iter().any(|tag| self.has(*tag))
+    }
+
+    /// The answer to CHATHISTORY.
     fn play(&mut self, history: &[&Past], room: &str, out: &mut Vec<u8>) {
         let form = self.own_form();
         let batch = self.open_batch(&format!("chathistory {room}"), out);
-        for past in history {
-            self.play_one(&form, past, batch.as_deref(), room, out);
-        }
+        history.iter().for_each(|past| play_one(&form, past, batch.as_deref(), room, "", out));
         self.close_batch(batch, out);
-    }
-
-    fn play_one(&self, form: &IrcForm, past: &Past, batch: Option<&str>, room: &str, out: &mut Vec<u8>) {
-        let stamp = past.stamp();
-        let (who, words) = match past.event() {
-            Event::Said(who, words) => (Some(who), words.to_owned()),
-            Event::Notice(text) => (None, Words { manner: crate::chat::Manner::Remark, ..Words::plain(text) }),
-            _ => return,
-        };
-        let about = About { stamp, who, batch };
-        if form.capabilities.has(Capabilities::SERVER_TIME) {
-            return form.speak(about, &[room], &words, out);
-        }
-        // Without a clock of its own, the text has to say when it was said.
-        let mut time = Vec::new();
-        super::form::write_time(stamp.unix, &mut time);
-        let time = String::from_utf8_lossy(&time);
-        let text = format!("[{}] {}", time.get(11..16).unwrap_or_default(), words.text);
-        form.speak(about, &[room], &Words { text: text.into(), ..words }, out);
     }
 
     fn open_batch(&mut self, kind: &str, out: &mut Vec<u8>) -> Option<String> {
@@ -187,6 +194,20 @@ impl Irc {
             write(out, &[":", &self.server.name, " BATCH -", &batch, "\r\n"]);
         }
     }
+}
+
+/// One line of the history, with something before its text.
+fn play_one(form: &IrcForm, past: &Past, batch: Option<&str>, room: &str, prefix: &str, out: &mut Vec<u8>) {
+    let stamp = past.stamp();
+    let (who, mut words) = match past.event() {
+        Event::Said(who, words) => (Some(who), words.to_owned()),
+        Event::Notice(text) => (None, Words { manner: Manner::Remark, ..Words::plain(text) }),
+        _ => return,
+    };
+    if !prefix.is_empty() {
+        words.text = format!("{prefix}{}", words.text).into();
+    }
+    form.speak(About { stamp, who, batch }, &[room], &words, out);
 }
 
 /// The range of the history that a query means.

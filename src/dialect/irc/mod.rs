@@ -11,6 +11,7 @@ mod form;
 mod history;
 mod isupport;
 mod labels;
+pub mod markers;
 pub mod message;
 mod multiline;
 mod queries;
@@ -26,6 +27,7 @@ use crate::chat::{Command, Event, Form, Manner, Now, Person, Reason, Refusal, Re
 use capability::Capabilities;
 use client::{Exchange, Kept, Standing};
 use form::{About, IrcForm};
+use markers::AccountMarkers;
 use message::{MAX_MESSAGE, MAX_TAGS, Message};
 use queries::Query;
 use registration::Registration;
@@ -48,6 +50,8 @@ pub struct Server {
     pub started: u64,
     /// Where it can be reached over TLS with a certificate that strangers can verify, if it can.
     pub secure_port: Option<u16>,
+    /// How far those who have an account have read.
+    pub markers: Arc<AccountMarkers>,
 }
 
 impl Server {
@@ -222,7 +226,10 @@ impl Irc {
                 self.standing = Standing::Registered(Arc::new(Person { nick: to.clone(), ..from.clone() }));
                 return;
             }
-            Event::Parted(..) => self.in_room = false,
+            Event::Parted(..) => {
+                self.in_room = false;
+                self.kept().shown = stamp.sequence;
+            }
             Event::Away(_, why) => {
                 self.away = why.is_some();
                 return match why {

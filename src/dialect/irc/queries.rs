@@ -2,11 +2,10 @@
 
 use super::capability::Capabilities;
 use super::history::HistoryQuery;
-use super::isupport::TEXT_LENGTH;
 use super::message::Message;
 use super::who::{Fields, Who};
 use super::{Irc, write};
-use crate::chat::{Command, Nick, Person, Seen, View, clean};
+use crate::chat::{Command, Nick, Person, Seen, View};
 
 /// How many people a client can be told of when they come and go.
 pub const MOST_WATCHED: usize = 100;
@@ -14,8 +13,6 @@ pub const MOST_WATCHED: usize = 100;
 const MOST_NAMES: usize = 16;
 /// Bytes of a line of names, without its end.
 const NAMES_LINE: usize = super::MAX_MESSAGE;
-/// Targets whose read markers are kept for a client.
-const MOST_MARKERS: usize = 64;
 
 /// What the client wants to know when the view comes.
 pub enum Query {
@@ -203,46 +200,6 @@ impl Irc {
                 }
             }
         }
-    }
-
-    /// MARKREAD: how far the client has read, kept for as long as it is connected.
-    pub(super) fn mark_read(&mut self, message: &Message<'_>, out: &mut Vec<u8>) {
-        let Some(target) = message.filled(0) else {
-            return self.fail(out, "MARKREAD", "NEED_MORE_PARAMS", &[], "MARKREAD takes a target");
-        };
-        let target = clean(target.as_bytes(), TEXT_LENGTH).text;
-        let key: Box<str> = target.to_lowercase().into();
-        if let Some(marker) = message.parameter(1) {
-            let time = marker.strip_prefix("timestamp=").and_then(super::history::parse_time);
-            let Some(time) = time else {
-                return self.fail(out, "MARKREAD", "INVALID_PARAMS", &[&target], "That is not a timestamp");
-            };
-            let markers = &mut self.kept().markers;
-            match markers.iter_mut().find(|(known, _)| *known == key) {
-                Some((_, kept)) => *kept = time.max(*kept),
-                None => {
-                    if markers.len() == MOST_MARKERS {
-                        markers.remove(0);
-                    }
-                    markers.push((key, time));
-                }
-            }
-        }
-        self.say_marker(&target, out);
-    }
-
-    pub(super) fn say_marker(&self, target: &str, out: &mut Vec<u8>) {
-        let key = target.to_lowercase();
-        write(out, &[":", &self.server.name, " MARKREAD ", target, " "]);
-        let mut markers = self.kept.iter().flat_map(|kept| &kept.markers);
-        match markers.find(|(known, _)| **known == *key) {
-            Some((_, time)) => {
-                write(out, &["timestamp="]);
-                super::form::write_time(*time, out);
-            }
-            None => write(out, &["*"]),
-        }
-        write(out, &["\r\n"]);
     }
 }
 

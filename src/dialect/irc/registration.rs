@@ -214,7 +214,7 @@ impl Irc {
         self.end_of_names(&format!("#{}", self.server.room), out);
         // Those who can ask for the history do so.
         if !self.has(Capabilities::HISTORY) {
-            self.play_back(view, out);
+            self.play_back(stamp, view, out);
         }
     }
 }
