@@ -141,8 +141,8 @@ fn a_room_of_ones_own() {
     shell.env("PATH", format!("{programs}:{}", std::env::var("PATH").unwrap())).current_dir(directory.path());
     // The daemon in place of the shell, so that it ends with the test.
     let mut chatd = Program::start(shell.arg("-euc").arg(format!("{}\nexec {start}", preparations.join("\n"))));
-    chatd.expect("    nc 127.0.0.1 7000");
-    assert!(CHATD.contains("\n.Dl $ nc 127.0.0.1 7000\n"));
+    chatd.expect("    nc -N 127.0.0.1 7000");
+    assert!(CHATD.contains("\n.Dl $ nc -N 127.0.0.1 7000\n"));
     Client::plain(SocketAddr::from(([127, 0, 0, 1], 7000))).login("ana");
 }
 
