@@ -248,7 +248,7 @@ fn a_socket_somewhere_else() {
     let directory = tempfile::tempdir().unwrap();
     let socket = directory.path().join("steering wheel");
     let daemon = Daemon::start(&format!("[admin]\nsocket = {socket:?}\n"));
-    let output = daemon.chatctl(&["list"]);
+    let output = daemon.chatctl_alone(&["list"]);
     assert_eq!(output.status.code(), Some(69));
     assert!(stderr(&output).starts_with("chatctl: no chatd is running here: nobody listens on "));
     assert!(good(&daemon, &["--socket", socket.to_str().unwrap(), "list"]).starts_with("NAME"));
@@ -260,7 +260,7 @@ fn after_the_daemon_has_stopped_there_is_none() {
     let mut daemon = Daemon::start("");
     daemon.signal("TERM");
     assert!(daemon.wait().success());
-    assert_eq!(daemon.chatctl(&["status"]).status.code(), Some(69));
+    assert_eq!(daemon.chatctl_alone(&["status"]).status.code(), Some(69));
 }
 
 #[test]

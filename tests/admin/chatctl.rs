@@ -245,7 +245,9 @@ fn help_and_version_are_on_standard_output() {
 #[test]
 fn without_a_daemon_it_says_where_it_looked() {
     let directory = tempfile::tempdir().unwrap();
-    let output = chatctl(&["list"])
+    let output = ordinary::command(env!("CARGO_BIN_EXE_chatctl"))
+        .arg("list")
+        .env("TMPDIR", directory.path())
         .env("RUNTIME_DIRECTORY", directory.path())
         .env("XDG_RUNTIME_DIR", directory.path())
         .output()

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use super::PATIENCE;
 use super::client::Client;
+use super::ordinary;
 
 /// The binaries under test.
 pub const CHATD: &str = env!("CARGO_BIN_EXE_chatd");
@@ -174,6 +175,13 @@ impl Daemon {
         command
     }
 
+    /// Runs `chatctl` where no other daemon of this machine can be found.
+    pub fn chatctl_alone(&self, arguments: &[&str]) -> Output {
+        let mut command = self.chatctl_command(arguments);
+        run_by(&mut command, ordinary::command(CHATCTL));
+        command.output().unwrap()
+    }
+
     /// What `chatctl status` says.
     pub fn status(&self) -> Status {
         let output = self.chatctl(&["status", "--json"]);
@@ -279,4 +287,5 @@ pub fn run_by(command: &mut Command, mut runner: Command) {
 pub fn own_environment(command: &mut Command, directory: &Path) {
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command.env("RUNTIME_DIRECTORY", directory.join("run")).env("STATE_DIRECTORY", directory.join("state"));
+    command.env("TMPDIR", directory);
 }

@@ -8,11 +8,13 @@ use std::process::Command;
 const AGAIN: &str = "CHATD_TEST_AS_ORDINARY_USER";
 
 /// A command that runs `program` as an ordinary user (user id 1000), in namespaces of its own: files of the tester are
-/// that user's, the network is nothing but a loopback interface, and nobody has configured chatd.
+/// that user's, the network is nothing but a loopback interface, nobody has configured chatd, and the system runs none.
 pub fn command(program: impl AsRef<OsStr>) -> Command {
     const ENTER: &str = r#"
         PATH=$PATH:/usr/sbin:/sbin ip link set lo up
-        [ ! -e /etc/chatd ] || mount -t tmpfs tmpfs /etc/chatd
+        for directory in /etc/chatd /run/chatd; do
+            [ ! -e "$directory" ] || mount -t tmpfs tmpfs "$directory"
+        done
         exec unshare --user --map-user=1000 --map-group=1000 "$@"
     "#;
     let mut command = Command::new("unshare");
