@@ -1,6 +1,7 @@
 //! The order of starting and stopping, and nothing else.
 
 use std::io::{self, Write as _};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -12,7 +13,7 @@ use tracing::{error, info, warn};
 
 use crate::arguments::{self, DaemonArguments};
 use crate::config::file::LoadError;
-use crate::config::{Config, Endpoint};
+use crate::config::{Config, Endpoint, Place};
 use crate::dialect::Protocol;
 use crate::directories::{Directories, DirectoryError, admin_socket_candidates};
 use crate::invitation::{Door, invitation};
@@ -20,7 +21,7 @@ use crate::net::tls::{TlsError, TlsInForce};
 use crate::net::{BindError, Inherited, InheritedError, Listener, SocketFile};
 use crate::server::{Bound, Server, Source};
 use crate::systemd::Pulse;
-use crate::{admin, log, systemd};
+use crate::{admin, check, closed, log, systemd};
 
 /// How long the log may take to be written at the end.
 const LAST_ENTRIES: Duration = Duration::from_secs(1);
@@ -36,12 +37,13 @@ enum Failure {
     Log(#[from] log::Error),
     #[error(transparent)]
     Directory(#[from] DirectoryError),
-    #[error(transparent)]
-    Tls(#[from] TlsError),
+    #[error("{0}")]
+    Tls(String),
     #[error(transparent)]
     Inherited(#[from] InheritedError),
-    #[error(transparent)]
-    Bind(#[from] BindError),
+    /// With the place of the address, and the exit status.
+    #[error("{0}")]
+    Bind(String, u8),
     #[error("the admin socket {0} is not a Unix socket; admin.socket takes a path, admin.systemd such a socket's name")]
     AdminSocket(String),
     #[error("the operating system refuses what every daemon needs: {0}")]
@@ -49,18 +51,29 @@ enum Failure {
 }
 
 impl Failure {
+    fn bind(error: &BindError, config: &Config, place: Place) -> Failure {
+        Failure::Bind(place.complaint(config.file.as_deref(), &error.to_string()), error.exit_status())
+    }
+
+    fn tls(error: &TlsError, config: &Config) -> Failure {
+        Failure::Tls(error.place().complaint(config.file.as_deref(), &error.to_string()))
+    }
+
     /// As in sysexits.h and the manual page.
     fn exit_status(&self) -> u8 {
         match self {
             Failure::Load(e) => e.exit_status(),
-            Failure::Bind(e) if e.is_permission() => 77,
+            Failure::Bind(_, status) => *status,
             Failure::Directory(_) => 77,
             // What systemd hands over and what the configuration asks for are both the administrator's to mend.
-            Failure::Bind(BindError::Inherited(_)) | Failure::Inherited(_) | Failure::AdminSocket(_) => 78,
-            Failure::Bind(_) => 69,
-            Failure::Log(_) | Failure::Tls(_) => 78,
+            Failure::Inherited(_) | Failure::AdminSocket(_) | Failure::Log(_) | Failure::Tls(_) => 78,
             Failure::System(_) => 71,
         }
+    }
+
+    /// One for each mistake of a configuration.
+    fn sentences(&self) -> Vec<String> {
+        self.to_string().lines().map(str::to_owned).collect()
     }
 }
 
@@ -70,47 +83,41 @@ pub fn main() -> ExitCode {
     let arguments: DaemonArguments = arguments::parse();
     let source = Source { path: arguments.config, directories: Directories::of_daemon() };
     if arguments.check_config {
-        return check(&source);
+        return check::check(&source);
     }
     // Before any thread starts: what systemd has said of them is taken out of the environment.
     let inherited = Inherited::from_environment();
     // Before the configuration is read, so that what is wrong with it can be told.
-    let outcome = log::start().map_err(Failure::from).and_then(|()| run(source, inherited?));
-    let code = match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            report(&failure);
-            ExitCode::from(failure.exit_status())
-        }
+    let started = log::start().map_err(Failure::from).and_then(|()| Ok(inherited?));
+    let code = match started {
+        Ok(mut inherited) => match run(source, &mut inherited) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => {
+                let code = report(&failure);
+                closed::turn_away(&inherited, failure.sentences());
+                code
+            }
+        },
+        Err(failure) => report(&failure),
     };
     log::flush(LAST_ENTRIES);
     code
 }
 
-/// `--check-config`: every mistake on a line of its own.
-fn check(source: &Source) -> ExitCode {
-    match source.load() {
-        Ok(_) => ExitCode::SUCCESS,
-        Err(e) => {
-            // Standard error is where mistakes go; if it is closed, the exit status still tells.
-            let _ = writeln!(io::stderr(), "{e}");
-            ExitCode::from(e.exit_status())
+fn report(failure: &Failure) -> ExitCode {
+    let sentences = failure.sentences();
+    for sentence in &sentences {
+        match failure {
+            Failure::Load(LoadError::Mistakes(_)) => error!(chatd.event = "configuration", "{sentence}"),
+            _ => error!(chatd.event = "failed", "chatd does not start: {sentence}"),
         }
     }
+    systemd::status(sentences.first().map(String::as_str).unwrap_or_default());
+    log::flush(LAST_ENTRIES);
+    ExitCode::from(failure.exit_status())
 }
 
-fn report(failure: &Failure) {
-    let text = failure.to_string();
-    match failure {
-        Failure::Load(LoadError::Mistakes(_)) => {
-            text.lines().for_each(|line| error!(chatd.event = "configuration", "{line}"));
-        }
-        _ => error!(chatd.event = "failed", "chatd does not start: {text}"),
-    }
-    systemd::status(text.lines().next().unwrap_or_default());
-}
-
-fn run(source: Source, inherited: Inherited) -> Result<(), Failure> {
+fn run(source: Source, inherited: &mut Inherited) -> Result<(), Failure> {
     let config = source.load()?;
     log::configure(&config.log)?;
     source.directories.create_state()?;
@@ -126,17 +133,24 @@ fn run(source: Source, inherited: Inherited) -> Result<(), Failure> {
     outcome
 }
 
-async fn serve(source: Source, config: Config, mut inherited: Inherited) -> Result<(), Failure> {
+async fn serve(source: Source, config: Config, inherited: &mut Inherited) -> Result<(), Failure> {
     let signals = Signals::new()?;
     let tls = match config.listen.iter().any(|listen| listen.tls) {
-        true => Some(TlsInForce::new(config.tls.as_ref(), &source.directories.state, SystemTime::now())?),
+        true => {
+            let tls = TlsInForce::new(config.tls.as_ref(), &source.directories.state, SystemTime::now());
+            Some(tls.map_err(|error| Failure::tls(&error, &config))?)
+        }
         false => None,
     };
-    let bound = bind(&config, &mut inherited).await?;
-    let admin = bind_admin(&config.admin.endpoint, &mut inherited).await?;
+    let bound = bind(&config, inherited).await?;
+    let admin = bind_admin(&config, inherited).await?;
     for name in inherited.unused() {
         warn!(chatd.event = "configuration", "the socket {name:?} was handed over, but no listener takes it");
     }
+    for warning in config.warnings("") {
+        warn!(chatd.event = "configuration", "{warning}");
+    }
+    *inherited = Inherited::none();
     let invited = std::env::var_os("NOTIFY_SOCKET").is_none();
     let greeting = invited.then(|| invite(&config, &bound));
     let administrators = config.admin.connections;
@@ -169,21 +183,39 @@ async fn serve(source: Source, config: Config, mut inherited: Inherited) -> Resu
     Ok(())
 }
 
-async fn bind(config: &Config, inherited: &mut Inherited) -> Result<Vec<Bound>, BindError> {
-    let mut bound = Vec::new();
+async fn bind(config: &Config, inherited: &mut Inherited) -> Result<Vec<Bound>, Failure> {
+    let mut bound: Vec<Bound> = Vec::new();
     for how in &config.listen {
-        let listeners = Listener::bind(&how.endpoint, inherited).await?;
+        let listeners = Listener::bind(&how.endpoint, inherited).await.map_err(|error| {
+            let error = explain(error, &bound, inherited);
+            Failure::bind(&error, config, how.place)
+        })?;
         bound.extend(listeners.into_iter().map(|listener| (listener, how.clone())));
     }
     Ok(bound)
 }
 
+/// Says it where it is chatd itself that has the port already.
+fn explain(error: BindError, bound: &[Bound], inherited: &Inherited) -> BindError {
+    let BindError::InUse { address } = error else { return error };
+    let Some(port) = address.rsplit_once(':').and_then(|(_, port)| port.parse().ok()) else {
+        return BindError::InUse { address };
+    };
+    let ours = |address: &SocketAddr| address.port() == port;
+    if let Some((name, unit)) = inherited.on_port(port) {
+        return BindError::InUseBySystemd { address, name, unit };
+    }
+    match bound.iter().find_map(|(listener, _)| listener.tcp_address().filter(ours)) {
+        Some(other) => BindError::InUseHere { address, other: other.to_string() },
+        None => BindError::InUse { address },
+    }
+}
+
 /// The admin socket, and its file if it is ours: kept until the end, then removed.
-async fn bind_admin(
-    endpoint: &Endpoint,
-    inherited: &mut Inherited,
-) -> Result<(Option<SocketFile>, UnixListener), Failure> {
-    match Listener::bind(endpoint, inherited).await?.into_iter().next() {
+async fn bind_admin(config: &Config, inherited: &mut Inherited) -> Result<(Option<SocketFile>, UnixListener), Failure> {
+    let admin = &config.admin;
+    let bound = Listener::bind(&admin.endpoint, inherited).await;
+    match bound.map_err(|error| Failure::bind(&error, config, admin.place))?.into_iter().next() {
         Some(Listener::Unix { file, listener }) => {
             let listener = UnixListener::from_std(listener.into_inner()).map_err(Failure::System)?;
             Ok((file, listener))
@@ -247,7 +279,7 @@ impl Signals {
 
     /// Reloads as often as SIGHUP asks, until SIGTERM or SIGINT.
     async fn until_stop(mut self, server: &Server) {
-        let reload_for_ever = async {
+        let reload = async {
             loop {
                 self.reload.recv().await;
                 // The log and the status line say what came of it.
@@ -255,7 +287,7 @@ impl Signals {
             }
         };
         tokio::select! {
-            () = reload_for_ever => {}
+            () = reload => {}
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
         }

@@ -92,6 +92,15 @@ pub fn admin_socket_candidates() -> Vec<PathBuf> {
     directories.into_iter().filter(trusted).map(|directory| directory.join(ADMIN_SOCKET)).collect()
 }
 
+/// The name of the user that this process runs as, for messages; its number where `/etc/passwd` has none.
+pub fn user() -> String {
+    let uid = effective_uid().to_string();
+    let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    // NAME:x:UID:...
+    let names = users.lines().filter_map(|line| Some((line.split(':').nth(2)?, line.split(':').next()?)));
+    names.into_iter().find(|(number, _)| *number == uid).map_or_else(|| uid.clone(), |(_, name)| name.to_owned())
+}
+
 fn environment(name: &str) -> Option<OsString> {
     std::env::var_os(name)
 }

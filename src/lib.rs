@@ -23,9 +23,11 @@
 //! | [`ctl`] | `chatctl`: arguments, one request, a table or JSON | everything but [`admin`]'s types |
 //! | [`config`] | the TOML as written, and the configuration as meant | how a value is used |
 //! | [`directories`] | where runtime and state files are | the configuration |
+//! | [`files`] | a small file read with bounds | what is in it |
 //! | [`log`] | the journal, or standard error; the kinds of entries and their message IDs | the room |
 //! | [`systemd`] | readiness, reload, status, watchdog | what they report on |
 //! | [`daemon`] | the order of starting and stopping, and nothing else | |
+//! | [`check`], [`closed`] | `--check-config`; what people are told when the daemon cannot start | |
 //! | [`arguments`], [`invitation`] | command lines; what somebody who starts it by hand reads | |
 //!
 //! Dependencies point one way: `dialect` and `room` to `chat`; `session` to `dialect`, `room` and `net`; `server` to
@@ -123,11 +125,14 @@
 pub mod admin;
 pub mod arguments;
 pub mod chat;
+pub mod check;
+pub mod closed;
 pub mod config;
 pub mod ctl;
 pub mod daemon;
 pub mod dialect;
 pub mod directories;
+pub mod files;
 pub mod invitation;
 pub mod log;
 pub mod net;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use chatd::config::file::{LoadError, keys, load, parse};
-use chatd::config::{ClientCertificates, Config, Endpoint, Listen, LogTarget, Mistake, Tls};
+use chatd::config::{ClientCertificates, Config, Endpoint, File, Listen, LogTarget, Mistake, Place, Tls};
 use chatd::dialect::Protocol;
 use chatd::dialect::classic::Description;
 use chatd::directories::Directories;
@@ -30,6 +30,10 @@ fn good(text: &str) -> Config {
     read(text).unwrap_or_else(|mistakes| panic!("{mistakes:#?} in\n{text}"))
 }
 
+fn file(path: &str) -> File {
+    PathBuf::from(path).into()
+}
+
 #[test]
 fn an_empty_file_gives_the_defaults() {
     let config = good("");
@@ -37,7 +41,12 @@ fn an_empty_file_gives_the_defaults() {
         (config.room.name.as_str(), config.room.topic.as_str(), config.room.history),
         ("lobby", "Welcome to the lobby", 50)
     );
-    let listen = |address: &str, tls| Listen { endpoint: Endpoint::Tcp(address.to_owned()), protocol: None, tls };
+    let listen = |address: &str, tls| Listen {
+        endpoint: Endpoint::Tcp(address.to_owned()),
+        protocol: None,
+        tls,
+        place: Place::default(),
+    };
     assert_eq!(config.listen, [listen("127.0.0.1:6667", false), listen("127.0.0.1:6697", true)]);
     assert_eq!(config.tls, None);
     assert_eq!((config.admin.endpoint, config.admin.connections), (Endpoint::Unix("/run/chatd/admin.sock".into()), 16));
@@ -105,9 +114,9 @@ fn a_full_file_is_read_as_it_says() {
     assert_eq!(
         config.tls,
         Some(Tls {
-            certificate: "/c".into(),
-            private_key: "/k".into(),
-            client_ca: Some("/a".into()),
+            certificate: file("/c"),
+            private_key: file("/k"),
+            client_ca: Some(file("/a")),
             client_certificates: ClientCertificates::Required,
         })
     );
@@ -278,6 +287,18 @@ fn no_endpoint_is_used_twice() {
         mistakes("[admin]\nsocket = '/run/a'\n[[listen]]\naddress = '/run/a'"),
         ["2:1: `socket` is the same as in line 4; write another one"]
     );
+    for (one, other) in
+        [("0.0.0.0:1", "[::]:1"), ("[::]:1", "127.0.0.1:1"), ("[::1]:1", "[::]:1"), ("192.0.2.1:1", "0.0.0.0:1")]
+    {
+        assert_eq!(
+            mistakes(&two(&format!("address = '{one}'"), &format!("address = '{other}'"))),
+            ["4:1: `address` and the one in line 2 include each other, and a port can be taken only once; remove \
+                 one of them"]
+        );
+    }
+    good(&two("address = '0.0.0.0:1'", "address = '[::1]:1'"));
+    good(&two("address = '0.0.0.0:0'", "address = '[::]:0'"));
+    good(&two("address = '0.0.0.0:1'", "address = '[::]:2'"));
     good(&two("address = '127.0.0.1:0'", "address = '127.0.0.1:0'"));
     good(&two("address = '127.0.0.1:1'", "address = '127.0.0.2:1'"));
     good(&two("address = '127.0.0.1:1'", "systemd = '127'"));
@@ -336,6 +357,27 @@ fn a_duration_beyond_all_bounds_is_a_mistake_like_any_other() {
 }
 
 #[test]
+fn the_examples_of_a_time_are_within_its_bounds() {
+    for (key, bounds) in [("quiet", "\"1ms\" to \"1s\""), ("gap", "\"0s\" to \"1s\"")] {
+        let text = format!("[[listen]]\naddress = 'a:1'\nprotocol = 'classic'\npreset = 'nic'\nclassic.{key} = '10s'");
+        let column = key.len() + 12;
+        let expected =
+            format!("5:{column}: listen.classic.{key} must be a time from {bounds} such as \"20ms\", not \"10s\"");
+        assert_eq!(mistakes(&text), [expected]);
+    }
+}
+
+#[test]
+fn a_certificate_that_no_listener_uses_is_warned_about() {
+    let warnings = |text: &str| good(text).warnings.iter().map(Mistake::to_string).collect::<Vec<_>>();
+    let section = "[tls]\ncertificate = '/c'\nprivate-key = '/k'\n";
+    let plain = format!("{section}[[listen]]\naddress = '127.0.0.1:1'\n");
+    assert_eq!(warnings(&plain), ["1:2: [tls] is of no use, because no [[listen]] has tls = true"]);
+    assert_eq!(warnings(section), [""; 0], "one of the default listeners has TLS");
+    assert_eq!(warnings("[tls]\n[[listen]]\naddress = '127.0.0.1:1'\n"), [""; 0]);
+}
+
+#[test]
 fn what_is_shown_of_a_file_cannot_deceive() {
     let [shown] = mistakes("log.level = \"\\u001B[31m\\u202E\\n\"").try_into().unwrap();
     assert!(shown.ends_with(r#", not "\u{1b}[31m\u{202e}\n""#), "{shown}");
@@ -376,9 +418,12 @@ fn a_file_is_loaded_or_the_reason_told() {
     assert_eq!(failed(&path), (66, expected));
 
     let path = directory.path().join("missing");
-    let (status, shown) = failed(&path);
-    let start = format!("the configuration file {} cannot be read: ", path.display());
-    assert!(status == 66 && shown.starts_with(&start), "{status} {shown}");
+    let expected = format!("the configuration file {} cannot be read: there is no such file", path.display());
+    assert_eq!(failed(&path), (66, expected));
+
+    let path = directory.path().to_owned();
+    let expected = format!("the configuration file {} cannot be read: it is a directory", path.display());
+    assert_eq!(failed(&path), (66, expected));
 
     let denied = LoadError::Read { path, source: std::io::ErrorKind::PermissionDenied.into() };
     assert_eq!(denied.exit_status(), 77);
@@ -421,7 +466,12 @@ fn the_sample_has_every_key_with_its_default() {
 #[test]
 fn the_sample_as_installed_takes_its_sockets_from_systemd_and_is_otherwise_the_default() {
     let mut config = good(SAMPLE);
-    let listen = |name: &str, tls| Listen { endpoint: Endpoint::Systemd(name.into()), protocol: None, tls };
+    let listen = |name: &str, tls| Listen {
+        endpoint: Endpoint::Systemd(name.into()),
+        protocol: None,
+        tls,
+        place: Place::default(),
+    };
     assert_eq!(config.listen, [listen("plain", false), listen("tls", true)]);
     assert_eq!(config.admin.endpoint, Endpoint::Systemd("admin".into()));
     let default = good("");
@@ -504,7 +554,7 @@ fn the_sample_uncommented_is_the_default_with_a_certificate() {
     let text: Vec<&str> = SAMPLE.lines().filter(|line| !is_active(line)).filter_map(uncommented).collect();
     let mut config = good(&text.join("\n"));
     let tls = config.tls.take().unwrap();
-    assert_eq!(tls.certificate, PathBuf::from("/etc/chatd/tls/fullchain.pem"));
+    assert_eq!(tls.certificate, file("/etc/chatd/tls/fullchain.pem"));
     let for_classes = config.listen.split_off(2);
     let preset = |name: &str| classic(&format!("preset = '{name}'"));
     assert_eq!(for_classes[0].protocol, preset("chatter"), "with all its words");

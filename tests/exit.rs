@@ -69,6 +69,134 @@ fn check_config_tells_every_mistake() {
 }
 
 #[test]
+fn a_file_that_is_no_configuration_does_not_fill_the_terminal() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("words");
+    std::fs::write(&file, "word\n".repeat(20_000)).unwrap();
+    let output = chatd(&directory, &["--check-config", "--config", file.to_str().unwrap()]);
+    let (status, _, stderr) = told(&output);
+    assert_eq!((status, stderr.lines().count()), (Some(78), 101));
+    let last = format!("{}: 19900 more mistakes; is this a configuration of chatd at all?", file.display());
+    assert_eq!(stderr.lines().last(), Some(last.as_str()));
+}
+
+#[test]
+fn a_configuration_may_come_through_a_pipe() {
+    let directory = tempfile::tempdir().unwrap();
+    let good = "exec \"$0\" --check-config --config <(echo '[room]'; sleep 0.1; echo 'history = 5')";
+    let bad = good.replace("history = 5", "history = -5");
+    let check = |script: &str| {
+        let mut command = Command::new("bash");
+        own_environment(&mut command, directory.path());
+        told(&command.args(["-c", script, CHATD]).output().unwrap())
+    };
+    assert_eq!(check(good), (Some(0), String::new(), String::new()));
+    let (status, _, stderr) = check(&bad);
+    assert!(status == Some(78) && stderr.contains(":2:11: room.history must be "), "{stderr}");
+}
+
+#[test]
+fn a_fifo_that_nobody_writes_to_is_not_waited_for_for_ever() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("fifo");
+    assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
+    let (status, _, stderr) = told(&chatd(&directory, &["--check-config", "--config", file.to_str().unwrap()]));
+    let sentence = "cannot be read: it is a pipe to which nobody has written within 10 s\n";
+    assert!(status == Some(66) && stderr.ends_with(sentence), "{stderr}");
+}
+
+/// Files of certificates for `[tls]` made by openssl(1), and a configuration that names them.
+fn with_certificate(directory: &TempDir, certificate: &str, key: &str) -> std::path::PathBuf {
+    let file = directory.path().join("chatd.toml");
+    let [certificate, key] = [certificate, key].map(|name| directory.path().join(name));
+    let tls = format!("[tls]\ncertificate = {certificate:?}\nprivate-key = {key:?}\n");
+    std::fs::write(&file, tls + LISTENERS).unwrap();
+    file
+}
+
+fn openssl(directory: &TempDir, arguments: &str) {
+    let mut command = Command::new("openssl");
+    let output = command.args(arguments.split(' ')).current_dir(directory.path()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn check_config_opens_the_certificates_as_the_start_does() {
+    let directory = tempfile::tempdir().unwrap();
+    openssl(&directory, "req -x509 -newkey ed25519 -nodes -days 100 -subj /CN=good -keyout key -out certificate");
+    openssl(&directory, "req -x509 -newkey ed25519 -nodes -days 13 -subj /CN=soon -keyout soon-key -out soon");
+    let check = |file: &Path| told(&chatd(&directory, &["--check-config", "--config", file.to_str().unwrap()]));
+
+    let file = with_certificate(&directory, "certificate", "key");
+    assert_eq!(check(&file), (Some(0), String::new(), String::new()));
+    let file = with_certificate(&directory, "soon", "soon-key");
+    let (status, _, stderr) = check(&file);
+    assert_eq!(status, Some(0), "it is only a warning");
+    let warning = format!("{}:2:1: warning: tls.certificate: ", file.display());
+    assert!(stderr.starts_with(&warning) && stderr.contains("/soon expires on 20"), "{stderr}");
+
+    for (certificate, key, place) in [
+        ("certificate", "soon-key", "3:1: tls.private-key: "),
+        ("key", "certificate", "2:1: tls.certificate: "),
+        ("missing", "key", "2:1: tls.certificate: "),
+        ("certificate", "missing", "3:1: tls.private-key: "),
+    ] {
+        let file = with_certificate(&directory, certificate, key);
+        let (status, _, checked) = check(&file);
+        assert_eq!((status, checked.lines().count()), (Some(78), 1), "{checked}");
+        assert!(checked.starts_with(&format!("{}:{place}", file.display())), "{checked}");
+        // The start says the same.
+        let (status, _, started) = told(&chatd(&directory, &["--config", file.to_str().unwrap()]));
+        assert!(status == Some(78) && started.contains(&format!("chatd does not start: {checked}")), "{started}");
+    }
+}
+
+#[test]
+fn a_certificate_that_may_not_be_read_names_the_user() {
+    let directory = tempfile::tempdir().unwrap();
+    openssl(&directory, "req -x509 -newkey ed25519 -nodes -days 100 -subj /CN=good -keyout key -out certificate");
+    let file = with_certificate(&directory, "certificate", "key");
+    std::fs::set_permissions(directory.path().join("key"), std::fs::Permissions::from_mode(0o000)).unwrap();
+    let mut command = ordinary::command(CHATD);
+    let output = command.args(["--check-config", "--config", file.to_str().unwrap()]).output().unwrap();
+    let (status, _, stderr) = told(&output);
+    assert_eq!(status, Some(78), "{stderr}");
+    let users = std::fs::read_to_string("/etc/passwd").unwrap();
+    let user = users.lines().find_map(|line| line.split_once(":x:1000:")).map_or("1000", |(name, _)| name);
+    let sentence = format!("/key cannot be read: the user {user} may not read it, or not enter its directory; see ");
+    assert!(stderr.contains(&sentence), "{stderr}");
+}
+
+#[test]
+fn check_config_says_when_there_is_no_file() {
+    if !ordinary::is_ordinary("exit::check_config_says_when_there_is_no_file") {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let (status, _, stderr) = told(&chatd(&directory, &["--check-config"]));
+    let sentence = "there is no /etc/chatd/chatd.toml; everything is as chatd.toml(5) says it is by default\n";
+    assert_eq!((status, stderr.as_str()), (Some(0), sentence));
+}
+
+#[test]
+fn what_is_of_no_use_is_warned_about() {
+    let directory = tempfile::tempdir().unwrap();
+    openssl(&directory, "req -x509 -newkey ed25519 -nodes -days 100 -subj /CN=good -keyout key -out certificate");
+    let file = with_certificate(&directory, "certificate", "key");
+    let text = std::fs::read_to_string(&file).unwrap().replace("tls = true", "tls = false");
+    let what = "[tls] is of no use, because no [[listen]] has tls = true";
+    std::fs::write(&file, &text).unwrap();
+    let (status, _, stderr) = told(&chatd(&directory, &["--check-config", "--config", file.to_str().unwrap()]));
+    assert_eq!((status, stderr), (Some(0), format!("{}:1:2: warning: {what}\n", file.display())));
+
+    let daemon = Daemon::start_with(&text, |_| {});
+    let place = format!("{}:1:2: ", daemon.path("chatd.toml").display());
+    daemon.wait_for_log(&format!("WARN {place}{what}"));
+    let reload = daemon.chatctl(&["reload"]);
+    assert_eq!(told(&reload).2, format!("chatctl: warning: {place}{what}\n"));
+}
+
+#[test]
 fn a_daemon_with_a_bad_file_tells_every_mistake() {
     let mut daemon = Daemon::launch(FIVE_MISTAKES, |_| {});
     let (status, log) = daemon.wait_with_log();
@@ -84,7 +212,7 @@ fn a_file_that_is_not_there() {
         let (status, stdout, stderr) =
             told(&chatd(&directory, &[&["--config", file.to_str().unwrap()], more].concat()));
         assert_eq!((status, stdout.as_str()), (Some(66), ""));
-        let sentence = format!("the configuration file {} cannot be read: No such file", file.display());
+        let sentence = format!("the configuration file {} cannot be read: there is no such file", file.display());
         assert!(stderr.contains(&sentence) && stderr.lines().count() == 1, "{stderr}");
     }
 }
@@ -98,7 +226,7 @@ fn a_file_that_may_not_be_read() {
     });
     let (status, log) = daemon.wait_with_log();
     assert_eq!(status.code(), Some(77), "{log:?}");
-    assert!(log.last().unwrap().contains("cannot be read: Permission denied"), "{log:?}");
+    assert!(log.last().unwrap().contains("cannot be read: the user "), "{log:?}");
 }
 
 #[test]
@@ -124,7 +252,22 @@ fn an_address_in_use() {
     let mut daemon = Daemon::launch(&format!("[[listen]]\naddress = \"{address}\"\n"), |_| {});
     let (status, log) = daemon.wait_with_log();
     assert_eq!(status.code(), Some(69));
-    let sentence = format!("ERROR chatd does not start: {address} is already in use; ");
+    let place = format!("{}:2:1", daemon.path("chatd.toml").display());
+    let sentence = format!("ERROR chatd does not start: {place}: {address} is already in use; ");
+    assert!(log.last().unwrap().contains(&sentence), "{log:?}");
+}
+
+#[test]
+fn an_address_that_it_has_taken_itself() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    // What a name stands for is not known before it is bound.
+    let config = format!("[[listen]]\naddress = \"127.0.0.1:{port}\"\n[[listen]]\naddress = \"localhost:{port}\"\n");
+    let mut daemon = Daemon::launch(&config, |_| {});
+    let (status, log) = daemon.wait_with_log();
+    assert_eq!(status.code(), Some(78), "{log:?}");
+    let sentence = format!(
+        "4:1: 127.0.0.1:{port} is taken already, by the listener on 127.0.0.1:{port} of this configuration; remove one"
+    );
     assert!(log.last().unwrap().contains(&sentence), "{log:?}");
 }
 
@@ -145,8 +288,9 @@ fn a_port_that_only_root_may_use() {
     });
     let (status, log) = daemon.wait_with_log();
     assert_eq!(status.code(), Some(77), "{log:?}");
-    let sentence = "ERROR chatd does not start: no permission to listen on 127.0.0.1:67: ";
-    assert!(log.last().unwrap().contains(sentence), "{log:?}");
+    let place = format!("{}:2:1", daemon.path("chatd.toml").display());
+    let sentence = format!("ERROR chatd does not start: {place}: no permission to listen on 127.0.0.1:67: ");
+    assert!(log.last().unwrap().contains(&sentence), "{log:?}");
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! The real daemon and the service manager: notifications, the watchdog, handed-over sockets.
 
 use std::fs::File;
-use std::io::ErrorKind;
-use std::net::{SocketAddr, TcpListener};
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::process::{Command, Stdio};
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::support::PATIENCE;
 use crate::support::client::Client;
-use crate::support::daemon::{CHATD, Daemon, LISTENERS};
+use crate::support::daemon::{CHATCTL, CHATD, Daemon, LISTENERS};
 
 /// The service manager's side of `NOTIFY_SOCKET`.
 struct Manager {
@@ -235,17 +235,93 @@ fn a_socket_that_is_wanted_but_not_handed_over() {
     let mut daemon = launch_with(&manager, config, vec![("plain", tcp().0), ("other", tcp().0)]);
     let (status, log) = daemon.wait_with_log();
     assert_eq!(status.code(), Some(78));
-    let sentence = "systemd handed over no socket named \"tls\", only \"other\", \"plain\": \
-        see FileDescriptorName= in its .socket unit";
-    assert!(log.last().unwrap().ends_with(sentence), "{log:?}");
+    let sentence = format!(
+        "{}:4:1: systemd handed over no socket named \"tls\", only \"other\", \"plain\": chatd-tls.socket is not running; \
+         \"systemctl status chatd-tls.socket\" says why, and afterwards: systemctl start chatd-tls.socket && systemctl \
+         restart chatd",
+        daemon.path("chatd.toml").display()
+    );
+    assert!(log.last().unwrap().ends_with(&sentence), "{log:?}");
+    // It is the first thing that systemctl status shows.
+    manager.expect(&format!("STATUS={sentence}"));
 }
 
 #[test]
 fn without_any_handed_over_socket() {
-    let mut daemon = Daemon::launch("[[listen]]\nsystemd = \"plain\"\n", |_| {});
+    let manager = Manager::new();
+    let mut daemon = manager.launch("[[listen]]\nsystemd = \"spare\"\n", |_| {});
     let (status, log) = daemon.wait_with_log();
     assert_eq!(status.code(), Some(78));
-    assert!(log.last().unwrap().contains("systemd handed over no socket, but \"plain\" is wanted"), "{log:?}");
+    let sentence = "systemd handed over no socket named \"spare\": the .socket unit with FileDescriptorName=spare and \
+        Service=chatd.service is not running";
+    assert!(log.last().unwrap().contains(sentence), "{log:?}");
+
+    let mut by_hand = Daemon::launch("[[listen]]\nsystemd = \"plain\"\n", |_| {});
+    let (status, log) = by_hand.wait_with_log();
+    assert_eq!(status.code(), Some(78));
+    let sentence = "the socket \"plain\" is systemd's to hand over, but this chatd was not started by systemd: start it \
+        with \"systemctl start chatd\"";
+    assert!(log.last().unwrap().contains(sentence), "{log:?}");
+}
+
+#[test]
+fn an_address_that_systemd_has_taken_for_chatd() {
+    let manager = Manager::new();
+    let (tls, address) = tcp();
+    let config = format!("[[listen]]\naddress = \"{address}\"\n");
+    let mut daemon = launch_with(&manager, &config, vec![("tls", tls)]);
+    let (status, log) = daemon.wait_with_log();
+    assert_eq!(status.code(), Some(78));
+    let sentence = format!(
+        "{address} is taken already: systemd listens there for chatd; write systemd = \"tls\" instead of the address, or \
+         put that socket away: systemctl disable --now chatd-tls.socket"
+    );
+    assert!(log.last().unwrap().ends_with(&sentence), "{log:?}");
+}
+
+#[test]
+fn whoever_waits_for_a_daemon_that_cannot_start_is_told() {
+    let manager = Manager::new();
+    let ((plain, plain_address), (tls, tls_address)) = (tcp(), tcp());
+    let admin_path = manager.directory.path().join("handed-over.sock");
+    let admin = UnixListener::bind(&admin_path).unwrap();
+    // All of them come before there is a daemon; only the administrator learns what is wrong.
+    let mut silent = Client::plain(plain_address);
+    let mut talker = Client::plain(plain_address);
+    talker.say("ana");
+    let mut curious = Client::plain(plain_address);
+    curious.say("{\"method\":\"org.chatd.Admin.Status\"}");
+    let mut secure = TcpStream::connect(tls_address).unwrap();
+    secure.write_all(&[0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc]).unwrap();
+    let mut chatctl = Command::new(CHATCTL);
+    chatctl.args(["list", "--socket"]).arg(&admin_path).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let chatctl = chatctl.spawn().unwrap();
+
+    let sockets = vec![("admin", admin.into()), ("plain", plain), ("tls", tls)];
+    let config = "[room]\nhistory = -1\ncolour = 3\n";
+    let mut daemon = launch_with(&manager, config, sockets);
+    for client in [&mut silent, &mut talker, &mut curious] {
+        client.expect_next(
+            "*** The room is closed: the server cannot start. Its administrator finds the reason in the journal.",
+        );
+        assert_eq!(client.rest(), [""; 0]);
+    }
+    let mut alert = Vec::new();
+    secure.set_read_timeout(Some(PATIENCE)).unwrap();
+    secure.read_to_end(&mut alert).unwrap();
+    assert_eq!(alert, [0x15, 3, 3, 0, 2, 2, 80]);
+    let output = chatctl.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(69), "{output:?}");
+    let file = daemon.path("chatd.toml").display().to_string();
+    let told = String::from_utf8(output.stderr).unwrap();
+    let told: Vec<&str> = told.lines().collect();
+    assert_eq!(told[0], "chatctl: chatd cannot start; when this is mended: systemctl restart chatd");
+    assert!(
+        told[1].starts_with(&format!("{file}:2:11: ")) && told[2].starts_with(&format!("{file}:3:1: ")),
+        "{told:?}"
+    );
+    assert_eq!(told.len(), 3);
+    assert_eq!(daemon.wait().code(), Some(78));
 }
 
 #[test]

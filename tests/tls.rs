@@ -282,7 +282,9 @@ fn a_bad_new_pair_leaves_the_old_one_in_force() {
     let mut ana = daemon.join_tls("ana");
     fs::rename(certificates.path("renewed.pem"), certificates.path("server.pem")).unwrap();
     let mismatch = format!(
-        "the private key in {} does not belong to the first certificate in {}",
+        "{}:9:1: tls.private-key: {} does not belong to the first certificate in {}; both must come from the same \
+         renewal",
+        daemon.path("chatd.toml").display(),
         certificates.path("server.key").display(),
         certificates.path("server.pem").display()
     );
@@ -314,7 +316,7 @@ fn a_bad_new_pair_is_noticed_without_a_signal() {
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
     let line = daemon.wait_for_log("WARN the new certificate is not used: ");
-    assert!(line.contains("server.pem has no certificate"), "{line}");
+    assert!(line.contains("tls.certificate: ") && line.contains("server.pem has no certificate"), "{line}");
 }
 
 #[test]
@@ -378,11 +380,13 @@ fn a_key_that_belongs_to_another_certificate_stops_the_start() {
     let mut daemon = Daemon::launch(&format!("{LISTENERS}{}", certificates.section("server")), |_| {});
     let (status, log) = daemon.wait_with_log();
     assert_eq!(status.code(), Some(78), "{log:?}");
-    assert!(log.last().unwrap().ends_with(&format!(
-        "ERROR chatd does not start: the private key in {} does not belong to the first certificate in {}",
+    let sentence = format!(
+        "ERROR chatd does not start: {}:9:1: tls.private-key: {} does not belong to the first certificate in {}; ",
+        daemon.path("chatd.toml").display(),
         certificates.path("server.key").display(),
         certificates.path("server.pem").display()
-    )));
+    );
+    assert!(log.last().unwrap().contains(&sentence), "{log:?}");
 }
 
 #[test]

@@ -223,6 +223,13 @@ pub enum Error {
     #[error("the daemon has ended the watch")]
     #[serde(rename = "org.chatd.Admin.WatchEnded")]
     WatchEnded {},
+    /// Whatever was asked: the daemon cannot start.
+    #[error("chatd cannot start: {}", mistakes.join("; "))]
+    #[serde(rename = "org.chatd.Admin.CannotStart")]
+    CannotStart {
+        /// Why, a sentence each.
+        mistakes: Vec<String>,
+    },
     /// No such interface.
     #[error("the daemon does not know the interface {interface:?}; is it older than this chatctl?")]
     #[serde(rename = "org.varlink.service.InterfaceNotFound")]

@@ -1,25 +1,22 @@
 //! `chatd.toml`: every key with its default and its bounds, and how the keys depend on each other; see chatd.toml(5).
 //! Nothing else lists the keys: what is read here is what is known.
 
-use std::io::Read as _;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use toml::de::DeValue;
 use tracing::Level;
 
-use super::mistake::{Lines, Mistake, Mistakes};
+use super::mistake::{Lines, Mistake, Mistakes, Place};
 use super::reader::{self, Key, Section};
 use super::value::{self, Read};
-use super::{Admin, ClientCertificates, Config, Endpoint, Irc, Limits, Log, LogTarget, Room, Tls, listen};
+use super::{Admin, ClientCertificates, Config, Endpoint, File, Irc, Limits, Log, LogTarget, Room, Tls, listen};
 use crate::directories::Directories;
+use crate::files;
 
 /// Where the file is when nobody says otherwise.
 pub const STANDARD_PATH: &str = "/etc/chatd/chatd.toml";
-
-/// Largest file that is read, in bytes.
-const LARGEST_FILE: u64 = 1 << 20;
 
 /// Most `[[listen]]` sections.
 const MOST_LISTENERS: usize = 64;
@@ -38,7 +35,7 @@ tls = true
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The file cannot be read.
-    #[error("the configuration file {} cannot be read: {source}", path.display())]
+    #[error("the configuration file {} cannot be read: {}", path.display(), files::complaint(source))]
     Read {
         /// The file.
         path: PathBuf,
@@ -65,9 +62,9 @@ impl LoadError {
 ///
 /// # Errors
 ///
-/// It cannot be read, is larger than 1 MiB, or has mistakes: then all of them are told.
+/// It cannot be read, as [`files::read`] says, or has mistakes: then all of them are told.
 pub fn load(path: &Path, directories: &Directories) -> Result<Config, LoadError> {
-    let bytes = read_bounded(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
+    let bytes = files::read(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
     let parsed = match String::from_utf8(bytes) {
         Ok(text) => parse(&text, directories),
         Err(error) => {
@@ -76,7 +73,10 @@ pub fn load(path: &Path, directories: &Directories) -> Result<Config, LoadError>
             Err(vec![Lines::of(&start).mistake(good, "this byte is not UTF-8; save the file as UTF-8".to_owned())])
         }
     };
-    parsed.map_err(|list| Mistakes { path: path.to_owned(), list }.into())
+    match parsed {
+        Ok(config) => Ok(Config { file: Some(path.to_owned()), ..config }),
+        Err(list) => Err(Mistakes { path: path.to_owned(), list }.into()),
+    }
 }
 
 /// Reads [`STANDARD_PATH`] if there is such a file, and takes the built-in defaults otherwise.
@@ -112,15 +112,6 @@ pub fn keys() -> Vec<Key> {
     keys
 }
 
-fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LARGEST_FILE {
-        return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, "it is larger than 1 MiB"));
-    }
-    Ok(bytes)
-}
-
 // In all that follows every key is read first, and only then is anything made of them: a mistake in one key must not
 // keep the next from being read.
 
@@ -134,8 +125,17 @@ fn config(document: &mut Section<'_, '_>, directories: &Directories) -> Option<C
     let irc = document.section("irc", irc);
     let limits = document.section("limits", limits);
     let log = document.section("log", log);
-    let listen = listen.into_iter().collect::<Option<Vec<_>>>();
-    Some(Config { room: room?, listen: listen?, tls: tls?, admin: admin?, irc: irc?, limits: limits?, log: log? })
+    let mut listen = listen.into_iter().collect::<Option<Vec<_>>>()?;
+    if !document.has("listen") {
+        listen.iter_mut().for_each(|listen| listen.place = Place::default());
+    }
+    let tls = tls?;
+    let mut warnings = Vec::new();
+    if tls.is_some() && !listen.iter().any(|listen| listen.tls) {
+        warnings.push(document.warning("tls", "[tls] is of no use, because no [[listen]] has tls = true"));
+    }
+    let (room, admin, irc, limits, log) = (room?, admin?, irc?, limits?, log?);
+    Some(Config { file: None, room, listen, tls, admin, irc, limits, log, warnings })
 }
 
 fn room(room: &mut Section<'_, '_>) -> Option<Room> {
@@ -161,20 +161,24 @@ fn tls(tls: &mut Section<'_, '_>) -> Option<Option<Tls>> {
             tls.needs(key, needed);
         }
     }
-    let (client_ca, client_certificates) = (client_ca?, client_certificates?);
-    match (certificate?, private_key?) {
-        (Some(certificate), Some(private_key)) => {
-            Some(Some(Tls { certificate, private_key, client_ca, client_certificates }))
-        }
-        _ => Some(None),
-    }
+    let file = |key: &str, path| File { path, place: tls.place_of(key) };
+    let client_ca = client_ca?.map(|path| file("client-ca", path));
+    let client_certificates = client_certificates?;
+    let (Some(certificate), Some(private_key)) = (certificate?, private_key?) else { return Some(None) };
+    let (certificate, private_key) = (file("certificate", certificate), file("private-key", private_key));
+    Some(Some(Tls { certificate, private_key, client_ca, client_certificates }))
 }
 
 fn admin(admin: &mut Section<'_, '_>, endpoints: &mut Endpoints, directories: &Directories) -> Option<Admin> {
     let endpoint = endpoints.read(admin, "socket", value::socket_path);
     let connections = admin.value("connections", "16", value::number(1..=1_000));
+    let place = match endpoint.as_ref()? {
+        Some(Endpoint::Systemd(_)) => admin.place_of("systemd"),
+        Some(_) => admin.place_of("socket"),
+        None => Place::default(),
+    };
     let endpoint = endpoint?.unwrap_or_else(|| Endpoint::Unix(directories.admin_socket()));
-    Some(Admin { endpoint, connections: connections? })
+    Some(Admin { endpoint, connections: connections?, place })
 }
 
 fn irc(irc: &mut Section<'_, '_>) -> Option<Irc> {
@@ -248,9 +252,16 @@ impl Endpoints {
             (None, Some(endpoint)) => ("systemd", endpoint),
             (None, None) => return Some(None),
         };
-        match self.0.iter().find(|(other, _)| conflict(other, &endpoint)) {
-            Some((_, line)) => {
-                section.mistake(key, format!("`{key}` is the same as in line {line}; write another one"))
+        match self.0.iter().find_map(|(other, line)| Some((conflict(other, &endpoint)?, line))) {
+            Some((Conflict::Same, line)) => {
+                section.mistake(key, format!("`{key}` is the same as in line {line}; write another one"));
+            }
+            Some((Conflict::Within, line)) => {
+                let what = "`address` and the one in line";
+                section.mistake(
+                    key,
+                    format!("{what} {line} include each other, and a port can be taken only once; remove one of them"),
+                );
             }
             None => self.0.push((endpoint.clone(), section.line_of(key))),
         }
@@ -258,11 +269,33 @@ impl Endpoints {
     }
 }
 
-/// Whether two listeners cannot both be had. Port 0 is a new port each time.
-fn conflict(one: &Endpoint, other: &Endpoint) -> bool {
-    let (Endpoint::Tcp(one), Endpoint::Tcp(other)) = (one, other) else { return one == other };
+/// Why two listeners cannot both be had.
+enum Conflict {
+    /// They are one.
+    Same,
+    /// One is for every address of the machine, of which the other is one.
+    Within,
+}
+
+/// Port 0 is a new port each time.
+fn conflict(one: &Endpoint, other: &Endpoint) -> Option<Conflict> {
+    let (Endpoint::Tcp(one), Endpoint::Tcp(other)) = (one, other) else {
+        return (one == other).then_some(Conflict::Same);
+    };
     match (one.parse::<SocketAddr>(), other.parse::<SocketAddr>()) {
-        (Ok(one), Ok(other)) => one == other && one.port() != 0,
-        _ => one.eq_ignore_ascii_case(other) && !one.ends_with(":0"),
+        (Ok(one), Ok(other)) if one.port() != other.port() || one.port() == 0 => None,
+        (Ok(one), Ok(other)) if one == other => Some(Conflict::Same),
+        (Ok(one), Ok(other)) => {
+            (includes(one.ip(), other.ip()) || includes(other.ip(), one.ip())).then_some(Conflict::Within)
+        }
+        _ => (one.eq_ignore_ascii_case(other) && !one.ends_with(":0")).then_some(Conflict::Same),
+    }
+}
+
+/// Whether whoever listens on `wide` is reached at `narrow`, too: `[::]` takes IPv4 as well.
+fn includes(wide: IpAddr, narrow: IpAddr) -> bool {
+    match wide {
+        IpAddr::V4(wide) => wide.is_unspecified() && narrow.to_canonical().is_ipv4(),
+        IpAddr::V6(wide) => wide.is_unspecified(),
     }
 }

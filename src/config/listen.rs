@@ -25,6 +25,7 @@ pub(super) fn listen(listen: &mut Section<'_, '_>, endpoints: &mut Endpoints) ->
     if let Some(choice) = choice {
         report_idle_keys(listen, choice);
     }
+    let place = listen.place_of(if listen.has("address") { "address" } else { "systemd" });
     let endpoint = endpoint?.or_else(|| {
         listen.lacks(
             "this listener has neither `address` nor `systemd`; write one, such as address = \"127.0.0.1:6667\"",
@@ -38,7 +39,7 @@ pub(super) fn listen(listen: &mut Section<'_, '_>, endpoints: &mut Endpoints) ->
         Choice::Classic => Some(Protocol::Classic(changes?.into())),
         Choice::PodSixNet => Some(Protocol::PodSixNet(Variety::new(version?).into())),
     };
-    Some(Listen { endpoint: endpoint?, protocol, tls: tls? })
+    Some(Listen { endpoint: endpoint?, protocol, tls: tls?, place })
 }
 
 /// Reports what a listener says about a protocol that is not the one spoken there, and what it lacks.

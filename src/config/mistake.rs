@@ -1,6 +1,6 @@
 //! What is wrong in a file, and where: positions as an editor counts them. Knows nothing of TOML or of keys.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// One thing that is wrong in a configuration text. Shown as `LINE:COLUMN: what`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
@@ -14,8 +14,34 @@ pub struct Mistake {
     pub what: String,
 }
 
+/// Where in the file something stands, for what turns out to be wrong only when it is used. What no file says has no
+/// place. All places are equal: two files that say the same, each in its own order, are the same configuration.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Place(Option<(usize, usize)>);
+
+impl Place {
+    /// Says `what` about this place of `file`.
+    pub fn complaint(self, file: Option<&Path>, what: &str) -> String {
+        match (file, self.0) {
+            (Some(file), Some((line, column))) => format!("{}:{line}:{column}: {what}", file.display()),
+            _ => what.to_owned(),
+        }
+    }
+}
+
+impl PartialEq for Place {
+    fn eq(&self, _: &Place) -> bool {
+        true
+    }
+}
+
+impl Eq for Place {}
+
+/// The most mistakes that are shown. Whoever gives chatd some other file need not read as many lines as it has.
+const MOST_SHOWN: usize = 100;
+
 /// Everything that is wrong in one file. Shown as one line each, `FILE:LINE:COLUMN: what`, with no line end after
-/// the last.
+/// the last; of more than a hundred the first, and how many there are.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct Mistakes {
     /// The file.
@@ -26,11 +52,15 @@ pub struct Mistakes {
 
 impl std::fmt::Display for Mistakes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (index, mistake) in self.list.iter().enumerate() {
+        let file = self.path.display();
+        for (index, mistake) in self.list.iter().take(MOST_SHOWN).enumerate() {
             let separator = if index == 0 { "" } else { "\n" };
-            write!(f, "{separator}{}:{mistake}", self.path.display())?;
+            write!(f, "{separator}{file}:{mistake}")?;
         }
-        Ok(())
+        match self.list.len().saturating_sub(MOST_SHOWN) {
+            0 => Ok(()),
+            more => write!(f, "\n{file}: {more} more mistakes; is this a configuration of chatd at all?"),
+        }
     }
 }
 
@@ -51,6 +81,12 @@ impl<'t> Lines<'t> {
     /// The line of a byte offset, counted from 1.
     pub(super) fn line(&self, offset: usize) -> usize {
         self.starts.partition_point(|start| *start <= offset)
+    }
+
+    /// The place of a byte offset.
+    pub(super) fn place(&self, offset: usize) -> Place {
+        let Mistake { line, column, .. } = self.mistake(offset, String::new());
+        Place(Some((line, column)))
     }
 
     /// Says `what` about a byte offset; one past the end is the end.
@@ -89,5 +125,14 @@ mod tests {
         let list = [(1, 2, "a"), (3, 4, "b")].map(|(line, column, what)| Mistake { line, column, what: what.into() });
         let mistakes = Mistakes { path: "/etc/chatd/chatd.toml".into(), list: list.into() };
         assert_eq!(mistakes.to_string(), "/etc/chatd/chatd.toml:1:2: a\n/etc/chatd/chatd.toml:3:4: b");
+    }
+
+    #[test]
+    fn a_file_of_nothing_but_mistakes_does_not_fill_the_terminal() {
+        let mistake = |line| Mistake { line, column: 1, what: "what is this?".into() };
+        let mistakes = Mistakes { path: "/a".into(), list: (1..=20_000).map(mistake).collect() };
+        let shown = mistakes.to_string();
+        assert_eq!(shown.lines().count(), MOST_SHOWN + 1);
+        assert!(shown.ends_with("/a: 19900 more mistakes; is this a configuration of chatd at all?"), "{shown}");
     }
 }

@@ -10,10 +10,10 @@ mod reader;
 mod syntax;
 mod value;
 
-pub use mistake::{Mistake, Mistakes};
+pub use mistake::{Mistake, Mistakes, Place};
 pub use reader::Key;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::dialect::Protocol;
@@ -21,6 +21,8 @@ use crate::dialect::Protocol;
 /// Everything that `chatd.toml` decides.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
+    /// The file that it was read from; `None`: there is none, and everything is as without one.
+    pub file: Option<PathBuf>,
     /// The one room.
     pub room: Room,
     /// Where clients come in; never empty.
@@ -35,6 +37,17 @@ pub struct Config {
     pub limits: Limits,
     /// Where the day's story goes.
     pub log: Log,
+    /// What is no mistake but deserves a look, each with its place in the file as mistakes have theirs.
+    pub warnings: Vec<Mistake>,
+}
+
+impl Config {
+    /// What deserves a look, a line each as mistakes have it: place, `label`, sentence.
+    pub fn warnings(&self, label: &str) -> Vec<String> {
+        let file = self.file.as_deref().unwrap_or(Path::new("")).display();
+        let line = |Mistake { line, column, what }: &Mistake| format!("{file}:{line}:{column}: {label}{what}");
+        self.warnings.iter().map(line).collect()
+    }
 }
 
 /// `[room]`
@@ -57,6 +70,8 @@ pub struct Listen {
     pub protocol: Option<Protocol>,
     /// Whether TLS comes first.
     pub tls: bool,
+    /// Where it is said on what it listens.
+    pub place: Place,
 }
 
 /// Where a listener comes from.
@@ -74,13 +89,29 @@ pub enum Endpoint {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tls {
     /// PEM file with the certificate chain, the server's own first.
-    pub certificate: PathBuf,
+    pub certificate: File,
     /// PEM file with the private key (PKCS#8, PKCS#1 or SEC1).
-    pub private_key: PathBuf,
+    pub private_key: File,
     /// PEM file with the authorities that client certificates are checked against.
-    pub client_ca: Option<PathBuf>,
+    pub client_ca: Option<File>,
     /// Whether a client must show a certificate; means nothing without `client_ca`.
     pub client_certificates: ClientCertificates,
+}
+
+/// A file that the configuration names; what is in it is looked at when it is used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    /// The file.
+    pub path: PathBuf,
+    /// Where it is named.
+    pub place: Place,
+}
+
+impl From<PathBuf> for File {
+    /// A file that is named nowhere.
+    fn from(path: PathBuf) -> File {
+        File { path, place: Place::default() }
+    }
 }
 
 /// `tls.client-certificates`
@@ -104,6 +135,8 @@ pub struct Admin {
     pub endpoint: Endpoint,
     /// How many administrators may be connected at once.
     pub connections: usize,
+    /// Where it is said what the endpoint is.
+    pub place: Place,
 }
 
 /// `[irc]`

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::mistake::{Lines, Mistake};
+use super::mistake::{Lines, Mistake, Place};
 use super::syntax;
 use super::value::{self, Read};
 
@@ -178,6 +178,16 @@ impl<'r> Section<'r, '_> {
     /// The line that `key` is on, or the section's when it is left out.
     pub(super) fn line_of(&self, key: &str) -> usize {
         self.reader.lines.line(self.offset_of(key))
+    }
+
+    /// Where `key` is.
+    pub(super) fn place_of(&self, key: &str) -> Place {
+        self.reader.lines.place(self.offset_of(key))
+    }
+
+    /// What `what` says about `key` without being a mistake.
+    pub(super) fn warning(&self, key: &str, what: &str) -> Mistake {
+        self.reader.lines.mistake(self.offset_of(key), what.to_owned())
     }
 
     /// Reports `what` where `key` is, or at the section's start when it is left out.

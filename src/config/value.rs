@@ -54,7 +54,10 @@ pub(super) fn duration(range: RangeInclusive<Duration>) -> impl Fn(&DeValue<'_>)
     move |value| {
         value.as_str().and_then(parse_duration).filter(|duration| range.contains(duration)).ok_or_else(|| {
             let [least, most] = [*range.start(), *range.end()].map(humantime::format_duration);
-            format!("a time from \"{least}\" to \"{most}\" such as \"10s\" or \"5min\"")
+            let examples =
+                ["20ms", "10s", "5min"].iter().filter(|text| parse_duration(text).is_some_and(|d| range.contains(&d)));
+            let examples: Vec<String> = examples.map(|text| format!("\"{text}\"")).collect();
+            format!("a time from \"{least}\" to \"{most}\" such as {}", examples.join(" or "))
         })
     }
 }

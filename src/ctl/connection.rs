@@ -73,7 +73,11 @@ impl Connection {
         if call.len() > MAXIMUM_CALL + 1 {
             return Err(Failure::TooLong);
         }
-        self.stream.get_mut().write_all(&call).map_err(failed)
+        match self.stream.get_mut().write_all(&call) {
+            // Who closes the connection without having read may have said why.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            sent => sent.map_err(failed),
+        }
     }
 
     fn reply(&mut self, deadline: Option<Instant>) -> Result<Box<RawValue>, Failure> {

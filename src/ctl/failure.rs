@@ -32,8 +32,8 @@ pub enum Failure {
     #[error("this is too long for the daemon, which accepts {MAXIMUM_CALL} bytes at once")]
     TooLong,
     #[error(
-        "no chatd is running here: nobody listens on {}; start one with \"systemctl start chatd\" or by running chatd, \
-         or name another's socket with --socket",
+        "no chatd is running here: nobody listens on {}; start one with \"systemctl start chatd\" or by running chatd \
+         (\"systemctl status chatd\" says why it has failed, if it has), or name another's socket with --socket",
         paths(.tried)
     )]
     NoDaemon { tried: Vec<PathBuf> },
@@ -63,6 +63,7 @@ impl Failure {
     /// The exit status that scripts see.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
+            Failure::Refused(Error::CannotStart { .. }) => EXIT_NO_DAEMON,
             Failure::Refused(_) | Failure::RefusedOtherwise { .. } => EXIT_REFUSED,
             Failure::TooLong => EXIT_USAGE,
             Failure::NotPermitted { .. } => EXIT_NOT_PERMITTED,
@@ -77,10 +78,16 @@ impl Failure {
     }
 }
 
-/// A refusal as a sentence; the mistakes of a reload get a line each, to be read like a compiler's.
+/// A refusal as a sentence; the mistakes of a configuration get a line each, to be read like a compiler's.
 fn refusal(error: &Error) -> String {
-    let Error::ReloadFailed { mistakes } = error else { return printable(&error.to_string()).into_owned() };
-    let mut text = "nothing was reloaded, what was in force before stays so".to_owned();
+    let (sentence, mistakes) = match error {
+        Error::ReloadFailed { mistakes } => ("nothing was reloaded, what was in force before stays so", mistakes),
+        Error::CannotStart { mistakes } => {
+            ("chatd cannot start; when this is mended: systemctl restart chatd", mistakes)
+        }
+        other => return printable(&other.to_string()).into_owned(),
+    };
+    let mut text = sentence.to_owned();
     for mistake in mistakes {
         // Writing into a string does not fail.
         let _ = write!(text, "\n{}", printable(mistake));

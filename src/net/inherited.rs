@@ -5,20 +5,37 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::os::fd::AsFd;
+use std::net::TcpListener;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixListener;
+use std::time::Duration;
 
 use listenfd::ListenFd;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::retry_on_intr;
+use rustix::net::SocketFlags;
 use thiserror::Error;
 
 use super::listener::Listener;
 
-/// The sockets that were handed over and are not yet in use.
+/// The units that the package installs, by the name that each hands its socket over under.
+const UNITS: &[(&str, &str)] =
+    &[("plain", "chatd.socket"), ("tls", "chatd-tls.socket"), ("admin", "chatd-admin.socket")];
+
+/// The sockets that were handed over, all of them until the daemon has what it wants.
 pub struct Inherited {
-    descriptors: ListenFd,
-    /// The name of each descriptor, in systemd's order. Several may have the same one.
-    names: Vec<String>,
+    /// In systemd's order; several may have the same name.
+    sockets: Vec<(String, Socket)>,
     /// Which names a configuration has taken.
     taken: Vec<String>,
+}
+
+/// One of them.
+enum Socket {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+    /// No stream socket.
+    Other,
 }
 
 /// Why handed-over sockets cannot be used.
@@ -27,20 +44,17 @@ pub enum InheritedError {
     /// `LISTEN_PID`, `LISTEN_FDS` and `LISTEN_FDNAMES` do not fit together or name descriptors that are not open.
     #[error("the sockets that systemd announces in LISTEN_FDS cannot be taken over: {0}")]
     Environment(#[source] io::Error),
-    /// Nothing was handed over at all.
+    /// Nothing was handed over at all, since nobody is there who would.
     #[error(
-        "systemd handed over no socket, but {name:?} is wanted: start the .socket unit \
-         that has FileDescriptorName={name}"
+        "the socket {name:?} is systemd's to hand over, but this chatd was not started by systemd: \
+         start it with \"systemctl start chatd\", or with --config and a file that has addresses of its own"
     )]
-    Nothing {
+    NoSystemd {
         /// The name that was asked for.
         name: String,
     },
-    /// There are other names, but not this one.
-    #[error(
-        "systemd handed over no socket named {name:?}, only {}: see FileDescriptorName= in its .socket unit",
-        list(present)
-    )]
+    /// There are other names, or none, but not this one.
+    #[error("systemd handed over no socket named {name:?}{}: {}", only(present), advice(name))]
     Missing {
         /// The name that was asked for.
         name: String,
@@ -75,7 +89,7 @@ pub enum InheritedError {
 impl Inherited {
     /// No sockets, as when nobody handed any over.
     pub fn none() -> Self {
-        Self { descriptors: ListenFd::empty(), names: Vec::new(), taken: Vec::new() }
+        Self { sockets: Vec::new(), taken: Vec::new() }
     }
 
     /// Takes over what the environment announces; nothing announced, or meant for another process, is none.
@@ -90,12 +104,18 @@ impl Inherited {
         if names.is_empty() {
             return Ok(Self::none());
         }
-        let descriptors = ListenFd::from_env();
+        let mut descriptors = ListenFd::from_env();
         if descriptors.len() != names.len() {
             let mismatch = io::Error::new(io::ErrorKind::InvalidInput, "their number and their names differ");
             return Err(InheritedError::Environment(mismatch));
         }
-        Ok(Self { descriptors, names, taken: Vec::new() })
+        // `listenfd` refuses a wrong family or type and leaves the descriptor where it is.
+        let mut socket = |index| match descriptors.take_tcp_listener(index) {
+            Ok(Some(socket)) => Socket::Tcp(socket),
+            _ => descriptors.take_unix_listener(index).ok().flatten().map_or(Socket::Other, Socket::Unix),
+        };
+        let sockets = (0..).zip(names).map(|(index, name)| (name, socket(index))).collect();
+        Ok(Self { sockets, taken: Vec::new() })
     }
 
     /// Every socket with this name, in the order of the unit's `ListenStream=` lines; never an empty list.
@@ -105,45 +125,85 @@ impl Inherited {
     /// # Errors
     /// Every [`InheritedError`] but [`InheritedError::Environment`].
     pub fn take(&mut self, name: &str) -> Result<Vec<Listener>, InheritedError> {
+        let named = self.sockets.iter().filter(|(known, _)| known == name);
+        let listeners = named.map(|(_, socket)| listener(socket, name)).collect::<Result<Vec<_>, _>>()?;
         let name = name.to_owned();
         if self.taken.contains(&name) {
             return Err(InheritedError::Taken { name });
         }
-        if self.names.is_empty() {
-            return Err(InheritedError::Nothing { name });
+        if listeners.is_empty() {
+            return Err(match std::env::var_os("NOTIFY_SOCKET") {
+                None if self.sockets.is_empty() => InheritedError::NoSystemd { name },
+                _ => InheritedError::Missing { name, present: each_once(self.names()) },
+            });
         }
-        let indices: Vec<usize> = (0..).zip(&self.names).filter(|(_, n)| **n == name).map(|(index, _)| index).collect();
-        if indices.is_empty() {
-            return Err(InheritedError::Missing { name, present: each_once(&self.names) });
-        }
-        let listeners = indices.into_iter().map(|index| self.listener(index, &name)).collect::<Result<_, _>>()?;
         self.taken.push(name);
         Ok(listeners)
     }
 
     /// The names that no configuration has taken, each once; their clients would wait for ever.
     pub fn unused(&self) -> Vec<String> {
-        each_once(self.names.iter().filter(|name| !self.taken.contains(name)))
+        each_once(self.names().filter(|name| !self.taken.contains(name)))
     }
 
-    fn listener(&mut self, index: usize, name: &str) -> Result<Listener, InheritedError> {
-        // `listenfd` refuses a wrong family or type and leaves the descriptor where it is.
-        if let Ok(Some(socket)) = self.descriptors.take_tcp_listener(index) {
-            require_listening(&socket, name)?;
-            return socket
-                .set_nonblocking(true)
-                .and_then(|()| Listener::tcp(socket))
-                .map_err(|source| InheritedError::Unusable { name: name.to_owned(), source });
-        }
-        if let Ok(Some(socket)) = self.descriptors.take_unix_listener(index) {
-            require_listening(&socket, name)?;
-            return socket
-                .set_nonblocking(true)
-                .and_then(|()| Listener::unix(socket, None))
-                .map_err(|source| InheritedError::Unusable { name: name.to_owned(), source });
-        }
-        Err(InheritedError::Kind { name: name.to_owned() })
+    /// The name under which a TCP socket on this port was handed over, and its unit.
+    pub fn on_port(&self, port: u16) -> Option<(String, String)> {
+        let here = |socket: &Socket| match socket {
+            Socket::Tcp(socket) => socket.local_addr().is_ok_and(|address| address.port() == port),
+            _ => false,
+        };
+        let (name, _) = self.sockets.iter().find(|(_, socket)| here(socket))?;
+        Some((name.clone(), unit(name).map_or_else(|| "its .socket unit".to_owned(), str::to_owned)))
     }
+
+    /// Accepts one of those who wait at each socket, whether or not it was taken; says whether they are on this machine
+    /// (at a Unix socket). Waits so long for the first of them.
+    ///
+    /// # Errors
+    /// The kernel cannot say who waits.
+    pub fn accept_waiting(&self, patience: Duration) -> io::Result<Vec<(OwnedFd, bool)>> {
+        let mut waited: Vec<PollFd<'_>> = Vec::new();
+        for (_, socket) in &self.sockets {
+            match socket {
+                Socket::Tcp(socket) => waited.push(PollFd::new(socket, PollFlags::IN)),
+                Socket::Unix(socket) => waited.push(PollFd::new(socket, PollFlags::IN)),
+                Socket::Other => {}
+            }
+        }
+        let patience = Timespec::try_from(patience).map_err(io::Error::other)?;
+        retry_on_intr(|| poll(&mut waited, Some(&patience)))?;
+        let accepted = self.sockets.iter().filter_map(|(_, socket)| match socket {
+            Socket::Tcp(socket) => Some((accept(socket)?, false)),
+            Socket::Unix(socket) => Some((accept(socket)?, true)),
+            Socket::Other => None,
+        });
+        Ok(accepted.collect())
+    }
+
+    fn names(&self) -> impl Iterator<Item = &String> {
+        self.sockets.iter().map(|(name, _)| name)
+    }
+}
+
+fn listener(socket: &Socket, name: &str) -> Result<Listener, InheritedError> {
+    let unusable = |source| InheritedError::Unusable { name: name.to_owned(), source };
+    match socket {
+        Socket::Tcp(socket) => {
+            require_listening(socket, name)?;
+            socket.set_nonblocking(true).and_then(|()| Listener::tcp(socket.try_clone()?)).map_err(unusable)
+        }
+        Socket::Unix(socket) => {
+            require_listening(socket, name)?;
+            socket.set_nonblocking(true).and_then(|()| Listener::unix(socket.try_clone()?, None)).map_err(unusable)
+        }
+        Socket::Other => Err(InheritedError::Kind { name: name.to_owned() }),
+    }
+}
+
+/// The next connection, if there is one. It is blocking, whatever the listening socket is.
+fn accept(socket: &impl AsFd) -> Option<OwnedFd> {
+    rustix::io::ioctl_fionbio(socket, true).ok()?;
+    rustix::net::accept_with(socket, SocketFlags::CLOEXEC).ok()
 }
 
 /// `Accept=yes` hands over a connection where a listening socket is expected.
@@ -160,7 +220,40 @@ fn each_once<'a>(names: impl IntoIterator<Item = &'a String>) -> Vec<String> {
     names.into_iter().cloned().collect()
 }
 
-fn list(names: &[String]) -> String {
+/// Which of the names there are, if any.
+fn only(names: &[String]) -> String {
     let quoted: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
-    quoted.join(", ")
+    if quoted.is_empty() { String::new() } else { format!(", only {}", quoted.join(", ")) }
+}
+
+fn unit(name: &str) -> Option<&'static str> {
+    UNITS.iter().find(|(known, _)| *known == name).map(|(_, unit)| *unit)
+}
+
+/// What to do where a name is missing.
+fn advice(name: &str) -> String {
+    match unit(name) {
+        Some(unit) => format!(
+            "{unit} is not running; \"systemctl status {unit}\" says why, and afterwards: systemctl start {unit} && \
+             systemctl restart chatd"
+        ),
+        None => format!(
+            "the .socket unit with FileDescriptorName={name} and Service=chatd.service is not running; \
+             \"systemctl list-units --all --type=socket\" says why"
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_unit_hands_its_socket_over_under_its_name() {
+        for (name, unit) in UNITS {
+            let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd").join(unit);
+            let text = std::fs::read_to_string(file).unwrap();
+            assert!(text.contains(&format!("\nFileDescriptorName={name}\n")), "{unit}");
+        }
+    }
 }

@@ -16,12 +16,12 @@ use std::time::Duration;
 use rustix::fs::Mode;
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, acceptfrom_with, sockopt};
-use thiserror::Error;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::net::{TcpSocket, UnixSocket, UnixStream};
 
-use super::inherited::{Inherited, InheritedError};
+use super::bind_error::BindError;
+use super::inherited::Inherited;
 use super::stream::Address;
 use super::watched::watched;
 use crate::config::Endpoint;
@@ -34,7 +34,7 @@ const BACKLOG: u32 = 4096;
 const KEEPALIVE: Duration = Duration::from_secs(10 * 60);
 
 /// The longest path of a Unix socket in bytes (unix(7): `sun_path` less its final zero).
-const LONGEST_PATH: usize = 107;
+pub(super) const LONGEST_PATH: usize = 107;
 
 /// Who may connect to a Unix socket made here: its owner and its group.
 const MODE: Mode = Mode::from_raw_mode(0o660);
@@ -154,99 +154,13 @@ impl Drop for SocketFile {
     }
 }
 
-/// Why a daemon cannot listen somewhere.
-#[derive(Debug, Error)]
-pub enum BindError {
-    /// A host name that means nothing here.
-    #[error("cannot find the address of {address:?}: {source}; check the name or write the IP address instead")]
-    Resolve {
-        /// `host:port` as configured.
-        address: String,
-        /// What the resolver said.
-        source: io::Error,
-    },
-    /// Somebody else has that address and port.
-    #[error("{address} is already in use; `ss -ltnp` shows by which program")]
-    InUse {
-        /// The address.
-        address: String,
-    },
-    /// An address that no interface has.
-    #[error("{address} is not an address of this machine; `ip address` shows those it has")]
-    NotAvailable {
-        /// The address.
-        address: String,
-    },
-    /// A low port, or a directory that is not ours.
-    #[error("no permission to listen on {address}: {}", permission_hint(address))]
-    Permission {
-        /// The address, or the path of a socket.
-        address: String,
-    },
-    /// A Unix socket that somebody answers on.
-    #[error("another daemon listens on {}", path.display())]
-    AnotherDaemon {
-        /// The path of the socket.
-        path: PathBuf,
-    },
-    /// Something else is where the socket should be.
-    #[error("{} exists and is not a stream socket; remove it or choose another path", path.display())]
-    NotASocket {
-        /// The path of the socket.
-        path: PathBuf,
-    },
-    /// Nowhere to put the socket.
-    #[error("cannot make the socket {}: its directory does not exist", path.display())]
-    NoDirectory {
-        /// The path of the socket.
-        path: PathBuf,
-    },
-    /// Longer than the kernel takes.
-    #[error("the path {} is too long for a socket: {LONGEST_PATH} bytes is the limit", path.display())]
-    PathTooLong {
-        /// The path of the socket.
-        path: PathBuf,
-    },
-    /// A handed-over socket that is missing or of the wrong kind.
-    #[error(transparent)]
-    Inherited(#[from] InheritedError),
-    /// Anything else that the kernel may say.
-    #[error("cannot listen on {address}: {source}")]
-    Other {
-        /// The address, or the path of a socket.
-        address: String,
-        /// What the kernel said.
-        source: io::Error,
-    },
-}
-
-impl BindError {
-    /// Whether it is permission that is missing (exit status 77 instead of 69).
-    pub fn is_permission(&self) -> bool {
-        matches!(self, Self::Permission { .. })
-    }
-
-    fn new(address: impl ToString, source: io::Error) -> Self {
-        let address = address.to_string();
-        match source.kind() {
-            io::ErrorKind::AddrInUse => Self::InUse { address },
-            io::ErrorKind::AddrNotAvailable => Self::NotAvailable { address },
-            io::ErrorKind::PermissionDenied => Self::Permission { address },
-            _ if Errno::from_io_error(&source) == Some(Errno::AFNOSUPPORT) => Self::NotAvailable { address },
-            _ => Self::Other { address, source },
-        }
-    }
-}
-
-fn permission_hint(address: &str) -> &'static str {
-    if address.starts_with('/') {
-        "its directory, and a socket that is already there, must be writable for the user that the daemon runs as"
-    } else {
-        "ports below 1024 need CAP_NET_BIND_SERVICE, or a socket handed over by systemd"
-    }
-}
-
 async fn bind_tcp(address: &str) -> Result<Vec<Listener>, BindError> {
+    // A kernel always has IPv4. Looked at first, because names cannot be resolved there either.
+    if let Err(error) = TcpSocket::new_v4()
+        && Errno::from_io_error(&error) == Some(Errno::AFNOSUPPORT)
+    {
+        return Err(BindError::Sandbox { address: address.to_owned() });
+    }
     let resolve = |source| BindError::Resolve { address: address.to_owned(), source };
     let mut addresses: Vec<SocketAddr> = tokio::net::lookup_host(address).await.map_err(resolve)?.collect();
     addresses.sort();
@@ -257,7 +171,7 @@ async fn bind_tcp(address: &str) -> Result<Vec<Listener>, BindError> {
     for address in addresses {
         match listen_tcp(address).map_err(|error| BindError::new(address, error)) {
             Ok(listener) => listeners.push(listener),
-            Err(error @ BindError::NotAvailable { .. }) => {
+            Err(error @ (BindError::NotAvailable { .. } | BindError::NoIpv6 { .. })) => {
                 if let Some(earlier) = unavailable.replace(error) {
                     tracing::warn!("not listening there: {earlier}");
                 }

@@ -3,6 +3,7 @@
 //! Everything here is about sockets and keys. It knows nothing of rooms, dialects and sessions: a session is given a
 //! socket, of which it makes a [`Stream`], and an [`Address`] and, where TLS comes first, the configuration that [`tls::TlsInForce`] holds.
 
+mod bind_error;
 pub mod certificate;
 mod handshake;
 mod inherited;
@@ -13,8 +14,9 @@ mod stream;
 pub mod tls;
 mod watched;
 
+pub use bind_error::BindError;
 pub use handshake::handshake;
 pub use inherited::{Inherited, InheritedError};
-pub use listener::{BindError, Listener, SocketFile};
+pub use listener::{Listener, SocketFile};
 pub use poller::Poller;
 pub use stream::{Address, Readiness, Stream};

@@ -4,7 +4,7 @@
 //! a new one on every start would teach people to ignore the difference.
 
 use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsag
 use rustls::crypto::CryptoProvider;
 use thiserror::Error;
 
-use super::certificate::{self, Certificate, CertificateError};
+use super::certificate::{self, Certificate, CertificateError, Problem};
 
 /// How long it is valid: ten years. Its end protects nobody, since no authority checks anything again; it only breaks
 /// the trust of everybody who has noted the fingerprint, so it should come no sooner than the machine's own end.
@@ -67,15 +67,18 @@ pub fn load_or_make(
     });
     match kept {
         Ok(kept) => return Ok(kept),
-        Err(CertificateError::Unreadable { source, .. })
-            if source.kind() == io::ErrorKind::NotFound && !certificate_file.exists() => {}
-        Err(CertificateError::Unreadable { path, source }) if source.kind() != io::ErrorKind::NotFound => {
-            return Err(SelfSignedError::Unreadable(CertificateError::Unreadable { path, source }));
+        Err(error) if is_unreadable(&error, |kind| kind == ErrorKind::NotFound) && !certificate_file.exists() => {}
+        Err(error) if is_unreadable(&error, |kind| kind != ErrorKind::NotFound) => {
+            return Err(SelfSignedError::Unreadable(error));
         }
         Err(error) => tracing::warn!("a new self-signed certificate is made, with another fingerprint: {error}"),
     }
     make(&certificate_file, &key_file, now)?;
     certificate::read(&certificate_file, &key_file, provider).map_err(SelfSignedError::Unreadable)
+}
+
+fn is_unreadable(error: &CertificateError, why: impl FnOnce(ErrorKind) -> bool) -> bool {
+    matches!(&error.problem, Problem::Unreadable(source) if why(source.kind()))
 }
 
 fn make(certificate_file: &Path, key_file: &Path, now: SystemTime) -> Result<(), SelfSignedError> {
@@ -117,7 +120,7 @@ fn alternative_names() -> Vec<SanType> {
 fn write_atomically(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
     let temporary = path.with_extension("pem.new");
     match fs::remove_file(&temporary) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {} // whatever a crash left there may have another mode
     }
     let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary)?;

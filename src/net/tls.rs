@@ -16,9 +16,9 @@ use rustls::sign::SingleCertAndKey;
 use rustls::{CipherSuite, ServerConfig, ServerConnection};
 use thiserror::Error;
 
-use super::certificate::{self, Certificate, CertificateError, Facts, Identity};
+use super::certificate::{self, Certificate, CertificateError, Facts, Identity, Part};
 use super::self_signed::{self, SelfSignedError};
-use crate::config::{self, ClientCertificates};
+use crate::config::{self, ClientCertificates, Place};
 
 /// What a client that speaks IRC may say so with in its first message of TLS (RFC 7301; registered with IANA).
 pub const ALPN_IRC: &[u8] = b"irc";
@@ -30,8 +30,13 @@ const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 #[derive(Debug, Error)]
 pub enum TlsError {
     /// A configured file.
-    #[error(transparent)]
-    Certificate(#[from] CertificateError),
+    #[error("tls.{}: {error}", error.part.key())]
+    Certificate {
+        /// Where it is configured.
+        place: Place,
+        /// What is wrong with it.
+        error: CertificateError,
+    },
     /// The certificate that we make ourselves.
     #[error(transparent)]
     SelfSigned(#[from] SelfSignedError),
@@ -46,6 +51,22 @@ pub enum TlsError {
     /// rustls itself, such as no randomness for ticket keys.
     #[error("cannot set up TLS: {0}")]
     Setup(#[from] rustls::Error),
+}
+
+impl TlsError {
+    fn configured(files: &config::Tls, error: CertificateError) -> Self {
+        let place = match error.part {
+            Part::Certificate => files.certificate.place,
+            Part::PrivateKey => files.private_key.place,
+            Part::ClientCa => files.client_ca.as_ref().map_or_else(Place::default, |file| file.place),
+        };
+        Self::Certificate { place, error }
+    }
+
+    /// Where in the configuration it comes from.
+    pub fn place(&self) -> Place {
+        if let Self::Certificate { place, .. } = self { *place } else { Place::default() }
+    }
 }
 
 /// Files that are not what they were when they were read.
@@ -93,6 +114,14 @@ impl TlsInForce {
     pub fn new(configured: Option<&config::Tls>, state_directory: &Path, now: SystemTime) -> Result<Self, TlsError> {
         let state = State::load(configured, state_directory, now)?;
         Ok(Self { state_directory: state_directory.to_owned(), state: Mutex::new(state) })
+    }
+
+    /// Whether [`new`](Self::new) would take these files, and what it would find.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn check(configured: &config::Tls, now: SystemTime) -> Result<Arc<Facts>, TlsError> {
+        State::load(Some(configured), Path::new(""), now).map(|state| state.facts)
     }
 
     /// For the next connection.
@@ -176,7 +205,8 @@ impl State {
         let watch = Watch::new(configured);
         let provider = Arc::new(provider());
         let certificate = match configured {
-            Some(files) => certificate::read(&files.certificate, &files.private_key, &provider)?,
+            Some(files) => certificate::read(&files.certificate.path, &files.private_key.path, &provider)
+                .map_err(|error| TlsError::configured(files, error))?,
             None => self_signed::load_or_make(state_directory, &provider, now)?,
         };
         let facts = Arc::new(certificate.facts.clone());
@@ -188,7 +218,8 @@ impl State {
 
     fn unexpired(self, now: SystemTime) -> Result<Self, TlsError> {
         if let Some(files) = &self.source {
-            certificate::check_expiry(&self.facts, &files.certificate, now)?;
+            certificate::check_expiry(&self.facts, &files.certificate.path, now)
+                .map_err(|error| TlsError::configured(files, error))?;
         }
         Ok(self)
     }
@@ -215,12 +246,13 @@ fn server_config(
     // TLS 1.2 and 1.3. Of the key exchange groups, X25519MLKEM768 among them, rustls takes the one that the client
     // names first: those that know the post-quantum exchange prefer it.
     let builder = ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;
-    let builder = match configured.and_then(|files| Some((files.client_ca.as_ref()?, files.client_certificates))) {
+    let builder = match configured.and_then(|files| Some((files, files.client_ca.as_ref()?))) {
         None => builder.with_no_client_auth(),
-        Some((path, wanted)) => {
-            let authorities = Arc::new(certificate::read_authorities(path)?);
+        Some((files, config::File { path, .. })) => {
+            let authorities = certificate::read_authorities(path);
+            let authorities = Arc::new(authorities.map_err(|error| TlsError::configured(files, error))?);
             let verifier = WebPkiClientVerifier::builder_with_provider(authorities, provider);
-            let verifier = match wanted {
+            let verifier = match files.client_certificates {
                 ClientCertificates::Optional => verifier.allow_unauthenticated(),
                 ClientCertificates::Required => verifier,
             };
@@ -285,7 +317,7 @@ impl Watch {
             Some(files) => [Some(&files.certificate), Some(&files.private_key), files.client_ca.as_ref()]
                 .into_iter()
                 .flatten()
-                .cloned()
+                .map(|file| file.path.clone())
                 .collect(),
             None => Vec::new(),
         };

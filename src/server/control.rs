@@ -189,7 +189,7 @@ impl Server {
         drop(room);
         self.set_limits(new.limits.clone());
         self.set_irc(&new.irc);
-        Ok(unchangeable(&old, &new))
+        Ok([new.warnings(""), unchangeable(&old, &new)].concat())
     }
 }
 
@@ -203,7 +203,8 @@ fn read(source: &Source, tls: Option<&TlsInForce>) -> Result<Config, Vec<String>
     // Looked at before anything is put in force: all of it is, or nothing.
     log::check(&new.log).map_err(|e| vec![e.to_string()])?;
     if let Some(tls) = tls {
-        tls.reload(new.tls.as_ref(), SystemTime::now()).map_err(|e| vec![e.to_string()])?;
+        tls.reload(new.tls.as_ref(), SystemTime::now())
+            .map_err(|e| vec![e.place().complaint(new.file.as_deref(), &e.to_string())])?;
     }
     Ok(new)
 }

@@ -142,6 +142,7 @@ fn errors_are_described() {
         Error::from(NoSuchUser { name: text("ana") }),
         Error::from(InvalidText { reason: text("it is empty") }),
         Error::ReloadFailed { mistakes: vec![] },
+        Error::CannotStart { mistakes: vec![] },
         Error::TooManyWatchers { maximum: 7 },
         Error::WatchEnded {},
         Error::InterfaceNotFound { interface: text("a.b") },

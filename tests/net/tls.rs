@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use chatd::config::{self, ClientCertificates};
-use chatd::net::certificate::CertificateError;
+use chatd::net::certificate::Problem;
 use chatd::net::tls::{Refresh, TlsError, TlsInForce, client_identity};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::crypto::aws_lc_rs;
@@ -61,9 +61,9 @@ impl Authority {
         self.put("key", &key);
         self.put("authorities", &self.issuer.pem());
         config::Tls {
-            certificate: self.path("certificate"),
-            private_key: self.path("key"),
-            client_ca: client_certificates.map(|_| self.path("authorities")),
+            certificate: self.path("certificate").into(),
+            private_key: self.path("key").into(),
+            client_ca: client_certificates.map(|_| self.path("authorities").into()),
             client_certificates: client_certificates.unwrap_or(ClientCertificates::Optional),
         }
     }
@@ -205,7 +205,13 @@ fn a_bad_file_of_authorities_is_named() {
     let configured = authority.configured(Some(ClientCertificates::Required));
     authority.put("authorities", "");
     let error = TlsInForce::new(Some(&configured), Path::new("/nonexistent"), SystemTime::now()).unwrap_err();
-    assert!(error.to_string().contains("authorities"), "{error}");
+    assert_eq!(error.to_string(), format!("tls.client-ca: {} is empty", authority.path("authorities").display()));
+    TlsInForce::check(&configured, SystemTime::now()).unwrap_err();
+}
+
+fn problem(error: &TlsError) -> &Problem {
+    let TlsError::Certificate { error, .. } = error else { panic!("{error}") };
+    &error.problem
 }
 
 /// Takes files that have changed, if they have.
@@ -255,8 +261,8 @@ fn links_are_followed_as_certbot_changes_them() {
     for name in ["certificate", "key"] {
         std::os::unix::fs::symlink(authority.path(name), authority.path(&format!("live-{name}"))).unwrap();
     }
-    configured.certificate = authority.path("live-certificate");
-    configured.private_key = authority.path("live-key");
+    configured.certificate = authority.path("live-certificate").into();
+    configured.private_key = authority.path("live-key").into();
     let tls = in_force(&configured);
     let mut clock = Looks(SystemTime::now());
     assert!(matches!(clock.look(&tls), Refresh::Unchanged));
@@ -293,7 +299,7 @@ fn a_bad_renewal_is_told_once_and_the_old_one_stays() {
     authority.put("certificate", &certificate);
     assert!(matches!(clock.look(&tls), Refresh::Unchanged));
     let Refresh::Bad(error) = clock.look(&tls) else { panic!("not told") };
-    assert!(matches!(error, TlsError::Certificate(CertificateError::Mismatch { .. })), "{error}");
+    assert!(matches!(problem(&error), Problem::Mismatch(_)), "{error}");
     assert!(matches!(clock.look(&tls), Refresh::Unchanged));
     assert!(Arc::ptr_eq(&old, &tls.current()));
 
@@ -341,7 +347,7 @@ fn a_reload_takes_new_files_or_keeps_the_old() {
     assert!(tls.reload(Some(&configured), clock.0).unwrap().subject.contains("second"));
 
     // Mistakes in other files than those in force say nothing about these.
-    let other = config::Tls { certificate: authority.path("nowhere"), ..configured };
+    let other = config::Tls { certificate: authority.path("nowhere").into(), ..configured };
     let (certificate, key) = authority.issue("third", None);
     authority.put("certificate", &certificate);
     authority.put("key", &key);
@@ -367,7 +373,7 @@ fn an_expired_certificate_is_taken_at_the_start_but_never_later() {
     authority.put("certificate", &certificate);
     authority.put("key", &key);
     let error = tls.reload(Some(&configured), clock.0).unwrap_err();
-    assert!(matches!(error, TlsError::Certificate(CertificateError::Expired { .. })), "{error}");
+    assert!(matches!(problem(&error), Problem::Expired(_)), "{error}");
     assert!(tls.facts().subject.contains("first"));
 
     let tls = in_force(&configured);

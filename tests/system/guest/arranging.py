@@ -67,6 +67,41 @@ def elsewhere():
     Client("ana").close()
 
 
+def for_a_course(text):
+    """The configuration as a teacher changes it: one of the listeners for students is no comment any more."""
+    comment = '# [[listen]]\n# address = "127.0.0.1:33000"\n# protocol = "classic"\n# preset = "chatter"\n'
+    require_in(comment, text, "the sample")
+    return text.replace(comment, comment.replace("# ", ""))
+
+
+@check("an address in the configuration: the check and the first start say what to do, and that is all it takes")
+def teacher():
+    machine.started()
+    with machine.configuration(for_a_course):
+        checked = run("chatd", "--check-config", status=78).stderr
+        show(checked)
+        run("systemctl", "restart", SERVICE, status=1)
+        require_equal([prop("ExecMainStatus"), prop("NRestarts")], ["78", "0"], "the exit status, and NRestarts")
+        require_equal(prop("StatusText") + "\n", checked, "the status")
+        require_in(checked, run("chatctl", "list", status=69).stderr, "what chatctl says")
+        # Typed as it is told.
+        run("sh", "-c", checked.split("give it the network with: ")[1])
+        student = Client(port=33000)
+        require_in(b"Greetings from the cave!", student.socket.recv(4096), "what the student's client is sent")
+        student.socket.sendall(b"Ada")
+        require_in(b"Welcome Ada!", student.socket.recv(4096), "what the student's client is sent")
+        ana = Client("ana")
+        ana.say("hello")
+        require_in(b"ana: hello", student.socket.recv(4096), "what the student's client is sent")
+        require_equal(run("chatd", "--check-config").stderr, "", "what the check says now")
+        student.close()
+    directory = UNITS / f"{SERVICE}.d"
+    (directory / "bind-addresses.conf").unlink()
+    directory.rmdir()
+    run("systemctl", "daemon-reload")
+    run("systemctl", "restart", SERVICE)
+
+
 @check("a daemon that binds its own addresses, also after an upgrade")
 def own_addresses():
     machine.started()

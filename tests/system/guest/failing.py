@@ -1,8 +1,14 @@
 """What goes wrong, and how the service comes back from it."""
 
+import re
+import shutil
+import socket
+import ssl
+
 import machine
 from harness import (
-    Client, check, entries, entry, now, prop, require, require_equal, require_in, run, show, until, until_state
+    Client, Failed, check, entries, entry, now, prop, require, require_equal, require_in, run, show, until,
+    until_state,
 )
 from machine import SERVICE, SOCKETS, UNITS
 
@@ -77,19 +83,69 @@ def bad_configuration():
     until_state("active")
 
 
-@check("a bad configuration and a client: the sockets give up too, and start again after it is mended")
+@check("a bad configuration and clients: they are told, chatctl says why, and the sockets do not give up")
 def bad_configuration_with_clients():
-    machine.started()
+    since = machine.started()
     run("systemctl", "stop", SERVICE)
     with machine.configuration(broken):
-        client = Client()
-        for unit in SOCKETS:
-            until_state("failed", unit)
+        for tls in (False, True):
+            shut_out(tls)
+        # More starts than systemd takes by default before it gives up.
+        while len(entries(since, "-u", "chatd", "CHATD_EVENT=configuration")) < 2 * 6:
+            said = run("chatctl", "list", status=69).stderr
+        show(said)
+        require_equal(said.count(f"{machine.CONFIG}:"), 2, "the number of mistakes")
         show("\n".join(f"{unit}: {prop('ActiveState', unit)} {prop('Result', unit)}" for unit in UNITS))
+        require_equal({prop("ActiveState", unit) for unit in SOCKETS}, {"active"}, "the state of the sockets")
         require_equal(prop("NRestarts"), "0", "NRestarts")
-        client.close()
-    # As chatd(8) says.
-    run("systemctl", "reset-failed", *UNITS)
-    start_again(*SOCKETS, SERVICE)
+    # As chatd(8) and chatctl say.
+    run("systemctl", "restart", SERVICE)
     Client("ana").close()
-    show("after: " + " ".join(prop("ActiveState", unit) for unit in UNITS))
+
+
+def shut_out(tls):
+    """A client finds the daemon that cannot start."""
+    try:
+        client = Client("ana", tls=tls)
+    except ssl.SSLError as error:
+        require(tls, "plaintext answered with TLS")
+        show(error)
+    except Failed as error:
+        require_in("*** The room is closed: the server cannot start.", str(error), "what a client is told")
+    else:
+        require(False, f"{client} came in")
+
+
+@check("a port that another program has: the status and chatctl name the socket unit, and what to do")
+def port_taken():
+    machine.started()
+    run("systemctl", "stop", SERVICE, "chatd.socket")
+    with socket.create_server(("127.0.0.1", 6667)):
+        run("systemctl", "start", SERVICE, status=1)
+        status = prop("StatusText")
+        show(status)
+        require_in("chatd.socket is not running", status, "the status")
+        require_in(status.split(":", 3)[-1], run("chatctl", "list", status=69).stderr, "what chatctl says")
+        advice = re.search('"(systemctl status [^"]*)"', status)[1]
+        shown = run("sh", "-c", advice, status=3).stdout
+        show(f"{advice}:\n{shown}", limit=20)
+        require_in("Address already in use", shown, "the status of the socket")
+        require_equal(prop("NRestarts"), "0", "NRestarts")
+    run("sh", "-c", status.split("afterwards: ")[1])
+    Client("ana").close()
+
+
+@check("a key that only root may read: chatd --check-config looks as the user of the service")
+def unreadable_key():
+    machine.started()
+    machine.self_signed("/etc/chatd/tls", "chat.example.org")
+    with machine.configuration(lambda text: text.replace("[tls]", "[tls]" + machine.TLS, 1)):
+        said = run("chatd", "--check-config", status=78).stderr
+        show(said)
+        require_in("tls.certificate: /etc/chatd/tls/fullchain.pem cannot be read: the user chatd may not read it", said,
+                   "what it says")
+        run("systemctl", "restart", SERVICE, status=1)
+        require_equal(prop("StatusText") + "\n", said, "the status")
+    shutil.rmtree("/etc/chatd/tls")
+    require_equal(run("chatd", "--check-config").stderr, "", "what it says of a good file")
+    run("systemctl", "restart", SERVICE)
