@@ -52,6 +52,23 @@ impl Certificates {
         self.request(name, days, &[&issuer[..], &names].concat());
     }
 
+    /// The same as `openssl x509 -req` makes it when it is told nothing else: without extensions, in the first version.
+    fn issue_version_1(&self, authority: &str, name: &str) {
+        self.request(name, "100", &[]);
+        let path = |ending: &str| self.path(ending).display().to_string();
+        let [request, pem, key] = ["csr", "pem", "key"].map(|ending| path(&format!("{name}.{ending}")));
+        let [ca, ca_key] = ["pem", "key"].map(|ending| path(&format!("{authority}.{ending}")));
+        let cnf = path("openssl.cnf");
+        let subject = format!("/CN={name}");
+        for arguments in [
+            &["req", "-new", "-key", &key, "-subj", &subject, "-config", &cnf, "-out", &request][..],
+            &["x509", "-req", "-in", &request, "-CA", &ca, "-CAkey", &ca_key, "-CAcreateserial", "-out", &pem],
+        ] {
+            let output = Command::new("openssl").args(arguments).output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        }
+    }
+
     fn request(&self, name: &str, days: &str, more: &[&str]) {
         let mut command = Command::new("openssl");
         command.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]);
@@ -229,11 +246,12 @@ fn required_client_certificates() {
 
     // By TLS 1.2 the refusal is part of the handshake.
     assert!(Client::tls_with(daemon.tls(), only(&TLS12)).is_err());
-    daemon.wait_for_log("a connection was refused: the TLS handshake failed: peer sent no certificates");
+    let none = "the TLS handshake failed: the client shows no certificate, and tls.client-certificates is \"required\"";
+    daemon.wait_for_log(&format!("a connection was refused: {none}"));
     assert!(!s_client(daemon.tls(), &["-tls1_3"]).wait().success());
-    daemon.wait_for_log_count("the TLS handshake failed: peer sent no certificates", 2);
+    daemon.wait_for_log_count(none, 2);
     assert!(Client::tls_with(daemon.tls(), certificates.client("mallory", &TLS12)).is_err());
-    daemon.wait_for_log("the TLS handshake failed: invalid peer certificate: UnknownIssuer");
+    daemon.wait_for_log("the TLS handshake failed: the client's certificate is not from an authority in tls.client-ca");
 }
 
 #[test]
@@ -247,7 +265,29 @@ fn optional_client_certificates() {
     Client::tls_with(daemon.tls(), certificates.client("ana", &TLS13)).unwrap().login("ana");
     daemon.join_tls("bo");
     assert!(Client::tls_with(daemon.tls(), certificates.client("mallory", &TLS12)).is_err());
-    daemon.wait_for_log("the TLS handshake failed: invalid peer certificate: UnknownIssuer");
+    daemon.wait_for_log("the TLS handshake failed: the client's certificate is not from an authority in tls.client-ca");
+}
+
+#[test]
+fn the_first_client_after_a_renewal_is_shown_the_new_certificate() {
+    let certificates = Certificates::new();
+    certificates.issue("authority", "server", "100");
+    certificates.issue("authority", "renewed", "100");
+    let renewed = certificates.der("renewed");
+    let daemon = Daemon::start(&certificates.section("server"));
+    let mut early = TcpStream::connect(daemon.tls()).unwrap();
+    // The files were looked at a moment ago.
+    assert_eq!(shown(&Client::tls(daemon.tls())), certificates.der("server"));
+    certificates.replace("server", "renewed");
+    assert_eq!(shown(&Client::tls(daemon.tls())), renewed);
+
+    // Also who was connected already and has not said anything.
+    let mut tls = ClientConnection::new(trusting(), "localhost".try_into().unwrap()).unwrap();
+    early.set_read_timeout(Some(PATIENCE)).unwrap();
+    while tls.is_handshaking() {
+        tls.complete_io(&mut early).unwrap();
+    }
+    assert_eq!(tls.peer_certificates().unwrap()[0], renewed);
 }
 
 #[test]
@@ -455,13 +495,76 @@ fn who_is_in_the_handshake_when_the_daemon_stops_does_not_come_in() {
 }
 
 #[test]
-fn plaintext_on_the_tls_port_is_refused_with_an_alert() {
+fn plaintext_on_the_tls_port_is_answered_in_plaintext() {
     let daemon = Daemon::start("");
-    let mut client = TcpStream::connect(daemon.tls()).unwrap();
-    client.write_all(b"ana\nhello\n").unwrap();
-    let answer = everything(client);
-    assert_eq!(answer.first(), Some(&0x15), "a TLS alert: {answer:?}");
-    daemon.wait_for_log("a connection was refused: the TLS handshake failed: received corrupt message");
+    let answer = |words: &[u8]| {
+        let mut client = TcpStream::connect(daemon.tls()).unwrap();
+        client.write_all(words).unwrap();
+        String::from_utf8_lossy(&everything(client)).into_owned()
+    };
+    let refused = "a connection was refused: it does not begin with TLS, which comes first here";
+    let text = "*** This port takes TLS alone: openssl s_client -quiet -connect HOST:PORT\n";
+    for (count, words) in (1..).zip(["ana\nhello\n", "a", "\n", "ñandú\n", &"x".repeat(100_000)]) {
+        assert_eq!(answer(words.as_bytes()), text, "{words:?}");
+        daemon.wait_for_log_count(refused, count);
+    }
+    assert!(answer(b"CAP LS 302\r\nNICK ana\r\n").starts_with("ERROR :This port takes TLS alone: "));
+    let web = answer(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let (head, body) = web.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{head}");
+    assert!(head.contains(&format!("\r\nContent-Length: {}", body.len())), "{web}");
+
+    // With the real nc, which ends when the server has ended.
+    let mut nc =
+        Program::start(Command::new("nc").args([&daemon.tls().ip().to_string(), &daemon.tls().port().to_string()]));
+    nc.say("bo");
+    assert_eq!(nc.next_line().unwrap() + "\n", text);
+}
+
+#[test]
+fn what_is_neither_tls_nor_text_is_refused_with_an_alert() {
+    let daemon = Daemon::start("");
+    for words in [&b"\x16\x03\x01\x00\x04\x02\x00\x00\x00"[..], b"\x00\x01\x02\x03\x04\x05\x06"] {
+        let mut client = TcpStream::connect(daemon.tls()).unwrap();
+        client.write_all(words).unwrap();
+        let answer = everything(client);
+        assert_eq!(answer.first(), Some(&0x15), "a TLS alert: {answer:?}");
+    }
+    daemon.wait_for_log_count("the TLS handshake failed: what the client sends is not proper TLS", 2);
+    drop(TcpStream::connect(daemon.tls()).unwrap());
+    daemon.wait_for_log("the TLS handshake failed: the client went away");
+}
+
+/// What plain `openssl x509 -req` makes.
+#[test]
+fn certificates_without_a_version_are_told_so_on_both_sides() {
+    let certificates = Certificates::new();
+    certificates.issue("authority", "server", "100");
+    certificates.issue_version_1("authority", "old");
+    let tls = certificates.section("server") + &certificates.client_ca("required");
+    let daemon = Daemon::start(&tls);
+    let [certificate, key] = ["old.pem", "old.key"].map(|name| certificates.path(name).display().to_string());
+    let client = s_client(daemon.tls(), &["-cert", &certificate, "-key", &key]);
+    daemon.wait_for_log(
+        "the TLS handshake failed: the client's certificate is of X.509 version 1, and TLS needs version 3; `openssl \
+         x509 -req` makes that with -extfile FILE, where FILE has the line extendedKeyUsage=clientAuth",
+    );
+    drop(client);
+
+    let mut server = Daemon::launch(&format!("{LISTENERS}{}", certificates.section("old")), |_| {});
+    let (status, log) = server.wait_with_log();
+    assert_eq!(status.code(), Some(78), "{log:?}");
+    let sentence = format!("8:1: tls.certificate: {certificate} has a certificate of X.509 version 1, and TLS needs");
+    assert!(log.last().unwrap().contains(&sentence), "{log:?}");
+}
+
+#[test]
+fn a_client_that_does_not_trust_the_certificate_is_told_of_in_words() {
+    let daemon = Daemon::start("");
+    let mut command = Command::new("openssl");
+    command.args(["s_client", "-quiet", "-verify_return_error", "-connect", &daemon.tls().to_string()]);
+    assert!(!command.stdin(Stdio::null()).output().unwrap().status.success());
+    daemon.wait_for_log("the TLS handshake failed: the client does not trust the server's certificate (TLS alert 48)");
 }
 
 #[test]

@@ -27,6 +27,23 @@ const TLS_ALERT: &[u8] = &[0x15, 0x03, 0x01, 0x00, 0x02, 0x02, 0x0a];
 const HTTP_ANSWER: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\
     Content-Length: 62\r\n\r\nThis is a chat room, not a web server. Join it with nc or so.\n";
 
+/// The same where TLS comes first.
+const HTTP_WITHOUT_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\
+    Content-Length: 72\r\n\r\nThis is a chat room, not a web server, and TLS comes first on its port.\n";
+const IRC_WITHOUT_TLS: &[u8] =
+    b"ERROR :This port takes TLS alone: turn on TLS (or SSL) for this server in your client\r\n";
+const TEXT_WITHOUT_TLS: &[u8] = b"*** This port takes TLS alone: openssl s_client -quiet -connect HOST:PORT\n";
+
+/// What a client is told that speaks without TLS on a port where TLS comes first, in the language of its first bytes.
+#[must_use]
+pub fn without_tls(bytes: &[u8]) -> &'static [u8] {
+    match detect(bytes, true) {
+        Verdict::Refuse { .. } => HTTP_WITHOUT_TLS,
+        Verdict::Speak(Protocol::Irc) => IRC_WITHOUT_TLS,
+        _ => TEXT_WITHOUT_TLS,
+    }
+}
+
 /// Judges by the first bytes; `silent`: nothing more came in the time that a client has to speak first.
 #[must_use]
 pub fn detect(bytes: &[u8], silent: bool) -> Verdict {

@@ -5,30 +5,152 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use rustix::net::{SendFlags, Shutdown};
-use rustls::ServerConnection;
+use rustix::net::{RecvFlags, SendFlags, Shutdown};
 use rustls::server::Acceptor;
+use rustls::{AlertDescription, CertificateError, Error, ServerConnection};
 use tokio::io::unix::AsyncFd;
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
-use tokio_rustls::LazyConfigAcceptor;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, Interest, ReadBuf};
+use tokio_rustls::{LazyConfigAcceptor, StartHandshake};
 
 use super::tls::{ALPN_IRC, TlsInForce};
 use super::watched::watched;
 
-/// Shakes hands over a non-blocking socket; `irc`: IRC is spoken here, if the client asks for it. Without a time limit.
+/// The most bytes of plaintext that are looked at, and the most that are thrown away afterwards.
+const ENOUGH: usize = 1024;
+const TOO_MUCH: usize = 64 * 1024;
+
+/// Why there is no TLS.
+#[derive(Debug)]
+pub enum HandshakeError {
+    /// The client speaks, but no TLS.
+    Plaintext(Plaintext),
+    /// A sentence about the client, or about what happened to the connection.
+    Failed(String),
+}
+
+impl From<io::Error> for HandshakeError {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(explain(&error))
+    }
+}
+
+/// A client whose first words are TLS.
+pub struct Hello(StartHandshake<Socket>);
+
+/// A client whose first words are text.
+#[derive(Debug)]
+pub struct Plaintext {
+    socket: Socket,
+    /// The first of them.
+    pub said: Vec<u8>,
+}
+
+/// Waits for a client's first words on a non-blocking socket. Without a time limit.
 ///
 /// # Errors
 /// The client went away, or what it sent is not acceptable TLS.
-pub async fn handshake(tls: &TlsInForce, irc: bool, socket: OwnedFd) -> io::Result<(OwnedFd, Box<ServerConnection>)> {
+pub async fn hear(socket: OwnedFd) -> Result<Hello, HandshakeError> {
     let socket = Socket(watched(socket, Interest::READABLE | Interest::WRITABLE)?);
-    let hello = LazyConfigAcceptor::new(Acceptor::default(), socket).await?;
-    let asked = hello.client_hello().alpn().is_some_and(|mut asked| asked.any(|protocol| protocol == ALPN_IRC));
-    let config = if irc && asked { tls.current_irc() } else { tls.current() };
-    let (socket, connection) = hello.into_stream(config).await?.into_inner();
-    Ok((socket.0.into_inner(), Box::new(connection)))
+    let mut said = vec![0; ENOUGH];
+    let peek = |socket: &OwnedFd| Ok(rustix::net::recv(socket, said.as_mut_slice(), RecvFlags::PEEK)?.0);
+    let length = socket.0.async_io(Interest::READABLE, peek).await?;
+    said.truncate(length);
+    if said.first().is_some_and(is_text) {
+        return Err(HandshakeError::Plaintext(Plaintext { socket, said }));
+    }
+    Ok(Hello(LazyConfigAcceptor::new(Acceptor::default(), socket).await?))
+}
+
+/// TLS begins with 0x16, its oldest form with 0x80, and no text with either: so begin letters in UTF-8, and white space.
+fn is_text(first: &u8) -> bool {
+    matches!(first, b'\t' | b'\n' | b'\r' | b' '..=b'~' | 0xc2..=0xf4)
+}
+
+impl Hello {
+    /// Shakes hands with the certificate in force; `irc`: IRC is spoken here, if the client asks for it. Without a time
+    /// limit.
+    ///
+    /// # Errors
+    /// The client went away, is refused, or refuses us.
+    pub async fn answer(self, tls: &TlsInForce, irc: bool) -> Result<(OwnedFd, Box<ServerConnection>), HandshakeError> {
+        let asked = self.0.client_hello().alpn().is_some_and(|mut asked| asked.any(|protocol| protocol == ALPN_IRC));
+        let config = if irc && asked { tls.current_irc() } else { tls.current() };
+        let (socket, connection) = self.0.into_stream(config).await?.into_inner();
+        Ok((socket.0.into_inner(), Box::new(connection)))
+    }
+}
+
+impl Plaintext {
+    /// Answers, and closes the connection properly: what the client still says is read, because closing a socket with
+    /// unread input would take back the answer. Without a time limit.
+    ///
+    /// # Errors
+    /// The client went away.
+    pub async fn answer(mut self, answer: &[u8]) -> io::Result<()> {
+        self.socket.write_all(answer).await?;
+        self.socket.shutdown().await?;
+        let mut rest = self.socket.take(TOO_MUCH as u64);
+        tokio::io::copy(&mut rest, &mut tokio::io::sink()).await.map(drop)
+    }
+}
+
+/// What became of a handshake, in the administrator's words.
+fn explain(error: &io::Error) -> String {
+    let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) else {
+        return match error.kind() {
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
+                "the client went away".to_owned()
+            }
+            _ => error.to_string(),
+        };
+    };
+    match tls {
+        Error::NoCertificatesPresented => {
+            "the client shows no certificate, and tls.client-certificates is \"required\"".to_owned()
+        }
+        Error::InvalidCertificate(error) => format!("the client's certificate {}", explain_certificate(error)),
+        Error::AlertReceived(alert) => {
+            let why = match alert {
+                AlertDescription::CertificateExpired => "finds the server's certificate expired",
+                AlertDescription::UnknownCA
+                | AlertDescription::BadCertificate
+                | AlertDescription::CertificateUnknown
+                | AlertDescription::UnsupportedCertificate => "does not trust the server's certificate",
+                _ => "has given up",
+            };
+            format!("the client {why} (TLS alert {})", u8::from(*alert))
+        }
+        Error::PeerIncompatible(_) => {
+            "the client offers no version of TLS, or no cipher, that is safe; TLS 1.2 or 1.3 is needed".to_owned()
+        }
+        Error::General(_) | Error::FailedToGetCurrentTime | Error::FailedToGetRandomBytes | Error::EncryptError => {
+            format!("a fault on this side: {tls}")
+        }
+        _ => "what the client sends is not proper TLS".to_owned(),
+    }
+}
+
+fn explain_certificate(error: &CertificateError) -> &'static str {
+    use CertificateError as E;
+    match error {
+        E::Expired | E::ExpiredContext { .. } => "has expired",
+        E::NotValidYet | E::NotValidYetContext { .. } => "is not valid yet",
+        E::UnknownIssuer => "is not from an authority in tls.client-ca",
+        E::InvalidPurpose | E::InvalidPurposeContext { .. } => "is not meant for clients (extendedKeyUsage)",
+        E::BadSignature => "is forged or damaged",
+        E::Other(other) => match other.0.downcast_ref::<webpki::Error>() {
+            Some(webpki::Error::UnsupportedCertVersion) => {
+                "is of X.509 version 1, and TLS needs version 3; `openssl x509 -req` makes that with -extfile FILE, \
+                 where FILE has the line extendedKeyUsage=clientAuth"
+            }
+            _ => "cannot be used",
+        },
+        _ => "cannot be used",
+    }
 }
 
 /// A socket as tokio-rustls wants it.
+#[derive(Debug)]
 struct Socket(AsyncFd<OwnedFd>);
 
 impl AsyncRead for Socket {

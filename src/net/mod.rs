@@ -15,7 +15,7 @@ pub mod tls;
 mod watched;
 
 pub use bind_error::BindError;
-pub use handshake::handshake;
+pub use handshake::{HandshakeError, Plaintext, hear};
 pub use inherited::{Inherited, InheritedError};
 pub use listener::{Listener, SocketFile};
 pub use poller::Poller;

@@ -23,8 +23,8 @@ use crate::config::{self, ClientCertificates, Place};
 /// What a client that speaks IRC may say so with in its first message of TLS (RFC 7301; registered with IANA).
 pub const ALPN_IRC: &[u8] = b"irc";
 
-/// How often at most the files are looked at.
-const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
+/// How long bad files may be a renewal that is not finished.
+const RENEWAL: Duration = Duration::from_secs(1);
 
 /// Why there is no (new) TLS configuration.
 #[derive(Debug, Error)]
@@ -159,7 +159,7 @@ impl TlsInForce {
             }
             Err(error) => {
                 if state.source.as_ref() == configured {
-                    state.watch.bad = Some(Bad { files: seen, told: true });
+                    state.watch.bad = Some(Bad { files: seen, since: now, told: true });
                 }
                 Err(error)
             }
@@ -168,8 +168,9 @@ impl TlsInForce {
 
     /// Looks whether the configured files have changed, so that [`refresh`](Self::refresh) is to read them.
     ///
-    /// Cheap (one stat(2) for each file, at most once a second), so that it can be asked before every handshake. Call
-    /// it once a minute, too: a bad renewal must be told even when nobody connects.
+    /// Cheap (one stat(2) for each file), so that it can be asked before every handshake: the first client after a
+    /// renewal gets the new certificate. Call it once a minute, too: a bad renewal must be told even when nobody
+    /// connects.
     pub fn look(&self, now: SystemTime) -> Option<Changed> {
         self.state().watch.look(now).map(Changed)
     }
@@ -177,18 +178,17 @@ impl TlsInForce {
     /// Takes changed files if they are good.
     ///
     /// Blocks as long as the disk does. Files are written one after the other, and what is found in between is bad; so
-    /// a bad state is told only when a later look finds it unchanged.
+    /// a bad state is told only when it is the same a second later.
     pub fn refresh(&self, Changed(seen): Changed, now: SystemTime) -> Refresh {
         let source = self.state().source.clone();
         let loaded = State::load(source.as_ref(), &self.state_directory, now).and_then(|new| new.unexpired(now));
         let mut state = self.state();
         match loaded {
-            Ok(mut new) => {
-                new.watch.looked = Some(now);
+            Ok(new) => {
                 *state = new;
                 Refresh::Renewed(state.facts.clone())
             }
-            Err(error) if state.watch.is_still_bad(seen) => Refresh::Bad(error),
+            Err(error) if state.watch.is_still_bad(seen, now) => Refresh::Bad(error),
             Err(_) => Refresh::Unchanged,
         }
     }
@@ -288,13 +288,13 @@ struct Watch {
     paths: Vec<PathBuf>,
     in_force: Files,
     bad: Option<Bad>,
-    looked: Option<SystemTime>,
 }
 
 /// A changed state of the files that could not be taken.
 #[derive(Debug)]
 struct Bad {
     files: Files,
+    since: SystemTime,
     told: bool,
 }
 
@@ -321,33 +321,36 @@ impl Watch {
                 .collect(),
             None => Vec::new(),
         };
-        Self { in_force: identities(&paths), paths, bad: None, looked: None }
+        Self { in_force: identities(&paths), paths, bad: None }
     }
 
-    /// The files as they are now, if it is time to look and they are neither in force nor known and told to be bad.
+    /// The files as they are now, if they are not in force and it is time to judge them.
     fn look(&mut self, now: SystemTime) -> Option<Files> {
-        // A clock that was set back (an error here) must not keep us from looking.
-        let since = self.looked.map(|looked| now.duration_since(looked));
-        if matches!(since, Some(Ok(since)) if since < SHORTEST_INTERVAL) {
-            return None;
-        }
-        self.looked = Some(now);
         let seen = identities(&self.paths);
         if seen == self.in_force {
             self.bad = None;
             return None;
         }
         match &self.bad {
-            Some(bad) if bad.told && bad.files == seen => None,
+            Some(bad) if bad.files == seen && (bad.told || bad.is_recent(now)) => None,
             _ => Some(seen),
         }
     }
 
-    /// Notes that these files are bad, and says whether an earlier look found them so, too.
-    fn is_still_bad(&mut self, files: Files) -> bool {
-        let told = self.bad.as_ref().is_some_and(|bad| bad.files == files);
-        self.bad = Some(Bad { files, told });
-        told
+    /// Notes that these files are bad, and says whether they have been for long enough to be told so.
+    fn is_still_bad(&mut self, files: Files, now: SystemTime) -> bool {
+        match &mut self.bad {
+            Some(bad) if bad.files == files => bad.told = true,
+            bad => *bad = Some(Bad { files, since: now, told: false }),
+        }
+        self.bad.as_ref().is_some_and(|bad| bad.told)
+    }
+}
+
+impl Bad {
+    /// A clock that was set back (an error here) must not keep us from looking.
+    fn is_recent(&self, now: SystemTime) -> bool {
+        now.duration_since(self.since).is_ok_and(|since| since < RENEWAL)
     }
 }
 

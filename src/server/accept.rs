@@ -12,8 +12,9 @@ use tracing::{info, warn};
 use super::Server;
 use crate::config;
 use crate::dialect::Protocol;
+use crate::dialect::detect::without_tls;
 use crate::net::tls::{ALPN_IRC, TlsInForce};
-use crate::net::{Address, Listener, handshake};
+use crate::net::{Address, HandshakeError, Listener, hear};
 use crate::session::{Admission, Connection, Session, count};
 use crate::systemd::Beat;
 
@@ -91,8 +92,9 @@ async fn shake_hands(
     let address = *admission.address();
     let irc = matches!(protocol, None | Some(Protocol::Irc));
     let shaken = async {
+        let hello = hear(socket).await?;
         server.refresh_certificate().await;
-        handshake(tls, irc, socket).await
+        hello.answer(tls, irc).await
     };
     match timeout(limit, shaken).await {
         Ok(Ok((socket, tls))) => {
@@ -101,7 +103,15 @@ async fn shake_hands(
             let protocol = protocol.or(asked);
             start(server, Connection { socket, tls: Some(tls), admission, protocol });
         }
-        Ok(Err(e)) => refuse(server, address, true, "tls", &format!("the TLS handshake failed: {e}")),
+        Ok(Err(HandshakeError::Failed(why))) => {
+            refuse(server, address, true, "tls", &format!("the TLS handshake failed: {why}"));
+        }
+        Ok(Err(HandshakeError::Plaintext(client))) => {
+            refuse(server, address, true, "tls", "it does not begin with TLS, which comes first here");
+            let answer = without_tls(&client.said);
+            // It keeps its place until it has gone.
+            let _ = timeout(limit, client.answer(answer)).await;
+        }
         Err(_) => {
             count(&server.handshake_timeout);
             refuse(server, address, true, "handshake-timeout", "the TLS handshake took too long");
