@@ -16,6 +16,7 @@ use crate::config::file::LoadError;
 use crate::config::{Config, Endpoint, Place};
 use crate::dialect::Protocol;
 use crate::directories::{Directories, DirectoryError, admin_socket_candidates};
+use crate::hangup::Hangup;
 use crate::invitation::{Door, invitation};
 use crate::net::tls::{TlsError, TlsInForce};
 use crate::net::{BindError, Inherited, InheritedError, Listener, SocketFile};
@@ -263,6 +264,7 @@ fn allow_descriptors(needed: u64) {
 
 /// What the operating system tells us.
 struct Signals {
+    hangup: Hangup,
     reload: Signal,
     terminate: Signal,
     interrupt: Signal,
@@ -271,17 +273,21 @@ struct Signals {
 impl Signals {
     fn new() -> io::Result<Signals> {
         Ok(Signals {
+            hangup: Hangup::of_this_process(),
             reload: signal(SignalKind::hangup())?,
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
         })
     }
 
-    /// Reloads as often as SIGHUP asks, until SIGTERM or SIGINT.
+    /// Reloads as often as SIGHUP asks, until SIGTERM or SIGINT, or until the terminal is closed.
     async fn until_stop(mut self, server: &Server) {
         let reload = async {
             loop {
                 self.reload.recv().await;
+                if self.hangup.is_end() {
+                    return;
+                }
                 // The log and the status line say what came of it.
                 let _ = server.reload(None).await;
             }

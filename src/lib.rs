@@ -28,6 +28,7 @@
 //! | [`systemd`] | readiness, reload, status, watchdog | what they report on |
 //! | [`daemon`] | the order of starting and stopping, and nothing else | |
 //! | [`check`], [`closed`] | `--check-config`; what people are told when the daemon cannot start | |
+//! | [`hangup`] | whether SIGHUP is a reload or the end of a terminal | |
 //! | [`arguments`], [`invitation`] | command lines; what somebody who starts it by hand reads | |
 //!
 //! Dependencies point one way: `dialect` and `room` to `chat`; `session` to `dialect`, `room` and `net`; `server` to
@@ -133,6 +134,7 @@ pub mod daemon;
 pub mod dialect;
 pub mod directories;
 pub mod files;
+pub mod hangup;
 pub mod invitation;
 pub mod log;
 pub mod net;

@@ -271,6 +271,59 @@ fn an_address_that_it_has_taken_itself() {
     assert!(log.last().unwrap().contains(&sentence), "{log:?}");
 }
 
+/// Runs chatd in a terminal of its own, but for its log. SIGUSR1 closes the terminal, other signals are passed on.
+const TERMINAL: &str = r#"
+import os, pty, signal, sys
+log = os.dup(2)
+process, terminal = pty.fork()
+if process == 0:
+    os.dup2(log, 2)
+    if sys.argv[1] == "nohup":
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    os.execv(sys.argv[2], sys.argv[2:])
+for name in ("SIGHUP", "SIGTERM"):
+    signal.signal(getattr(signal, name), lambda number, _: os.kill(process, number))
+signal.signal(signal.SIGUSR1, lambda *_: os.close(terminal))
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))
+"#;
+
+fn in_a_terminal(how: &str) -> Daemon {
+    Daemon::start_with(LISTENERS, |command| {
+        let mut python = Command::new("python3");
+        python.args(["-c", TERMINAL, how, CHATD]);
+        run_by(command, python);
+    })
+}
+
+#[test]
+fn it_ends_with_its_terminal() {
+    let mut daemon = in_a_terminal("as it is");
+    let mut ana = daemon.join("ana");
+    // One that somebody sends is a reload all the same.
+    daemon.signal("HUP");
+    daemon.wait_for_log("configuration and certificates were reloaded");
+    daemon.signal("USR1");
+    assert_eq!(ana.rest().last().unwrap(), "*** Goodbye: the server is stopping.");
+    drop(ana);
+    let (status, log) = daemon.wait_with_log();
+    assert_eq!(status.code(), Some(0));
+    assert!(log.last().unwrap().ends_with("INFO chatd has stopped"), "{log:?}");
+}
+
+#[test]
+fn it_outlives_its_terminal_when_it_is_told_to() {
+    let mut daemon = in_a_terminal("nohup");
+    let mut ana = daemon.join("ana");
+    daemon.signal("USR1");
+    daemon.wait_for_log("configuration and certificates were reloaded");
+    ana.say("still here");
+    ana.expect("ana: still here");
+    daemon.signal("TERM");
+    ana.rest();
+    drop(ana);
+    assert_eq!(daemon.wait().code(), Some(0));
+}
+
 #[test]
 fn an_admin_socket_in_use() {
     let first = Daemon::start("");
