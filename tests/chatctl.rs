@@ -1,5 +1,6 @@
 //! `chatctl` and the real daemon.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -241,6 +242,21 @@ fn reload() {
     assert!(lines[1].starts_with(&format!("{file}:2:1: ")), "{complaint}");
     assert!(lines[2].starts_with(&format!("{file}:4:9: ")), "{complaint}");
     assert_eq!(lines.len(), 3);
+}
+
+#[test]
+fn the_journal_is_told_once_what_is_wrong() {
+    let daemon = Daemon::start("");
+    daemon.write_config("[room]\nnaem = 1\n");
+    // As with ExecReload=, where both write to one journal.
+    let journal = std::fs::File::create(daemon.path("journal")).unwrap();
+    let stream = journal.metadata().unwrap();
+    let mut command = daemon.chatctl_command(&["reload"]);
+    command.env("JOURNAL_STREAM", format!("{}:{}", stream.dev(), stream.ino())).stderr(journal);
+    assert_eq!(command.status().unwrap().code(), Some(1));
+    let told = std::fs::read_to_string(daemon.path("journal")).unwrap();
+    assert_eq!(told, "chatctl: nothing was reloaded, what was in force before stays so; chatd has logged why\n");
+    daemon.wait_for_log_count("unknown key `naem`", 1);
 }
 
 #[test]

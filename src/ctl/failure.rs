@@ -60,6 +60,16 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// What is left to say to those who read the daemon's log, where it has said the rest.
+    pub fn logged(&self) -> Option<&'static str> {
+        match self {
+            Failure::Refused(Error::ReloadFailed { .. }) => {
+                Some("nothing was reloaded, what was in force before stays so; chatd has logged why")
+            }
+            _ => None,
+        }
+    }
+
     /// The exit status that scripts see.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {

@@ -28,7 +28,7 @@ use self::connection::Connection;
 use self::failure::Failure;
 use crate::admin::request::Request;
 use crate::admin::types::{Happening, Noticed, Reloaded, Status, Users};
-use crate::directories;
+use crate::{directories, log};
 
 /// The whole program.
 pub fn main() -> ExitCode {
@@ -38,7 +38,9 @@ pub fn main() -> ExitCode {
         // Whoever read our output has seen enough.
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(failure) => {
-            complain(&failure.to_string());
+            // The daemon has logged it already, and one journal needs it only once.
+            let logged = if log::is_standard_error() { failure.logged() } else { None };
+            complain(&logged.map_or_else(|| failure.to_string(), str::to_owned));
             failure.exit_code()
         }
     }

@@ -68,7 +68,7 @@ pub(super) fn reachable() -> io::Result<()> {
 
 /// Whether standard error is the stream to the journal that systemd made: `JOURNAL_STREAM` names its device and inode
 /// (systemd.exec(5)).
-pub(super) fn is_standard_error() -> bool {
+pub fn is_standard_error() -> bool {
     let Ok(stream) = std::env::var("JOURNAL_STREAM") else { return false };
     rustix::fs::fstat(io::stderr()).is_ok_and(|stat| stream == format!("{}:{}", stat.st_dev, stat.st_ino))
 }

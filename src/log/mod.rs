@@ -30,6 +30,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::config::{self, LogTarget};
 
+pub use journal::is_standard_error;
 pub use record::Record;
 pub use watch::{Missed, Watcher};
 

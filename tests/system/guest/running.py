@@ -178,6 +178,8 @@ def reload_bad():
         show("\n".join(mistakes))
         require_equal(len(mistakes), 2, "the number of mistakes in the journal")
         require(all(mistake.startswith(f"{CONFIG}:") for mistake in mistakes), "a mistake without its place")
+        everything = [found["MESSAGE"] for found in entries(since, "-u", "chatd")]
+        require_equal(str(everything).count("unknown key"), 1, f"how often a mistake is told in {everything}")
         show("status: " + prop("StatusText"))
         require_in("reload failed: ", prop("StatusText"), "the status line")
         require_in(mistakes[0].split(" (")[0], run("systemctl", "status", "--no-pager", "-n0", "-l", SERVICE).stdout,
