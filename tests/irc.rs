@@ -6,5 +6,6 @@ mod forms;
 mod grammar;
 mod registration;
 mod room;
+mod screens;
 mod sockets;
 mod whereabouts;

@@ -29,7 +29,8 @@ impl Screen {
         let arguments = arguments(&home);
         let screen = Screen { tmux, directory };
         let mut command = screen.command(&["-f", "/dev/null", "new-session", "-d", "-x", "200", "-y", "50", "--"]);
-        command.arg("env").arg("LC_ALL=C.UTF-8").arg(program).args(arguments);
+        // Nothing of the tester's own configuration counts.
+        command.arg("env").arg("LC_ALL=C.UTF-8").arg(format!("HOME={}", home.display())).arg(program).args(arguments);
         // Nothing waits for a pipe that the terminal's server would inherit.
         command.stdout(File::create("/dev/null").unwrap()).stderr(File::create("/dev/null").unwrap());
         assert!(command.status().unwrap().success(), "tmux cannot start {}", program.display());
@@ -40,6 +41,12 @@ impl Screen {
     pub fn say(&self, line: &str) {
         assert!(self.run(&["send-keys", "-l", "--", line]).status.success(), "it has ended before {line:?}");
         self.run(&["send-keys", "Enter"]);
+    }
+
+    /// Types something without ending the line, or a key by its name, such as `C-d`.
+    pub fn press(&self, keys: &[&str]) {
+        let arguments: Vec<&str> = ["send-keys", "--"].iter().chain(keys).copied().collect();
+        assert!(self.run(&arguments).status.success(), "it has ended before {keys:?}");
     }
 
     /// Waits until `text` is to be seen.
@@ -74,7 +81,8 @@ impl Screen {
         }
     }
 
-    fn seen(&self) -> String {
+    /// All that is to be seen.
+    pub fn seen(&self) -> String {
         String::from_utf8_lossy(&self.run(&["capture-pane", "-p"]).stdout).into_owned()
     }
 
