@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::UnixListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
@@ -20,14 +19,12 @@ use crate::hangup::Hangup;
 use crate::invitation::{Door, invitation};
 use crate::net::tls::{TlsError, TlsInForce};
 use crate::net::{BindError, Inherited, InheritedError, Listener, SocketFile};
-use crate::server::{Bound, Server, Source};
+use crate::server::{Bound, Server, Source, allow_descriptors};
 use crate::systemd::Pulse;
 use crate::{admin, check, closed, log, systemd};
 
 /// How long the log may take to be written at the end.
 const LAST_ENTRIES: Duration = Duration::from_secs(1);
-/// Descriptors that are needed beside the clients'.
-const OWN_DESCRIPTORS: u64 = 64;
 
 /// Why the daemon does not start. Each is one sentence; [`exit_status`](Failure::exit_status) is for scripts.
 #[derive(Debug, thiserror::Error)]
@@ -125,7 +122,7 @@ fn run(source: Source, inherited: &mut Inherited) -> Result<(), Failure> {
     if let Endpoint::Unix(socket) = &config.admin.endpoint {
         source.directories.create_runtime_for(socket)?;
     }
-    allow_descriptors(config.limits.connections as u64 + OWN_DESCRIPTORS);
+    allow_descriptors(config.limits.connections);
     // One thread: measured, it serves a room faster and in less memory than two.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let outcome = runtime.block_on(serve(source, config, inherited));
@@ -245,21 +242,6 @@ fn invite(config: &Config, bound: &[Bound]) -> String {
         _ => None,
     };
     invitation(&config.room.name, &doors, std::env::var_os("CARGO").is_some(), socket)
-}
-
-/// Raises the limit of open files to what the connections need, as far as this process may.
-fn allow_descriptors(needed: u64) {
-    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    if current.is_none_or(|current| current >= needed) {
-        return;
-    }
-    let possible = maximum.map_or(needed, |maximum| maximum.min(needed));
-    if setrlimit(Resource::Nofile, Rlimit { current: Some(possible), maximum }).is_err() || possible < needed {
-        warn!(
-            chatd.event = "limit",
-            "limits.connections needs {needed} open files, but only {possible} are allowed; raise LimitNOFILE="
-        );
-    }
 }
 
 /// What the operating system tells us.

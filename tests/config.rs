@@ -190,7 +190,7 @@ addresses = "no"
 30:16: limits.message-rate must be a whole number from 1 to 1000000, not -1
 31:17: limits.message-burst must be a whole number from 1 to 1000000, not 2.5
 32:11: limits.max-lag must be a size from 4KiB to 1GiB such as "64KiB", not "much"
-33:1: unknown key `history` in [limits]; known here: connections, connections-per-address, handshake-timeout, login-timeout, line-length, message-rate, message-burst, max-lag
+33:1: unknown key `history` in [limits]; known here: connections, connections-per-address, handshake-timeout, login-timeout, line-length, message-rate, message-burst, max-lag, backlog
 36:9: log.level must be "error", "warn", "info", "debug" or "trace", not "loud"
 37:13: log.addresses must be true or false, not "no""##;
     assert_eq!(mistakes(text).join("\n"), expected);
@@ -238,7 +238,7 @@ fn sections_of_the_wrong_shape_are_explained() {
         (
             "[limits.extra]\nx = 1",
             "1:9: unknown key `extra` in [limits]; known here: connections, connections-per-address, \
-          handshake-timeout, login-timeout, line-length, message-rate, message-burst, max-lag",
+          handshake-timeout, login-timeout, line-length, message-rate, message-burst, max-lag, backlog",
         ),
     ];
     for (text, expected) in cases {
@@ -496,7 +496,7 @@ fn a_classic_listener_is_a_preset_with_changes() {
         line: "<{name}> {text}".into(),
         buffer: 512,
         quiet: Duration::from_millis(100),
-        line_ending: "\n",
+        line_ending: "\n".into(),
         echo: false,
         ..Description::clone(&nic)
     };

@@ -1,117 +1,114 @@
 //! The text protocol and its detection, as transcripts: bytes in, commands and bytes out, no socket.
 
-use chatd::chat::{
-    Command, Event, Nick, NickError, Now, Person, Profile, Reason, Refusal, Reply, Seen, Stamp, Topic, View, Words,
-};
+use chatd::chat::{Command, Event, NickError, Now, Person, Profile, Reason, Refusal, Reply, Seen, Stamp, Words};
 use chatd::dialect::detect::{ENOUGH, Verdict, detect};
+use chatd::dialect::irc::Irc;
 use chatd::dialect::text::Text;
-use chatd::dialect::{Dialect, Input, Lines, Protocol};
-use chatd::room::{HistoryLimit, Room};
+use chatd::dialect::{Dialect, Lines, Protocol};
 use proptest::prelude::*;
 
-const NOW: Now = Now { ticks: 0, unix: 0 };
+use crate::support::talk::{NOW, Talk, Unlike, person};
+
 const STAMP: Stamp = Stamp { sequence: 1, unix: 0 };
 
-fn person(name: &str) -> Person {
-    Person::named(Nick::new(name).unwrap())
+/// Somebody who has just connected.
+fn connected() -> Talk {
+    Talk::with(&Protocol::Text, Unlike { line_length: 100, ..Unlike::default() })
 }
 
-/// A room with these people in it, and what they have said.
-fn room(names: &[&str], said: &[Event<'_>]) -> Room<()> {
-    let room = Room::new(NOW, "lobby", "tea", HistoryLimit { length: 10, size: 1000 });
-    for name in names {
-        room.lock().register(NOW, person(name), ()).unwrap();
-        room.lock().enter(NOW, &person(name).nick, Text::new(100).form()).unwrap();
-    }
-    said.iter().for_each(|event| {
-        room.lock().append(NOW, *event);
-    });
-    room
+/// Somebody who is in the room.
+fn member() -> Talk {
+    let mut talk = connected();
+    talk.send("ana\n");
+    talk
 }
 
 /// Everything the dialect makes of `bytes`: commands as text, and what it answered itself.
-fn feed(dialect: &mut Text, mut bytes: &[u8]) -> (Vec<String>, String) {
-    let (mut commands, mut out) = (Vec::new(), Vec::new());
-    loop {
-        match dialect.next(NOW, &mut bytes, &mut out) {
-            Input::Command(command) => commands.push(format!("{command:?}")),
-            Input::Answered => {}
-            Input::Incomplete => break,
-        }
-    }
-    assert!(bytes.is_empty());
-    (commands, String::from_utf8(out).unwrap())
-}
-
-fn reply(dialect: &mut Text, reply: Reply<'_>) -> String {
-    let mut out = Vec::new();
-    dialect.reply(reply, &mut out);
-    String::from_utf8(out).unwrap()
-}
-
-/// A dialect whose client is in the room.
-fn member() -> Text {
-    let mut dialect = Text::new(100);
-    welcome(&mut dialect, &["ana"], &[]);
-    dialect
-}
-
-fn welcome(dialect: &mut Text, names: &[&str], said: &[Event<'_>]) -> String {
-    let (person, room) = (&person("ana").into(), room(names, said));
-    let view: &dyn View = &room.lock();
-    reply(dialect, Reply::Registered { person, view }) + &reply(dialect, Reply::Welcome { person, stamp: STAMP, view })
+fn feed(mut talk: Talk, bytes: &[u8]) -> (Vec<String>, String) {
+    talk.asks(bytes)
 }
 
 #[test]
 fn the_first_line_is_the_name_in_either_manner() {
-    assert_eq!(feed(&mut Text::new(100), b"ana\r\n").0, ["Name(\"ana\")"]);
-    assert_eq!(feed(&mut Text::new(100), b"USER ana\n").0, ["Name(\"ana\")"]);
-    assert_eq!(feed(&mut Text::new(100), b"USER\n").0, ["Name(\"USER\")"]);
+    assert_eq!(feed(connected(), b"ana\r\n").0, ["Name(\"ana\")"]);
+    assert_eq!(feed(connected(), b"USER ana\n").0, ["Name(\"ana\")"]);
+    assert_eq!(feed(connected(), b"USER\n").0, ["Name(\"USER\")"]);
     for goodbye in ["QUIT\n", "{quit}\n", "/quit\n"] {
-        assert_eq!(feed(&mut Text::new(100), goodbye.as_bytes()).0, ["Quit(None)"]);
+        assert_eq!(feed(connected(), goodbye.as_bytes()).0, ["Quit(None)"]);
     }
-    assert_eq!(feed(&mut Text::new(100), b"\n"), (vec![], "*** What is your name?\n".into()));
+    assert_eq!(feed(connected(), b"\n"), (vec![], "*** What is your name?\n".into()));
+}
+
+#[test]
+fn a_newcomer_is_asked_for_a_name() {
+    assert_eq!(connected().greeting(), "*** This is lobby, a chat room.\n*** What is your name?\n");
 }
 
 #[test]
 fn a_refused_name_is_asked_for_again() {
-    let mut dialect = Text::new(100);
-    let refusal = Refusal::NameTaken("ana".into());
-    assert_eq!(reply(&mut dialect, Reply::Refused(&refusal)), "*** The name ana is taken.\n*** What is your name?\n");
+    let mut talk = connected();
+    talk.arrives("ana", true);
+    assert_eq!(talk.send("ana\n"), "*** The name ana is taken.\n*** What is your name?\n");
     let refusal = Refusal::NameNotAllowed(NickError::Space);
     assert_eq!(
-        reply(&mut dialect, Reply::Refused(&refusal)),
+        talk.told(Reply::Refused(&refusal)),
         "*** That name is not possible: a name has no spaces.\n*** What is your name?\n"
     );
-    let mut dialect = member();
-    assert_eq!(
-        reply(&mut dialect, Reply::Refused(&Refusal::NoSuchUser("bo".into()))),
-        "*** Nobody here is called bo.\n"
-    );
+    assert_eq!(member().send("/msg bo hi\n"), "*** Nobody here is called bo.\n");
 }
 
 #[test]
 fn a_newcomer_reads_who_is_here_the_topic_and_the_history() {
-    let (bo, hi, waves) = (person("bo"), Words::plain("hi"), Words::action("waves"));
-    let said = [Event::Said(&bo, &hi), Event::Said(&bo, &waves), Event::Notice("tea")];
+    let mut talk = connected();
+    let bo = talk.arrives("bo", true);
+    talk.says(&bo, "hi");
+    talk.does(Some(&bo), Command::Say(Words::action("waves")));
+    talk.state.commit(NOW, &Event::Notice("tea".into()));
     assert_eq!(
-        welcome(&mut Text::new(100), &["ana", "bo"], &said),
+        talk.send("ana\n"),
         "*** Welcome to lobby, ana. /help lists the commands, /quit leaves.\n*** Here: ana, bo\n*** Topic: tea\n\
-         *** What was said before you came:\n[00:00] bo: hi\n[00:00] * bo waves\n[00:00] *** notice: tea\n\
-         *** You are up to date; it is 00:00 UTC.\n"
+         *** What was said before you came:\n[03:04] bo: hi\n[03:04] * bo waves\n[03:04] *** notice: tea\n\
+         *** You are up to date; it is 03:04 UTC.\n"
     );
-    let names: Vec<String> = (100..200).map(|i| format!("u{i}")).collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let welcome = welcome(&mut Text::new(100), &names, &[]);
+    let mut talk = connected();
+    (100..199).for_each(|index| drop(talk.arrives(&format!("u{index}"), true)));
+    let welcome = talk.send("ana\n");
     assert_eq!(welcome.matches("*** Here: ").count(), 4);
     assert!(welcome.contains("\n*** and 36 more; /who lists them all\n"), "{welcome}");
+}
+
+#[test]
+fn questions_are_answered_at_once() {
+    let mut talk = member();
+    let bo = talk.arrives("bo", true);
+    talk.arrives("outside", false);
+    talk.leaves_for(&bo, "lunch");
+    assert_eq!(talk.send("/who\n"), "*** Here: ana, bo (away)\n");
+    assert_eq!(talk.send("/topic\n"), "*** Topic: tea\n");
+    talk.send("/topic more tea\n");
+    assert_eq!(talk.send("/topic\n"), "*** Topic: more tea\n");
+}
+
+#[test]
+fn a_long_list_comes_in_parts_before_anything_else_is_read() {
+    let mut talk = member();
+    (0..3000).for_each(|index| drop(talk.arrives(&format!("u{index:04}"), true)));
+    let (mut rest, mut steps) = (&b"/who\n/topic\n"[..], Vec::new());
+    while let Some((_, out)) = talk.step(&mut rest) {
+        steps.push(String::from_utf8(out).unwrap());
+    }
+    let lines: Vec<usize> = steps.iter().map(|step| step.lines().count()).collect();
+    assert_eq!(lines, [64, 64, 60, 1]);
+    let names = steps.concat().replace("*** Here: ", "").replace("*** Topic: tea\n", "").replace('\n', ", ");
+    let names: Vec<&str> = names.trim_end_matches(", ").split(", ").collect();
+    let expected: Vec<String> = (0..3000).map(|index| format!("u{index:04}")).collect();
+    assert!(names[0] == "ana" && names[1..] == expected);
 }
 
 #[test]
 fn whoever_comes_back_is_shown_what_was_said_meanwhile() {
     const MINUTE: u64 = 60_000;
     let at = |minutes| Now { ticks: 0, unix: minutes * MINUTE };
-    let (bo, one, two) = (person("bo"), Words::plain("one"), Words::plain("two"));
     let all = "*** What was said before you came:\n[00:00] bo: one\n[00:01] bo: two\n";
     let meanwhile = "*** What was said since you left (/history shows all that is kept):\n[00:01] bo: two\n";
     let nothing = "*** Nothing was said since you left; /history shows all that is kept.\n";
@@ -123,27 +120,30 @@ fn whoever_comes_back_is_shown_what_was_said_meanwhile() {
         // Too long ago; or it is not known what reached them.
         (Reason::Closed, 11, true, all),
         (Reason::TooSlow(1), 1, true, all),
-        (Reason::Broken(std::io::ErrorKind::ConnectionReset), 1, true, all),
+        (Reason::Broken("connection reset".into()), 1, true, all),
     ] {
-        let room = room(&["ana", "bo"], &[Event::Said(&bo, &one)]);
-        room.lock().leave(at(0), &person("ana").nick, &reason);
+        let mut talk = connected();
+        let (bo, ana) = (talk.arrives("bo", true), talk.arrives("ana", true));
+        talk.state.commit(at(0), &Event::Said(bo.clone(), Words::plain("one")));
+        talk.state.commit(at(0), &Event::Left(ana.clone(), reason.clone()));
         if said_later {
-            room.lock().append(at(1), Event::Said(&bo, &two));
+            talk.state.commit(at(1), &Event::Said(bo, Words::plain("two")));
         }
-        let (person, view): (_, &dyn View) = (&person("ana"), &room.lock());
-        let stamp = Stamp { sequence: 9, unix: minutes * MINUTE };
-        let told = reply(&mut Text::new(100), Reply::Welcome { person, stamp, view });
+        let joined = Event::Joined(person("ana"));
+        let told = talk.told(Reply::Done(Stamp { sequence: 9, unix: minutes * MINUTE }, &joined));
         let (_, told) = told.split_once("*** Topic: tea\n").unwrap();
         let mark =
             if said_later { format!("*** You are up to date; it is 00:{minutes:02} UTC.\n") } else { String::new() };
         assert_eq!(told, expected.to_owned() + &mark, "{reason} {minutes} minutes ago");
     }
     // Somebody else may have the name now.
-    let room = room(&["ana", "bo"], &[Event::Said(&bo, &one)]);
-    room.lock().leave(at(0), &person("ana").nick, &Reason::Closed);
+    let mut talk = connected();
+    let (bo, ana) = (talk.arrives("bo", true), talk.arrives("ana", true));
+    talk.state.commit(at(0), &Event::Said(bo, Words::plain("one")));
+    talk.state.commit(at(0), &Event::Left(ana, Reason::Closed));
     let profile = Profile { account: Some("ana@home".into()), ..Profile::default() };
-    let (person, view): (_, &dyn View) = (&Person { profile: profile.into(), ..person("ana") }, &room.lock());
-    let told = reply(&mut Text::new(100), Reply::Welcome { person, stamp: STAMP, view });
+    let other = Person { profile: profile.into(), ..(*person("ana")).clone() };
+    let told = talk.told(Reply::Done(STAMP, &Event::Joined(other.into())));
     assert!(told.contains("*** What was said before you came:\n[00:00] bo: one\n"), "{told}");
 }
 
@@ -156,9 +156,6 @@ fn every_command_is_understood() {
         ("/me waves", "Say(Action \"waves\")"),
         ("/msg bo  hi there", "Private { to: \"bo\", words: \"hi there\" }"),
         ("/nick anna", "Name(\"anna\")"),
-        ("/who", "Look"),
-        ("/history", "Look"),
-        ("/topic", "Topic"),
         ("/topic more tea", "SetTopic(\"more tea\")"),
         ("/away lunch", "Away(Some(\"lunch\"))"),
         ("/away", "Away(None)"),
@@ -168,7 +165,7 @@ fn every_command_is_understood() {
         ("QUIT", "Quit(None)"),
         ("QUIT smoking", "Say(\"QUIT smoking\")"),
     ] {
-        let (commands, answer) = feed(&mut member(), format!("{line}\n").as_bytes());
+        let (commands, answer) = feed(member(), format!("{line}\n").as_bytes());
         assert_eq!((commands, &*answer), (vec![command.to_owned()], ""), "{line}");
     }
 }
@@ -185,9 +182,9 @@ fn a_wrong_command_is_answered_and_nothing_is_said() {
         ("", ""),
         ("   ", ""),
     ] {
-        assert_eq!(feed(&mut member(), format!("{line}\n").as_bytes()), (vec![], answer.to_owned()), "{line}");
+        assert_eq!(feed(member(), format!("{line}\n").as_bytes()), (vec![], answer.to_owned()), "{line}");
     }
-    let (commands, help) = feed(&mut member(), b"/help\n");
+    let (commands, help) = feed(member(), b"/help\n");
     assert!(commands.is_empty());
     for word in ["help", "who", "topic", "me TEXT", "msg NAME TEXT", "nick NAME", "quit [TEXT]"] {
         assert!(help.contains(&format!("*** /{word} ")), "{word} in {help}");
@@ -196,59 +193,64 @@ fn a_wrong_command_is_answered_and_nothing_is_said() {
 
 #[test]
 fn the_author_is_told_what_was_done_to_a_line() {
-    let (commands, answer) = feed(&mut member(), b"a\x07b\xff\n");
+    let (commands, answer) = feed(member(), b"a\x07b\xff\n");
     assert_eq!(commands, ["Say(\"ab\u{fffd}\")"]);
     assert_eq!(
         answer,
         "*** Control characters were taken out of your line: 1.\n*** Your line was not UTF-8; replaced in it: 1.\n"
     );
-    let (commands, answer) = feed(&mut member(), b"typo\x1b[D\x1b[A\n");
+    let (commands, answer) = feed(member(), b"typo\x1b[D\x1b[A\n");
     assert_eq!(commands, ["Say(\"typo\")"]);
     assert_eq!(answer, "*** Arrow keys and the like do not edit a line here; taken out of it: 2.\n");
-    let (commands, answer) = feed(&mut member(), format!("{}\n", "x".repeat(150)).as_bytes());
+    let (commands, answer) = feed(member(), format!("{}\n", "x".repeat(150)).as_bytes());
     assert_eq!(commands, [format!("Say(\"{}\")", "x".repeat(100))]);
     assert_eq!(answer, "*** Your line was too long; what is beyond 100 bytes is lost.\n");
-    let (commands, answer) = feed(&mut member(), format!("{}\r\n", "x".repeat(100)).as_bytes());
+    let (commands, answer) = feed(member(), format!("{}\r\n", "x".repeat(100)).as_bytes());
     assert_eq!((commands.len(), &*answer), (1, ""), "exactly as long as it may be");
 }
 
 #[test]
 fn events_look_as_the_contract_says() {
-    let (ana, anna) = (&person("ana"), &person("anna").nick);
-    let (hi, waves) = (&Words::plain("hi"), &Words::action("waves"));
-    let cake = &Topic { text: "cake".into(), by: None, unix: 0 };
+    let (ana, anna) = (|| person("ana"), person("anna").nick.clone());
+    let left = |reason| Event::Left(person("ana"), reason);
     for (event, line) in [
-        (Event::Said(ana, hi), "ana: hi\n"),
-        (Event::Said(ana, waves), "* ana waves\n"),
-        (Event::Joined(ana), "*** ana has joined\n"),
-        (Event::Left(ana, &Reason::Quit(None)), "*** ana has left (quit)\n"),
-        (Event::Left(ana, &Reason::Quit(Some("bye".into()))), "*** ana has left (quit: bye)\n"),
-        (Event::Left(ana, &Reason::Closed), "*** ana has left (connection closed)\n"),
-        (Event::Left(ana, &Reason::Kicked(Some("spam".into()))), "*** ana has left (kicked: spam)\n"),
-        (Event::Left(ana, &Reason::TooSlow(4096)), "*** ana has left (too slow: more than 4096 bytes behind)\n"),
-        (Event::Parted(ana, None), "*** ana has left the room\n"),
-        (Event::Parted(ana, Some("bye")), "*** ana has left the room (bye)\n"),
-        (Event::Renamed { from: ana, to: anna }, "*** ana is now known as anna\n"),
-        (Event::Notice("tea"), "*** notice: tea\n"),
-        (Event::Topic { by: None, topic: cake }, "*** Topic: cake\n"),
-        (Event::Topic { by: Some(ana), topic: cake }, "*** ana has changed the topic: cake\n"),
-        (Event::Redacted { by: ana, line: 1, reason: None }, "*** ana has taken a line back\n"),
-        (Event::Away(ana, Some("lunch")), ""),
-        (Event::Described(ana), ""),
+        (Event::Said(ana(), Words::plain("hi")), "ana: hi\n"),
+        (Event::Said(ana(), Words::action("waves")), "* ana waves\n"),
+        (Event::Registered(ana()), ""),
+        (Event::Joined(ana()), "*** ana has joined\n"),
+        (left(Reason::Quit(None)), "*** ana has left (quit)\n"),
+        (left(Reason::Quit(Some("bye".into()))), "*** ana has left (quit: bye)\n"),
+        (left(Reason::Closed), "*** ana has left (connection closed)\n"),
+        (left(Reason::Kicked(Some("spam".into()))), "*** ana has left (kicked: spam)\n"),
+        (left(Reason::TooSlow(4096)), "*** ana has left (too slow: more than 4096 bytes behind)\n"),
+        (Event::Parted(ana(), None), "*** ana has left the room\n"),
+        (Event::Parted(ana(), Some("bye".into())), "*** ana has left the room (bye)\n"),
+        (Event::Renamed { from: ana(), to: anna }, "*** ana is now known as anna\n"),
+        (Event::Notice("tea".into()), "*** notice: tea\n"),
+        (Event::Topic { by: None, text: "cake".into() }, "*** Topic: cake\n"),
+        (Event::Topic { by: Some(ana()), text: "cake".into() }, "*** ana has changed the topic: cake\n"),
+        (Event::Redacted { by: ana(), line: 1, reason: None }, "*** ana has taken a line back\n"),
+        (Event::Away(ana(), Some("lunch".into())), ""),
+        (Event::Described(ana()), ""),
     ] {
-        let mut out = Vec::new();
-        Text::new(100).form().render(STAMP, event, &mut out);
-        assert_eq!(String::from_utf8(out).unwrap(), line);
+        assert_eq!(connected().sees(&event), line);
     }
-    let mut dialect = member();
-    let private = Reply::Private { stamp: STAMP, from: ana, to: &ana.nick, words: hi };
-    assert_eq!(reply(&mut dialect, private), "[ana] hi\n");
-    let to = Seen { person: ana, away: Some("lunch"), present: true, since: NOW, active: 0 };
-    let sent = Reply::Sent { stamp: STAMP, from: ana, to, words: hi };
-    assert_eq!(reply(&mut dialect, sent), "*** You to ana: hi\n*** ana is away: lunch\n");
+    let (mut talk, ana, hi) = (member(), ana(), Words::plain("hi"));
+    let private = Reply::Private { stamp: STAMP, from: &ana, to: &ana.nick, words: &hi };
+    assert_eq!(talk.told(private), "[ana] hi\n");
+    let to = Seen { person: &ana, away: Some("lunch"), present: true, since: Now::default(), active: 0 };
+    let sent = Reply::Sent { stamp: STAMP, to, words: &hi };
+    assert_eq!(talk.told(sent), "*** You to ana: hi\n*** ana is away: lunch\n");
     let quit = Reason::Quit(Some("bye all.".into()));
-    assert_eq!(reply(&mut dialect, Reply::Closing(&quit)), "*** Goodbye: quit.\n");
-    assert_eq!(reply(&mut dialect, Reply::Closing(&Reason::Stopping)), "*** Goodbye: the server is stopping.\n");
+    assert_eq!(talk.told(Reply::Closing(&quit)), "*** Goodbye: quit.\n");
+    assert_eq!(talk.told(Reply::Closing(&Reason::Stopping)), "*** Goodbye: the server is stopping.\n");
+    assert_eq!(talk.told(Reply::Closing(&Reason::Backlog(1))).chars().next(), Some('\n'), "whatever line it was in");
+}
+
+#[test]
+fn an_idle_client_needs_little_memory() {
+    assert!(size_of::<Text>() <= 56 && size_of::<Irc>() <= 112);
+    assert!(size_of::<Dialect>() <= 16, "and the room for the others is not its own");
 }
 
 #[test]
@@ -306,18 +308,13 @@ proptest! {
         bytes in proptest::collection::vec(any::<u8>(), 0..400),
         named in any::<bool>(),
     ) {
-        let mut dialect = if named { member() } else { Text::new(100) };
-        let (mut rest, mut out) = (&bytes[..], Vec::new());
-        loop {
-            match dialect.next(NOW, &mut rest, &mut out) {
-                Input::Incomplete => break,
-                Input::Command(Command::Say(words)) => {
-                    prop_assert!(words.size() <= 100 && !words.text.chars().any(char::is_control));
-                }
-                Input::Command(_) | Input::Answered => {}
+        let (mut talk, mut rest) = (if named { member() } else { connected() }, &bytes[..]);
+        while let Some((command, out)) = talk.step(&mut rest) {
+            if let Some(Command::Say(words)) = command {
+                prop_assert!(words.size() <= 100 && !words.text.chars().any(char::is_control));
             }
+            prop_assert!(std::str::from_utf8(&out).is_ok());
         }
         prop_assert!(rest.is_empty());
-        prop_assert!(std::str::from_utf8(&out).is_ok());
     }
 }

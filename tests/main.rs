@@ -19,7 +19,6 @@ mod exit;
 mod irc;
 mod journal;
 mod limits;
-mod log;
 mod logging;
 mod net;
 mod podsixnet;

@@ -2,6 +2,7 @@
 
 mod codec;
 mod library;
+mod talk;
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -23,6 +24,13 @@ fn dictionary(pairs: &[(&str, &str)]) -> Value {
     Value::Dict(pairs.iter().map(|(key, value)| (Value::text(key), Value::text(value))).collect())
 }
 
+fn framed(value: &Value, version: Version) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    encode(value, version, &mut bytes);
+    bytes.extend_from_slice(TERMINATOR);
+    bytes
+}
+
 /// A client that writes and reads frames of one version.
 struct Player {
     socket: TcpStream,
@@ -39,10 +47,7 @@ impl Player {
     }
 
     fn send(&mut self, pairs: &[(&str, &str)]) {
-        let mut bytes = Vec::new();
-        encode(&dictionary(pairs), self.version, &mut bytes);
-        bytes.extend_from_slice(TERMINATOR);
-        self.socket.write_all(&bytes).unwrap();
+        self.socket.write_all(&framed(&dictionary(pairs), self.version)).unwrap();
     }
 
     /// The next frame's bytes; `None` at the end.

@@ -11,6 +11,7 @@
 //! chatctl's side is [`crate::ctl`]. Nothing here knows sockets of clients, dialects or the configuration; what
 //! is asked is done by [`crate::server::Server`], and what happens is read from [`crate::log`].
 
+mod answers;
 pub mod request;
 pub mod service;
 pub mod types;

@@ -183,8 +183,10 @@ impl Peer {
                 self.server.kick(&name, reason.as_deref(), self.uid)?;
                 Answer::Nothing {}
             }
-            Request::Notice { text } => Answer::Noticed(Noticed { reached: self.server.notice(&text, self.uid)? }),
-            Request::Status {} => Answer::Status(Box::new(self.server.status())),
+            Request::Notice { text } => {
+                Answer::Noticed(Noticed { reached: self.server.notice(&text, self.uid)? as u64 })
+            }
+            Request::Status {} => Answer::Status(Box::new(self.server.numbers().into())),
             Request::Watch {} => return Err(Error::ExpectedMore {}),
             Request::Reload {} => match self.server.reload(Some(self.uid)).await {
                 Ok(warnings) => Answer::Reloaded(Reloaded { warnings }),

@@ -121,6 +121,9 @@ pub struct LimitsReached {
     pub message_rate: u64,
     /// Clients disconnected because they read too slowly.
     pub max_lag: u64,
+    /// Clients disconnected because all together read too slowly.
+    #[serde(default)]
+    pub backlog: u64,
 }
 
 /// One reply of `Watch`: something that happened.

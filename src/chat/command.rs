@@ -20,13 +20,15 @@ pub enum Command<'a> {
         profile: Box<Profile>,
         /// Whether to go into the room as well.
         enter: bool,
+        /// Whether a number may be added to the name until nobody has it.
+        guest: bool,
     },
     /// Go into the room.
     Enter,
     /// Go out of the room and stay connected, perhaps with a last word.
     Exit(Option<Cow<'a, str>>),
     /// Be sent the room's events in the dialect's present [form](super::Form), which is another one now.
-    Reform,
+    ChangeForm,
     /// Say this to everybody.
     Say(Words<'a>),
     /// Say this to one person alone.
@@ -43,22 +45,25 @@ pub enum Command<'a> {
         /// Why.
         reason: Option<Cow<'a, str>>,
     },
-    /// See the room.
-    Look,
-    /// What is the topic?
-    Topic,
     /// Make this the topic.
     SetTopic(Cow<'a, str>),
     /// Be away for this reason, or here again.
     Away(Option<Cow<'a, str>>),
     /// Be known by another profile.
     Describe(Box<Profile>),
-    /// Be told when people with these names come and go, with these added and those taken away; see the room then.
+    /// Be told when people with these names come and go, with these added and those taken away.
     Watch {
         /// Names to be told of.
         add: Vec<Nick>,
         /// Names to be told of no more.
         remove: Vec<Nick>,
+    },
+    /// Note that the client has read so far.
+    MarkRead {
+        /// What it has read, in lower case.
+        target: Cow<'a, str>,
+        /// Up to which time, in milliseconds since 1970-01-01 UTC.
+        time: u64,
     },
     /// Leave, perhaps with a last word.
     Quit(Option<Cow<'a, str>>),
@@ -72,19 +77,20 @@ impl Command<'_> {
         match self {
             Command::Name(name) => Command::Name(owned(name)),
             Command::Guest(base) => Command::Guest(owned(base)),
-            Command::Register { name, profile, enter } => Command::Register { name: owned(name), profile, enter },
+            Command::Register { name, profile, enter, guest } => {
+                Command::Register { name: owned(name), profile, enter, guest }
+            }
             Command::Enter => Command::Enter,
             Command::Exit(word) => Command::Exit(word.map(owned)),
-            Command::Reform => Command::Reform,
-            Command::Say(words) => Command::Say(words.to_owned()),
-            Command::Private { to, words } => Command::Private { to: owned(to), words: words.to_owned() },
+            Command::ChangeForm => Command::ChangeForm,
+            Command::Say(words) => Command::Say(words.into_owned()),
+            Command::Private { to, words } => Command::Private { to: owned(to), words: words.into_owned() },
             Command::Redact { line, reason } => Command::Redact { line, reason: reason.map(owned) },
-            Command::Look => Command::Look,
-            Command::Topic => Command::Topic,
             Command::SetTopic(topic) => Command::SetTopic(owned(topic)),
             Command::Away(why) => Command::Away(why.map(owned)),
             Command::Describe(profile) => Command::Describe(profile),
             Command::Watch { add, remove } => Command::Watch { add, remove },
+            Command::MarkRead { target, time } => Command::MarkRead { target: owned(target), time },
             Command::Quit(word) => Command::Quit(word.map(owned)),
         }
     }

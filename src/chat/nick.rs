@@ -5,12 +5,11 @@ use std::sync::Arc;
 
 use precis_core::profile::{Profile as _, Rules as _, stabilize};
 use precis_profiles::Nickname;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use unicode_width::UnicodeWidthStr as _;
 
 /// How wide a name may be on a terminal, in columns.
 pub const MAX_WIDTH: usize = 32;
-/// Bytes of a name as it is given; nothing longer is even looked at.
-const MAX_BYTES: usize = 4 * MAX_WIDTH;
 /// Characters with a meaning in one of the protocols, and those that look like the server's own lines.
 const RESERVED: &[char] = &['*', ',', ':', '!', '?', '@', '"'];
 /// Characters that mean something else at the start of a word: commands, channels, services, status prefixes.
@@ -49,13 +48,16 @@ pub enum NickError {
 }
 
 impl Nick {
+    /// Bytes of a name, as it is given and in both of its normal forms, which can be longer.
+    pub const MAX_BYTES: usize = 4 * MAX_WIDTH;
+
     /// The name that `given` asks for.
     ///
     /// # Errors
     /// What is wrong with it, for the person who chose it.
     pub fn new(given: &str) -> Result<Nick, NickError> {
         let given = given.trim();
-        if given.len() > MAX_BYTES {
+        if given.len() > Nick::MAX_BYTES {
             return Err(NickError::TooWide);
         }
         if given.is_empty() {
@@ -78,6 +80,9 @@ impl Nick {
             return Err(NickError::TooWide);
         }
         let key = if plain { shown.to_ascii_lowercase() } else { comparison_form(&profile, &shown)? };
+        if shown.len() > Nick::MAX_BYTES || key.len() > Nick::MAX_BYTES {
+            return Err(NickError::TooWide);
+        }
         let shown = Arc::<str>::from(shown);
         let key = if *key == *shown { shown.clone() } else { key.into() };
         Ok(Nick { shown, key })
@@ -105,6 +110,19 @@ fn comparison_form(profile: &Nickname, name: &str) -> Result<String, NickError> 
         profile.normalization_rule(s)
     });
     Ok(form.map_err(|_| NickError::NotVisible)?.into_owned())
+}
+
+impl Serialize for Nick {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.shown)
+    }
+}
+
+impl<'de> Deserialize<'de> for Nick {
+    /// Only what is allowed as a name is one, wherever it comes from.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Nick, D::Error> {
+        Nick::new(&String::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
 }
 
 impl fmt::Display for Nick {

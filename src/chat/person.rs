@@ -2,22 +2,28 @@
 
 use std::sync::{Arc, LazyLock};
 
+use serde::{Deserialize, Serialize};
+
 use super::{Nick, Now};
 
 /// Somebody who has a name here; shared by everybody who knows them. It stays as it was when somebody changes their name
 /// or profile: then they are another one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
     /// The name.
     pub nick: Nick,
     /// What they tell of themselves.
     pub profile: Arc<Profile>,
-    /// Tells people apart who have had the same name one after the other: no two people have the same number.
-    pub number: u64,
+    /// Which person it is, under whatever name.
+    pub id: PersonId,
 }
 
+/// Tells people apart: it stays the same while somebody is connected, and nobody else ever has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+pub struct PersonId(pub u64);
+
 /// What somebody tells of themselves, and how they came here. Nobody's address is part of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Profile {
     /// The user name: one word.
     pub user: Box<str>,
@@ -44,7 +50,7 @@ impl Person {
     pub fn named(nick: Nick) -> Person {
         /// Shared, because most people of the plain protocols are like that.
         static PLAIN: LazyLock<Arc<Profile>> = LazyLock::new(Arc::default);
-        Person { nick, profile: PLAIN.clone(), number: 0 }
+        Person { nick, profile: PLAIN.clone(), id: PersonId(0) }
     }
 
     /// The name, as it is shown.
@@ -64,7 +70,7 @@ impl Person {
 #[derive(Debug, Clone, Copy)]
 pub struct Seen<'a> {
     /// Who it is.
-    pub person: &'a Person,
+    pub person: &'a Arc<Person>,
     /// Why they are away, if they are.
     pub away: Option<&'a str>,
     /// Whether they are in the room; somebody may have a name and stay outside.
@@ -76,7 +82,7 @@ pub struct Seen<'a> {
 }
 
 /// Somebody who is gone, or who has another name now.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gone {
     /// Who it was.
     pub person: Arc<Person>,

@@ -20,6 +20,9 @@ pub enum Refusal {
     /// There is no such line in the history any more.
     #[error("That line is not kept.")]
     NoSuchLine,
+    /// A topic or a reason for being away is longer than this many bytes.
+    #[error("That is too long: {0} bytes are the most.")]
+    TextTooLong(usize),
     /// Only the one who has said a line may take it back.
     #[error("That line is somebody else's.")]
     NotYours,

@@ -1,23 +1,35 @@
-//! What the room answers to one client alone.
+//! What one client alone is told, and what it may see of the room.
 
 use std::collections::vec_deque;
-use std::sync::Arc;
 
-use super::{Event, Gone, Nick, Past, Person, Reason, Refusal, Seen, Stamp, Words};
+use serde::{Deserialize, Serialize};
+
+use super::{Event, Gone, Nick, Person, Reason, Record, Refusal, Seen, Stamp, Words};
 
 /// People, in the order of their names.
 pub type People<'a> = Box<dyn Iterator<Item = Seen<'a>> + 'a>;
 
-/// What may be seen of the room at one moment.
+/// What may be seen of the room at one moment, by one client.
 pub trait View {
     /// The room's name.
     fn room(&self) -> &str;
     /// The room's topic.
     fn topic(&self) -> &Topic;
+    /// The client itself, once it has a name.
+    fn own(&self) -> Option<Seen<'_>>;
+    /// The names that the client [watches](super::Command::Watch).
+    fn watched(&self) -> &[Nick];
+    /// How far the client has read a target, given in lower case, in milliseconds since 1970-01-01 UTC.
+    fn read_marker(&self, target: &str) -> Option<u64>;
     /// The person with this name.
     fn find(&self, nick: &Nick) -> Option<Seen<'_>>;
+    /// Everybody who has a name, those who are not in the room included, from the first one behind this
+    /// [key](Nick::key) on.
+    fn people_after(&self, key: Option<&str>) -> People<'_>;
     /// Everybody who has a name, those who are not in the room included.
-    fn people(&self) -> People<'_>;
+    fn people(&self) -> People<'_> {
+        self.people_after(None)
+    }
     /// The names of all who are in the room, in no order, joined by spaces, in pieces of at most 256 bytes: ready to be
     /// sent, because a newcomer may have to be told thousands.
     fn names(&self) -> Box<dyn Iterator<Item = &str> + '_>;
@@ -30,11 +42,26 @@ pub trait View {
     /// Those who are not here any more, the last one first; only the last ones are remembered.
     fn gone(&self) -> Box<dyn Iterator<Item = &Gone> + '_>;
     /// The last lines, oldest first.
-    fn history(&self) -> vec_deque::Iter<'_, Past>;
+    fn history(&self) -> vec_deque::Iter<'_, Record>;
+}
+
+/// Where a client's answer is written, and what may be seen of the room meanwhile.
+pub struct Answer<'a> {
+    /// The room, as this client sees it.
+    pub view: &'a dyn View,
+    /// The answer so far.
+    pub bytes: &'a mut Vec<u8>,
+}
+
+impl Answer<'_> {
+    /// Appends these pieces.
+    pub fn write(&mut self, pieces: &[&str]) {
+        pieces.iter().for_each(|piece| self.bytes.extend_from_slice(piece.as_bytes()));
+    }
 }
 
 /// The room's topic.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Topic {
     /// One line; empty if there is none.
     pub text: Box<str>,
@@ -44,33 +71,16 @@ pub struct Topic {
     pub unix: u64,
 }
 
-/// An answer that goes to one session, which its dialect puts into words.
+/// What one client is told alone, which its dialect puts into words.
+#[derive(Debug, Clone, Copy)]
 pub enum Reply<'a> {
-    /// The name is yours. Whether you are in the room is another matter.
-    Registered {
-        /// Who you are.
-        person: &'a Arc<Person>,
-        /// The room.
-        view: &'a dyn View,
-    },
-    /// You are in the room.
-    Welcome {
-        /// Who you are.
-        person: &'a Person,
-        /// Your coming in, as the others see it.
-        stamp: Stamp,
-        /// The room, yourself included.
-        view: &'a dyn View,
-    },
     /// What you asked for is not done.
     Refused(&'a Refusal),
-    /// The room.
-    Look(&'a dyn View),
-    /// The room's topic.
-    Topic(&'a Topic),
-    /// What you asked for has happened. A dialect that [echoes](crate::dialect::Dialect::echoes) is sent the event as
-    /// everybody is; if you are not in the room, this is all that you are told of it.
-    Done(Stamp, Event<'a>),
+    /// What you asked for has happened. [`Event::Registered`]: the name is yours. [`Event::Joined`]: you are in the room,
+    /// and are sent what happens there from now on. Of any other event, a dialect that
+    /// [echoes](crate::dialect::Dialect::echoes) is sent what everybody is; if you are not in the room, this is all that
+    /// you are told of it.
+    Done(Stamp, &'a Event<'a>),
     /// Somebody tells you alone.
     Private {
         /// When.
@@ -86,8 +96,6 @@ pub enum Reply<'a> {
     Sent {
         /// When.
         stamp: Stamp,
-        /// Who you are.
-        from: &'a Person,
         /// Who gets it.
         to: Seen<'a>,
         /// What you said.
@@ -101,7 +109,7 @@ pub enum Reply<'a> {
         here: bool,
     },
     /// Somebody whom you watch has done this where you could not see it: you are not both in the room.
-    Watched(Stamp, Event<'a>),
+    Watched(Stamp, &'a Event<'a>),
     /// The connection ends, and this is why.
     Closing(&'a Reason),
 }

@@ -2,6 +2,10 @@
 
 use std::borrow::Cow;
 
+/// Bytes of a text about oneself or the room: a topic, a reason for being away, a real name, a last word. Short enough for one
+/// line of IRC with everything before it.
+pub const TEXT_LENGTH: usize = 300;
+
 /// What was done to a text to make it harmless, for telling its author.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Changes {
@@ -123,4 +127,11 @@ impl Changes {
     pub fn is_none(&self) -> bool {
         *self == Changes::default()
     }
+}
+
+/// The beginning of `text`, at most `limit` bytes of it; never cuts inside a character.
+#[must_use]
+pub fn shorten(text: &str, limit: usize) -> &str {
+    let end = (0..=limit.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    text.get(..end.unwrap_or_default()).unwrap_or(text)
 }

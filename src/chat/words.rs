@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// How something is said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Manner {
     /// Said.
     #[default]
@@ -18,7 +20,7 @@ pub enum Manner {
 }
 
 /// What somebody says, as it goes from one client to the others.
-#[derive(Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Words<'a> {
     /// How it is said.
     pub manner: Manner,
@@ -31,7 +33,7 @@ pub struct Words<'a> {
 }
 
 /// A further line.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Further {
     /// The text, harmless.
     pub text: Box<str>,
@@ -50,10 +52,21 @@ impl<'a> Words<'a> {
         Words { manner: Manner::Action, ..Words::plain(text) }
     }
 
-    /// All lines that are not empty.
-    pub fn lines(&self) -> impl Iterator<Item = &str> {
-        let further = self.more.iter().map(|line| &*line.text);
-        std::iter::once(&*self.text).chain(further).filter(|line| !line.is_empty())
+    /// All lines that are not empty; what is joined is one line.
+    pub fn lines(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        let mut further = self.more.iter().peekable();
+        let mut first = Some(Cow::Borrowed(&*self.text));
+        let lines = std::iter::from_fn(move || {
+            let mut line = match first.take() {
+                Some(first) => first,
+                None => Cow::Borrowed(&*further.next()?.text),
+            };
+            while let Some(joined) = further.next_if(|next| next.joined) {
+                line.to_mut().push_str(&joined.text);
+            }
+            Some(line)
+        });
+        lines.filter(|line| !line.is_empty())
     }
 
     /// Bytes of all that is kept of it.
@@ -64,12 +77,12 @@ impl<'a> Words<'a> {
 
     /// The same words, held for longer than the input that they came in.
     #[must_use]
-    pub fn to_owned(&self) -> Words<'static> {
+    pub fn into_owned(self) -> Words<'static> {
         Words {
             manner: self.manner,
-            text: Cow::Owned(self.text.clone().into_owned()),
-            more: self.more.clone(),
-            tags: Cow::Owned(self.tags.clone().into_owned()),
+            text: Cow::Owned(self.text.into_owned()),
+            more: self.more,
+            tags: Cow::Owned(self.tags.into_owned()),
         }
     }
 }

@@ -204,6 +204,7 @@ fn limits(limits: &mut Section<'_, '_>) -> Option<Limits> {
         // Otherwise a few long lines that arrive together would throw out everybody at once.
         limits.mistake("max-lag", "limits.max-lag must be at least four times limits.line-length".to_owned());
     }
+    let backlog = limits.value("backlog", "\"64MiB\"", value::size(1 << 20..=1 << 40));
     Some(Limits {
         connections: connections?,
         connections_per_address: connections_per_address?,
@@ -213,6 +214,8 @@ fn limits(limits: &mut Section<'_, '_>) -> Option<Limits> {
         message_rate: message_rate?,
         message_burst: message_burst?,
         max_lag: max_lag?,
+        // What one client may lag behind, all together may, too.
+        backlog: backlog?.max(max_lag?),
     })
 }
 

@@ -6,7 +6,6 @@ use super::file::Endpoints;
 use super::reader::Section;
 use super::{Listen, value};
 use crate::dialect::classic::{Description, Encoding, LINE_ENDINGS, MAX_QUIT, MAX_TEMPLATE, MIN_BUFFER, PRESETS};
-use crate::dialect::podsixnet::Variety;
 use crate::dialect::podsixnet::rencode::Version;
 use crate::dialect::{Choice, Protocol};
 
@@ -37,7 +36,7 @@ pub(super) fn listen(listen: &mut Section<'_, '_>, endpoints: &mut Endpoints) ->
         Choice::Text => Some(Protocol::Text),
         Choice::Irc => Some(Protocol::Irc),
         Choice::Classic => Some(Protocol::Classic(changes?.into())),
-        Choice::PodSixNet => Some(Protocol::PodSixNet(Variety::new(version?).into())),
+        Choice::PodSixNet => Some(Protocol::PodSixNet(version?)),
     };
     Some(Listen { endpoint: endpoint?, protocol, tls: tls?, place })
 }
@@ -100,7 +99,7 @@ fn classic(classic: &mut Section<'_, '_>, preset: Option<Description>) -> Option
         own_prefix: own_prefix?.unwrap_or(preset.own_prefix),
         quit: quit?.unwrap_or(preset.quit),
         quit_answer: quit_answer?.unwrap_or(preset.quit_answer),
-        line_ending: line_ending?.unwrap_or(preset.line_ending),
+        line_ending: line_ending?.map_or(preset.line_ending, Into::into),
         encoding: encoding?.unwrap_or(preset.encoding),
         buffer: buffer?.unwrap_or(preset.buffer),
         quiet: quiet?.unwrap_or(preset.quiet),

@@ -167,6 +167,8 @@ pub struct Limits {
     pub message_burst: u32,
     /// Bytes that a client may lag behind the room before it is disconnected.
     pub max_lag: usize,
+    /// Bytes that all clients together may lag behind; then those who are the furthest behind are disconnected.
+    pub backlog: usize,
 }
 
 /// `[log]`

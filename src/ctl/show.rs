@@ -119,8 +119,15 @@ fn expiry(certificate: &Certificate, now: SystemTime) -> String {
 
 /// The limits that were reached, by their names in the configuration.
 fn limits(reached: &LimitsReached) -> String {
-    let LimitsReached { connections, connections_per_address, handshake_timeout, login_timeout, message_rate, max_lag } =
-        *reached;
+    let LimitsReached {
+        connections,
+        connections_per_address,
+        handshake_timeout,
+        login_timeout,
+        message_rate,
+        max_lag,
+        backlog,
+    } = *reached;
     let counts = [
         ("connections", connections),
         ("connections-per-address", connections_per_address),
@@ -128,6 +135,7 @@ fn limits(reached: &LimitsReached) -> String {
         ("login-timeout", login_timeout),
         ("message-rate", message_rate),
         ("max-lag", max_lag),
+        ("backlog", backlog),
     ];
     let reached: Vec<_> =
         counts.into_iter().filter(|(_, count)| *count > 0).map(|(name, count)| format!("{name} {count}")).collect();

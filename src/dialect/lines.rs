@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 
+use serde::{Deserialize, Serialize};
+
 /// Puts lines together from pieces as they arrive.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Lines {
     partial: Vec<u8>,
     limit: usize,

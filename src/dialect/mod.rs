@@ -1,8 +1,9 @@
 //! What clients speak: sans-I/O codecs between bytes and the vocabulary of [`chat`](crate::chat).
 //!
-//! A dialect is a value with no socket and no clock, driven by its session. It knows nothing of the room: a command
-//! goes out, an answer comes in. A new dialect is one file here, one line in [`Protocol`]'s table and, if clients can
-//! be told by their first words, one in [`detect`].
+//! A dialect is a value with no socket and no clock, inside a session. Commands go out of it, answers come in, and when it
+//! reads it is shown the room through [`View`](crate::chat::View), so that it can answer questions by itself. A new dialect
+//! is a module here, one variant of [`Dialect`] and [`Protocol`] and, if clients can be told by their first words, one line
+//! in [`detect`].
 
 pub mod classic;
 pub mod detect;
@@ -15,7 +16,9 @@ pub mod text;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::chat::{Command, Form, Now, Reason, Reply};
+use serde::{Deserialize, Serialize};
+
+use crate::chat::{Answer, Command, Form, Now, Reason, Reply};
 pub use lines::{Line, Lines};
 pub use moment::moment;
 
@@ -26,6 +29,8 @@ pub enum Input<'a> {
     Command(Command<'a>),
     /// A message was read, and the dialect itself had the answer to it, if there was one.
     Answered,
+    /// A part of a long answer was written; the next step writes more, once the client has room for it.
+    Unfinished,
     /// There is no whole message in the input any more; what is left of it is kept.
     Incomplete,
 }
@@ -34,46 +39,141 @@ pub enum Input<'a> {
 pub const END: u8 = 0;
 
 /// One client's side of a conversation.
-pub trait Dialect: Send {
-    /// The first words, before the client has said anything.
-    fn greet(&mut self, room: &str, out: &mut Vec<u8>);
+#[derive(Serialize, Deserialize)]
+pub enum Dialect {
+    /// Lines of text.
+    Text(Box<text::Text>),
+    /// Internet Relay Chat.
+    Irc(Box<irc::Irc>),
+    /// The unframed protocols of networking courses.
+    Classic(Box<classic::Classic>),
+    /// The library PodSixNet.
+    PodSixNet(Box<podsixnet::PodSixNet>),
+}
 
-    /// Takes the next message off the front of `input`. What the dialect itself answers goes to `out`.
-    fn next<'i>(&mut self, now: Now, input: &mut &'i [u8], out: &mut Vec<u8>) -> Input<'i>;
+/// Does the same for whichever dialect it is.
+macro_rules! whichever {
+    ($dialect:expr, $of:pat => $what:expr) => {
+        match $dialect {
+            Dialect::Text($of) => $what,
+            Dialect::Irc($of) => $what,
+            Dialect::Classic($of) => $what,
+            Dialect::PodSixNet($of) => $what,
+        }
+    };
+}
+
+impl Dialect {
+    /// The name of the protocol.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        Choice::name(match self {
+            Dialect::Text(_) => Choice::Text,
+            Dialect::Irc(_) => Choice::Irc,
+            Dialect::Classic(_) => Choice::Classic,
+            Dialect::PodSixNet(_) => Choice::PodSixNet,
+        })
+    }
+
+    /// The first words, before the client has said anything.
+    pub fn greet(&mut self, answer: &mut Answer<'_>) {
+        match self {
+            Dialect::Text(text) => text.greet(answer),
+            // In IRC, the client speaks first.
+            Dialect::Irc(_) => {}
+            Dialect::Classic(classic) => classic.greet(answer),
+            Dialect::PodSixNet(podsixnet) => podsixnet.greet(answer),
+        }
+    }
+
+    /// Takes the next message off the front of `input`, or goes on with an [unfinished](Input::Unfinished) answer. What
+    /// the dialect itself answers is appended to `answer`.
+    pub fn next<'i>(&mut self, now: Now, input: &mut &'i [u8], answer: &mut Answer<'_>) -> Input<'i> {
+        whichever!(self, dialect => dialect.next(now, input, answer))
+    }
+
+    /// Whether there is something to do without further input: an answer is unfinished, or a message is put off.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        match self {
+            Dialect::Text(text) => text.is_busy(),
+            Dialect::Irc(irc) => irc.is_busy(),
+            Dialect::PodSixNet(podsixnet) => podsixnet.is_busy(),
+            Dialect::Classic(_) => false,
+        }
+    }
 
     /// When [`expire`](Self::expire) is to be called, in ticks, if nothing is read before: a protocol's own time limits.
-    fn due(&self) -> Option<u64> {
-        None
+    #[must_use]
+    pub fn due(&self) -> Option<u64> {
+        match self {
+            Dialect::Text(_) => None,
+            Dialect::Irc(irc) => irc.due(),
+            Dialect::Classic(classic) => classic.due(),
+            Dialect::PodSixNet(podsixnet) => podsixnet.due(),
+        }
     }
 
     /// The time that [`due`](Self::due) said has come.
     ///
     /// # Errors
     /// The client has kept the protocol waiting for too long, and is to be disconnected for this reason.
-    fn expire(&mut self, _now: Now, _out: &mut Vec<u8>) -> Result<Input<'static>, Reason> {
-        Ok(Input::Incomplete)
+    pub fn expire(&mut self, now: Now, answer: &mut Answer<'_>) -> Result<Input<'static>, Reason> {
+        match self {
+            Dialect::Text(_) => Ok(Input::Incomplete),
+            Dialect::Irc(irc) => irc.expire(now, answer),
+            Dialect::Classic(classic) => Ok(classic.expire(now, answer)),
+            Dialect::PodSixNet(podsixnet) => Ok(podsixnet.expire(now, answer)),
+        }
     }
 
     /// Whether the client is sent its own events as everybody else is. If not, the dialect is told of each one by
-    /// [`Reply::Done`].
-    fn echoes(&self) -> bool {
-        true
+    /// [`Reply::Done`] and writes for the client what it is to see of it.
+    #[must_use]
+    pub fn echoes(&self) -> bool {
+        match self {
+            Dialect::Irc(_) => false,
+            Dialect::Classic(classic) => classic.echoes(),
+            Dialect::Text(text) => text.echoes(),
+            Dialect::PodSixNet(_) => true,
+        }
     }
 
     /// How long to wait between two messages to a client that cannot tell by itself where one ends. Then each is sent
     /// alone, and everything that the dialect and its form write ends with [`END`], message by message.
-    fn pace(&self) -> Option<Duration> {
-        None
+    #[must_use]
+    pub fn pace(&self) -> Option<Duration> {
+        match self {
+            Dialect::Classic(classic) => Some(classic.pace()),
+            _ => None,
+        }
     }
 
-    /// All that the last message from [`next`](Self::next) brought has been answered: `out` holds these answers, if any.
-    fn finish(&mut self, _out: &mut Vec<u8>) {}
+    /// What the last step of [`next`](Self::next) or [`expire`](Self::expire) brought has been done: `answer` holds all
+    /// that the client is answered to it, if there is anything. Not to be called for what the client is told unasked.
+    pub fn finish(&mut self, answer: &mut Vec<u8>) {
+        if let Dialect::Irc(irc) = self {
+            irc.finish(answer);
+        }
+    }
 
-    /// Puts the room's answer into words.
-    fn reply(&mut self, reply: Reply<'_>, out: &mut Vec<u8>);
+    /// Puts what the client is told alone into words.
+    pub fn reply(&mut self, reply: Reply<'_>, answer: &mut Answer<'_>) {
+        whichever!(self, dialect => dialect.reply(reply, answer));
+    }
 
     /// How events look to this client.
-    fn form(&self) -> Arc<dyn Form>;
+    #[must_use]
+    pub fn form(&self) -> Arc<dyn Form> {
+        whichever!(self, dialect => dialect.form())
+    }
+
+    /// Gives a dialect that was read back what is not written down with it: what IRC tells of the server.
+    pub fn attach(&mut self, irc: &Arc<irc::Server>) {
+        if let Dialect::Irc(client) = self {
+            client.attach(irc);
+        }
+    }
 }
 
 /// What a new client's dialect is told of where it is.
@@ -99,8 +199,8 @@ pub enum Protocol {
     Irc,
     /// The unframed protocols of networking courses, in this variety.
     Classic(Arc<classic::Description>),
-    /// The library PodSixNet.
-    PodSixNet(Arc<podsixnet::Variety>),
+    /// The library PodSixNet, in this version of its wire format; `None`: found out for each client.
+    PodSixNet(Option<podsixnet::rencode::Version>),
 }
 
 /// What a listener can be told to speak.
@@ -127,6 +227,10 @@ impl Choice {
         ("classic", Choice::Classic),
         ("podsixnet", Choice::PodSixNet),
     ];
+
+    fn name(self) -> &'static str {
+        Choice::ALL.iter().find(|(_, known)| *known == self).map_or("", |(name, _)| name)
+    }
 }
 
 impl Protocol {
@@ -140,18 +244,22 @@ impl Protocol {
             Some(Protocol::Classic(_)) => Choice::Classic,
             Some(Protocol::PodSixNet(_)) => Choice::PodSixNet,
         };
-        Choice::ALL.iter().find(|(_, known)| *known == choice).map_or("", |(name, _)| name)
+        Choice::name(choice)
     }
 
     /// A new client's dialect.
     #[must_use]
-    pub fn speak(&self, now: Now, setting: Setting<'_>) -> Box<dyn Dialect> {
+    pub fn speak(&self, now: Now, setting: Setting<'_>) -> Dialect {
         let line_length = setting.line_length;
         match self {
-            Protocol::Text => Box::new(text::Text::new(line_length)),
-            Protocol::Irc => Box::new(irc::Irc::new(now, setting)),
-            Protocol::Classic(description) => Box::new(classic::Classic::new(description.clone(), line_length)),
-            Protocol::PodSixNet(variety) => Box::new(podsixnet::PodSixNet::new(variety.clone(), now, line_length)),
+            Protocol::Text => Dialect::Text(Box::new(text::Text::new(line_length))),
+            Protocol::Irc => Dialect::Irc(Box::new(irc::Irc::new(now, setting))),
+            Protocol::Classic(description) => {
+                Dialect::Classic(Box::new(classic::Classic::new(description.clone(), line_length)))
+            }
+            Protocol::PodSixNet(version) => {
+                Dialect::PodSixNet(Box::new(podsixnet::PodSixNet::new(*version, now, line_length)))
+            }
         }
     }
 }

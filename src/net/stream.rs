@@ -162,7 +162,7 @@ impl io::Write for Stream {
 }
 
 /// Who is at the other end of a [`Stream`], as far as the kernel knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Address {
     /// A peer on the network; never an IPv4 address in IPv6 clothes.
     Tcp(SocketAddr),

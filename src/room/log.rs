@@ -1,155 +1,216 @@
-//! The log rendered for one wire form: a chain of frozen blocks and an open tail.
+//! The log: the one order of all events, and its feeds. A feed is the log rendered for one wire form: a chain of frozen
+//! blocks and an open tail.
 //!
-//! A position is a number of bytes since the feed began; it only grows. Blocks are shared by everybody who still has
-//! to be sent them: each holds the next one, a reader holds the block it stands in, and what nobody needs frees
-//! itself. No sockets, no clock, no runtime.
+//! A position is a number of bytes since its feed began; it only grows, and means nothing in another feed. Blocks are
+//! shared by everybody who still has to be sent them: each holds the next one, a reader holds the block that it stands in,
+//! and what nobody needs frees itself. No sockets, no clock, no runtime.
 
-use std::sync::{Arc, OnceLock};
+mod block;
 
-use crate::chat::Form;
+use std::sync::Arc;
 
-/// The largest room that is made ready for a round's bytes, so that one burst does not stay in memory.
+pub use block::{Backlog, Block};
+
+use crate::chat::{Event, Form, Now, Stamp, View};
+
+/// The largest capacity that is made ready for a round's bytes, so that one burst does not stay in memory.
 const MAX_SPARE: usize = 64 * 1024;
 
-/// A frozen piece of a feed.
-#[derive(Debug)]
-pub struct Block {
-    base: u64,
-    bytes: Vec<u8>,
-    next: OnceLock<Arc<Block>>,
+/// One feed of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FeedId(u32);
+
+/// A reader's place in a feed.
+#[derive(Debug, Clone)]
+pub struct Cursor {
+    /// The feed.
+    pub feed: FeedId,
+    /// The position; everything before it is sent.
+    pub position: u64,
+    /// The block to go on in, which may end before the position. `None`: the reader keeps up, and stands where the
+    /// delivery has brought everybody who does.
+    pub block: Option<Arc<Block>>,
 }
 
-impl Block {
-    /// The position of its first byte.
-    #[must_use]
-    pub fn base(&self) -> u64 {
-        self.base
-    }
-
-    /// The position after its last byte.
-    #[must_use]
-    pub fn end(&self) -> u64 {
-        self.base + self.bytes.len() as u64
-    }
-
-    /// All its bytes.
-    #[must_use]
-    pub fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    /// Its bytes between two positions, as far as it has them.
-    #[must_use]
-    pub fn between(&self, from: u64, to: u64) -> &[u8] {
-        let offset = |position: u64| usize::try_from(position.saturating_sub(self.base)).unwrap_or(usize::MAX);
-        let to = offset(to).min(self.bytes.len());
-        self.bytes.get(offset(from)..to).unwrap_or_default()
-    }
-
-    /// The block that follows, once there is one.
-    #[must_use]
-    pub fn next(&self) -> Option<&Arc<Block>> {
-        self.next.get()
-    }
-
-    /// The block in the chain from here on where reading goes on at `position`.
-    #[must_use]
-    pub fn seek(self: &Arc<Block>, position: u64) -> Arc<Block> {
-        let mut block = self;
-        while block.end() <= position
-            && let Some(next) = block.next()
-        {
-            block = next;
-        }
-        block.clone()
-    }
+/// What lies ahead for the readers of one feed who keep up.
+pub struct Round {
+    /// The last block that they have been given.
+    pub from: Arc<Block>,
+    /// The last block that there is.
+    pub to: Arc<Block>,
 }
 
-impl Drop for Block {
-    /// Takes the chain down in a loop: a long one would overflow the stack by recursion.
-    fn drop(&mut self) {
-        let mut next = self.next.take();
-        while let Some(block) = next {
-            next = Arc::into_inner(block).and_then(|mut block| block.next.take());
-        }
-    }
+/// The order of all events, and the feeds.
+#[derive(Default)]
+pub struct Log {
+    sequence: u64,
+    feeds: Vec<Feed>,
+    backlog: Arc<Backlog>,
+    /// Whether something was rendered since the last round began.
+    news: bool,
 }
 
 /// One wire form's view of the log.
-pub struct Feed {
+struct Feed {
     form: Arc<dyn Form>,
     tail: Vec<u8>,
     head: Arc<Block>,
+    /// The newest block that every reader who keeps up has been given.
     delivered: Arc<Block>,
     readers: usize,
+    /// The last event that was rendered, and the position where its bytes begin.
+    last: (u64, u64),
+}
+
+impl Log {
+    /// A log whose next event has the number after `sequence`.
+    #[must_use]
+    pub fn after(sequence: u64) -> Log {
+        Log { sequence, ..Log::default() }
+    }
+
+    /// The place of the next event.
+    pub fn append(&mut self, now: Now) -> Stamp {
+        self.sequence += 1;
+        Stamp { sequence: self.sequence, unix: now.unix }
+    }
+
+    /// How many places there have been.
+    #[must_use]
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// Renders an event into every feed that has readers.
+    pub fn render(&mut self, stamp: Stamp, event: &Event<'_>, view: &dyn View) {
+        for feed in self.feeds.iter_mut().filter(|feed| feed.readers > 0) {
+            if feed.last.0 != stamp.sequence {
+                feed.last = (stamp.sequence, feed.end());
+            }
+            feed.form.render(stamp, event, view, &mut feed.tail);
+        }
+        self.news = true;
+    }
+
+    /// The positions in a feed between which an event's bytes are, if it was the last one.
+    #[must_use]
+    pub fn bytes_of(&self, stamp: Stamp, feed: FeedId) -> Option<(u64, u64)> {
+        let feed = self.feed(feed)?;
+        (feed.last.0 == stamp.sequence).then(|| (feed.last.1, feed.end()))
+    }
+
+    /// A new reader's place: at the end of the feed of this form.
+    pub fn subscribe(&mut self, form: Arc<dyn Form>) -> Cursor {
+        let place = self.feeds.iter().position(|feed| feed.form.id() == form.id()).unwrap_or_else(|| {
+            self.feeds.push(Feed::new(form, &self.backlog));
+            self.feeds.len() - 1
+        });
+        // There are not as many wire forms.
+        let id = FeedId(u32::try_from(place).unwrap_or(u32::MAX));
+        let (mut position, mut block) = (0, None);
+        if let Some(feed) = self.feeds.get_mut(place) {
+            feed.readers += 1;
+            (position, block) = (feed.end(), Some(feed.head.clone()));
+        }
+        Cursor { feed: id, position, block }
+    }
+
+    /// A reader reads no more. What nobody reads is not rendered.
+    pub fn unsubscribe(&mut self, feed: FeedId) {
+        let backlog = self.backlog.clone();
+        if let Some(feed) = self.feeds.get_mut(feed.0 as usize) {
+            feed.readers = feed.readers.saturating_sub(1);
+            if feed.readers == 0 {
+                feed.freeze(&backlog);
+                // So that the last bytes are kept only by those who still have to be sent them.
+                feed.push(Vec::new(), &backlog);
+            }
+        }
+    }
+
+    /// The position after everything in a feed.
+    #[must_use]
+    pub fn end(&self, feed: FeedId) -> u64 {
+        self.feed(feed).map_or(0, Feed::end)
+    }
+
+    /// Gives a reader the block to go on in, so that it can be sent everything up to here by itself. Returns the position
+    /// after all that.
+    pub fn hold(&mut self, cursor: &mut Cursor) -> u64 {
+        let backlog = self.backlog.clone();
+        let Some(feed) = self.feeds.get_mut(cursor.feed.0 as usize) else { return cursor.position };
+        feed.freeze(&backlog);
+        if cursor.block.is_none() {
+            cursor.block = Some(feed.delivered.seek(cursor.position));
+        }
+        feed.end()
+    }
+
+    /// Whether something was rendered since the last round began.
+    #[must_use]
+    pub fn has_news(&self) -> bool {
+        self.news
+    }
+
+    /// Freezes all feeds and says, feed by feed, what lies ahead.
+    pub fn begin_round(&mut self) -> Vec<Round> {
+        self.news = false;
+        let backlog = &self.backlog;
+        let rounds = self.feeds.iter_mut().map(|feed| Round { from: feed.delivered.clone(), to: feed.freeze(backlog) });
+        rounds.collect()
+    }
+
+    /// Everybody who keeps up has been given what [`begin_round`](Self::begin_round) said.
+    pub fn end_round(&mut self, rounds: Vec<Round>) {
+        for (feed, round) in self.feeds.iter_mut().zip(rounds) {
+            feed.delivered = round.to;
+            if feed.tail.is_empty() {
+                // An idle room gives back what a busy one needed.
+                feed.tail = Vec::new();
+            }
+        }
+    }
+
+    /// Counts the bytes that are kept because some client has not been sent them.
+    #[must_use]
+    pub fn backlog(&self) -> &Arc<Backlog> {
+        &self.backlog
+    }
+
+    fn feed(&self, feed: FeedId) -> Option<&Feed> {
+        self.feeds.get(feed.0 as usize)
+    }
+}
+
+impl FeedId {
+    /// Where the feed stands among the rounds of [`Log::begin_round`].
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
 }
 
 impl Feed {
-    /// An empty feed that nobody reads yet.
-    #[must_use]
-    pub fn new(form: Arc<dyn Form>) -> Feed {
-        let head = Arc::new(Block { base: 0, bytes: Vec::new(), next: OnceLock::new() });
-        Feed { form, tail: Vec::new(), delivered: head.clone(), head, readers: 0 }
+    fn new(form: Arc<dyn Form>, backlog: &Arc<Backlog>) -> Feed {
+        let head = Block::first(backlog);
+        Feed { form, tail: Vec::new(), delivered: head.clone(), head, readers: 0, last: (0, 0) }
     }
 
-    /// The wire form.
-    #[must_use]
-    pub fn form(&self) -> &Arc<dyn Form> {
-        &self.form
-    }
-
-    /// Counts a reader in.
-    pub fn add_reader(&mut self) {
-        self.readers += 1;
-    }
-
-    /// Counts a reader out. What is only rendered for nobody is not rendered at all.
-    pub fn remove_reader(&mut self) {
-        self.readers = self.readers.saturating_sub(1);
-    }
-
-    /// The open tail to render into, unless nobody would read it.
-    pub fn tail(&mut self) -> Option<(&dyn Form, &mut Vec<u8>)> {
-        (self.readers > 0).then_some((&*self.form, &mut self.tail))
-    }
-
-    /// The position after everything appended so far.
-    #[must_use]
-    pub fn end(&self) -> u64 {
+    fn end(&self) -> u64 {
         self.head.end() + self.tail.len() as u64
     }
 
-    /// The newest block. The open tail follows it.
-    #[must_use]
-    pub fn head(&self) -> &Arc<Block> {
-        &self.head
-    }
-
     /// Closes the open tail, so that it can be shared, and returns the newest block.
-    pub fn freeze(&mut self) -> Arc<Block> {
+    fn freeze(&mut self, backlog: &Arc<Backlog>) -> Arc<Block> {
         if !self.tail.is_empty() {
             let spare = self.tail.len().next_power_of_two().min(MAX_SPARE);
             let bytes = std::mem::replace(&mut self.tail, Vec::with_capacity(spare));
-            let block = Arc::new(Block { base: self.head.end(), bytes, next: OnceLock::new() });
-            // A head has no next block until it stops being the head, here.
-            let _ = self.head.next.set(block.clone());
-            self.head = block;
+            self.push(bytes, backlog);
         }
         self.head.clone()
     }
 
-    /// The newest block that every reader who keeps up has been given.
-    #[must_use]
-    pub fn delivered(&self) -> &Arc<Block> {
-        &self.delivered
-    }
-
-    /// Notes that every reader who keeps up has been given everything up to the end of `block`, and gives back
-    /// memory that an idle room does not need.
-    pub fn set_delivered(&mut self, block: Arc<Block>) {
-        self.delivered = block;
-        if self.tail.is_empty() {
-            self.tail = Vec::new();
-        }
+    fn push(&mut self, bytes: Vec<u8>, backlog: &Arc<Backlog>) {
+        self.head = self.head.follow(bytes, backlog);
     }
 }

@@ -7,14 +7,14 @@
 const PIECE: usize = 256;
 
 /// All names.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Names {
     pieces: Vec<Piece>,
     /// Those that have room for more, besides the last one.
     open: Vec<u32>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 struct Piece {
     text: String,
     is_open: bool,

@@ -1,48 +1,89 @@
-//! What the room shows of itself to whoever asks.
+//! What may be seen of people and the room by whoever asks.
 
 use std::collections::vec_deque;
 
-use super::{Locked, Member};
-use crate::chat::{Gone, Nick, Past, People, Seen, Topic, View};
+use super::Room;
+use crate::chat::{Gone, Nick, People as Everybody, PersonId, Record, Seen, Topic, View};
+use crate::people::{Known, People};
 
-impl<M> View for Locked<'_, M> {
+/// The state as one client sees it.
+#[derive(Clone, Copy)]
+pub struct Seeing<'a> {
+    pub(super) people: &'a People,
+    pub(super) room: &'a Room,
+    pub(super) who: Option<PersonId>,
+}
+
+impl<'a> Seeing<'a> {
+    /// Somebody, as others see them.
+    #[must_use]
+    pub fn seen(&self, known: &'a Known) -> Seen<'a> {
+        Seen {
+            person: &known.person,
+            away: known.away.as_deref(),
+            present: self.room.members.contains(known.person.id),
+            since: known.since,
+            active: known.active,
+        }
+    }
+
+    /// Somebody who is here.
+    #[must_use]
+    pub fn get(&self, id: PersonId) -> Option<Seen<'a>> {
+        self.people.get(id).map(|known| self.seen(known))
+    }
+}
+
+impl View for Seeing<'_> {
     fn room(&self) -> &str {
-        &self.state.name
+        &self.room.name
     }
 
     fn topic(&self) -> &Topic {
-        &self.state.topic
+        &self.room.topic
+    }
+
+    fn own(&self) -> Option<Seen<'_>> {
+        self.get(self.who?)
+    }
+
+    fn watched(&self) -> &[Nick] {
+        self.who.map_or(&[], |who| self.people.watchers.watched_by(who))
+    }
+
+    fn read_marker(&self, target: &str) -> Option<u64> {
+        self.people.markers.get(self.own()?.person, target)
     }
 
     fn find(&self, nick: &Nick) -> Option<Seen<'_>> {
-        self.state.roster.find(nick).map(Member::seen)
+        self.people.find(nick).map(|known| self.seen(known))
     }
 
-    fn people(&self) -> People<'_> {
-        Box::new(self.state.roster.iter().map(Member::seen))
+    fn people_after(&self, key: Option<&str>) -> Everybody<'_> {
+        Box::new(self.people.after(key).map(|known| self.seen(known)))
     }
 
     fn names(&self) -> Box<dyn Iterator<Item = &str> + '_> {
-        Box::new(self.state.roster.names())
+        Box::new(self.room.members.names())
     }
 
     fn named(&self) -> usize {
-        self.state.roster.len()
+        self.people.len()
     }
 
     fn present(&self) -> usize {
-        self.state.roster.present()
+        self.room.members.len()
     }
 
     fn most(&self) -> usize {
-        self.state.roster.most()
+        self.people.most()
     }
 
     fn gone(&self) -> Box<dyn Iterator<Item = &Gone> + '_> {
-        Box::new(self.state.roster.gone())
+        Box::new(self.people.gone())
     }
 
-    fn history(&self) -> vec_deque::Iter<'_, Past> {
-        self.state.history.iter()
+    fn history(&self) -> vec_deque::Iter<'_, Record> {
+        self.room.history.iter()
     }
 }

@@ -4,8 +4,10 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use rustls::ServerConnection;
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{info, warn};
 
@@ -13,9 +15,9 @@ use super::Server;
 use crate::config;
 use crate::dialect::Protocol;
 use crate::dialect::detect::without_tls;
-use crate::net::tls::{ALPN_IRC, TlsInForce};
-use crate::net::{Address, HandshakeError, Listener, hear};
-use crate::session::{Admission, Connection, Session, count};
+use crate::net::tls::{ALPN_IRC, TlsInForce, client_identity};
+use crate::net::{Address, Admission, HandshakeError, Listener, Socket, Stream, hear};
+use crate::session::Origin;
 use crate::systemd::Beat;
 
 /// How long accepting rests when the process or the machine is out of something, at first and at most.
@@ -28,7 +30,7 @@ const TOO_MANY: &[u8] = b"*** Too many connections from your address.\n";
 /// Accepts clients for ever.
 pub(super) async fn accept(server: Arc<Server>, listener: Listener, how: config::Listen, beat: Beat) {
     let (mut rest, mut not_before) = (SHORTEST_REST, None);
-    let place = || server.admissions.wait(|| server.context.limits().connections);
+    let place = || server.admissions.wait(|| server.driver.lock().limits().connections);
     loop {
         let next = async {
             // A timer that has run out already would cost every client a wake-up of the runtime.
@@ -62,7 +64,7 @@ fn is_the_clients(error: &io::Error) -> bool {
 }
 
 fn welcome(server: &Arc<Server>, socket: OwnedFd, address: Address, how: &config::Listen) {
-    let limits = server.context.limits();
+    let limits = server.driver.lock().limits().clone();
     let Some(admission) = server.admissions.enter(address, limits.connections_per_address) else {
         if !how.tls {
             // If it does not fit into an empty socket, the client is gone already.
@@ -75,9 +77,11 @@ fn welcome(server: &Arc<Server>, socket: OwnedFd, address: Address, how: &config
     match &server.tls {
         Some(tls) if how.tls => {
             let (server, tls, limit) = (server.clone(), tls.clone(), limits.handshake_timeout);
-            tokio::spawn(async move { shake_hands(&server, &tls, socket, admission, protocol, limit).await });
+            let handshakes = server.clone();
+            let shaken = async move { shake_hands(&server, &tls, socket, admission, protocol, limit).await };
+            handshakes.handshakes.spawn(shaken);
         }
-        _ => start(server, Connection { socket, tls: None, admission, protocol }),
+        _ => start(server, socket, None, admission, protocol),
     }
 }
 
@@ -93,7 +97,7 @@ async fn shake_hands(
     let irc = matches!(protocol, None | Some(Protocol::Irc));
     let shaken = async {
         let hello = hear(socket).await?;
-        server.refresh_certificate().await;
+        server.refresh_certificate();
         hello.answer(tls, irc).await
     };
     match timeout(limit, shaken).await {
@@ -101,7 +105,7 @@ async fn shake_hands(
             // Whoever asks for IRC need not be found out.
             let asked = (tls.alpn_protocol() == Some(ALPN_IRC)).then_some(Protocol::Irc);
             let protocol = protocol.or(asked);
-            start(server, Connection { socket, tls: Some(tls), admission, protocol });
+            start(server, socket, Some(tls), admission, protocol);
         }
         Ok(Err(HandshakeError::Failed(why))) => {
             refuse(server, address, true, "tls", &format!("the TLS handshake failed: {why}"));
@@ -113,21 +117,45 @@ async fn shake_hands(
             let _ = timeout(limit, client.answer(answer)).await;
         }
         Err(_) => {
-            count(&server.handshake_timeout);
+            server.handshake_timeout.fetch_add(1, Ordering::Relaxed);
             refuse(server, address, true, "handshake-timeout", "the TLS handshake took too long");
         }
     }
 }
 
-fn start(server: &Server, connection: Connection) {
-    let (address, tls) = (*connection.admission.address(), connection.tls.is_some());
-    if let Err(e) = Session::start(&server.context, connection) {
-        refuse(server, address, tls, "limit", &format!("the kernel cannot watch its socket: {e}"));
+/// Gives a connection its session.
+fn start(
+    server: &Server,
+    socket: OwnedFd,
+    tls: Option<Box<ServerConnection>>,
+    admission: Admission,
+    protocol: Option<Protocol>,
+) {
+    let (address, encrypted, now) = (*admission.address(), tls.is_some(), server.driver.clock.now());
+    let account = tls.as_deref().and_then(account);
+    let origin = Origin { address, encrypted, account, connected: now };
+    let socket = Socket::new(Stream::from(socket), tls);
+    let mut connections = server.driver.lock();
+    let id = connections.insert(now, origin, protocol.as_ref(), socket, admission);
+    let watched = connections.transport(id).map(|socket| server.driver.poller.add(socket.descriptor(), id));
+    if let Some(Err(e)) = watched {
+        connections.remove(id);
+        drop(connections);
+        refuse(server, address, encrypted, "limit", &format!("the kernel cannot watch its socket: {e}"));
     }
 }
 
+/// The name in a client's certificate, as one word; its fingerprint if it has no name. The certificate was verified, or
+/// there would be no connection.
+fn account(tls: &ServerConnection) -> Option<Box<str>> {
+    let identity = client_identity(tls)?;
+    let name = identity.common_name.unwrap_or(identity.fingerprint);
+    let word = name.chars().map(|c| if c.is_whitespace() || matches!(c, ',' | '*' | ':') { '_' } else { c });
+    Some(word.collect::<String>().into())
+}
+
 fn refuse(server: &Server, address: Address, tls: bool, reason: &str, sentence: &str) {
-    count(&server.context.counters.refused);
+    server.driver.lock().counters.refused += 1;
     let transport = if tls { "tls" } else { "plain" };
     info!(chatd.event = "refused", chatd.address = %address, chatd.transport = transport, chatd.reason = reason,
         "a connection was refused: {sentence}");

@@ -1,52 +1,97 @@
 //! What an administrator asks of the server, whoever carries the question.
 
 use std::sync::atomic::Ordering;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
 use super::{Server, Source, history_limit};
-use crate::admin::types::{Certificate, InvalidText, LimitsReached, NoSuchUser, Status, User, Users};
 use crate::chat::{Event, Nick, Reason, clean};
 use crate::config::Config;
 use crate::config::file::LoadError;
+use crate::connections::Snapshot;
+use crate::net::certificate::Facts;
 use crate::net::tls::TlsInForce;
-use crate::session::{Presence, Snapshot};
 use crate::{log, systemd};
 
-/// Everybody who has a name, as they were found.
+/// Everybody who has a name, in no order: with ten thousand people, sorting them takes milliseconds.
 #[derive(Debug)]
-pub struct Found(pub(super) Vec<Snapshot>);
+pub struct Found(pub Vec<Snapshot>);
 
-impl From<Found> for Users {
-    /// Sorted by name. With ten thousand people this takes milliseconds.
-    fn from(Found(mut found): Found) -> Users {
-        found.sort_unstable_by(|one, other| one.person.nick.key().cmp(other.person.nick.key()));
-        Users { users: found.iter().map(user).collect() }
-    }
+/// Nobody has this name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoSuchUser(pub String);
+
+/// A notice that cannot be shown on people's terminals, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidNotice(pub String);
+
+/// A listener, as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listening {
+    /// Where.
+    pub address: String,
+    /// The name of what is spoken there.
+    pub protocol: &'static str,
+    /// Whether over TLS.
+    pub tls: bool,
 }
 
-fn user(seen: &Snapshot) -> User {
-    User {
-        name: seen.person.nick.to_string(),
-        address: seen.address.to_string(),
-        transport: seen.transport.to_owned(),
-        protocol: seen.protocol.to_owned(),
-        connected_at: UNIX_EPOCH + Duration::from_millis(seen.connected.unix),
-        idle_seconds: seen.idle / 1_000_000,
-        lag_bytes: seen.lag,
-    }
+/// The numbers of the moment. Counts begin with the daemon.
+#[derive(Debug, Clone)]
+pub struct Numbers {
+    /// When the daemon started.
+    pub started: SystemTime,
+    /// How long ago, by a clock that nobody sets.
+    pub uptime: Duration,
+    /// People who have a name.
+    pub users: usize,
+    /// Connections, those without a name included.
+    pub connections: usize,
+    /// Connections that were turned away, or ended before they had a name by the daemon's doing.
+    pub refused: u64,
+    /// Messages that clients sent to the room.
+    pub messages: u64,
+    /// The same each second, on the average of the last minute.
+    pub messages_per_second: f64,
+    /// Where clients come in.
+    pub listening: Vec<Listening>,
+    /// The certificate in use, and whether nobody but the daemon itself vouches for it.
+    pub certificate: Option<(Facts, bool)>,
+    /// How often each limit was reached.
+    pub reached: Reached,
+    /// Entries of the log that were lost.
+    pub log_lost: u64,
+}
+
+/// How often each limit of the configuration was reached.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reached {
+    /// Times that accepting paused because every connection was in use.
+    pub connections: u64,
+    /// Clients turned away because too many came from their address.
+    pub connections_per_address: u64,
+    /// Clients whose TLS handshake took too long.
+    pub handshake_timeout: u64,
+    /// Clients who gave no name in time.
+    pub login_timeout: u64,
+    /// Times that a client was read more slowly because it wrote too fast.
+    pub message_rate: u64,
+    /// Clients disconnected because they read too slowly.
+    pub max_lag: u64,
+    /// Clients disconnected because all together read too slowly.
+    pub backlog: u64,
 }
 
 impl Server {
     /// Everybody who has a name. Others have their turn in between: whoever comes or goes meanwhile may be in it or not,
     /// but whoever is here all the time is in it once, under whatever names.
     pub async fn list(&self) -> Found {
-        let (now, context) = (self.context.clock.now(), &self.context);
-        let mut found = Vec::with_capacity(context.sessions.count());
-        // By session and not by name, which may change.
-        context.sessions.for_each(|session| found.extend(session.snapshot(now, &context.room))).await;
+        let now = self.driver.clock.now();
+        let mut found = Vec::new();
+        // By connection and not by name, which may change.
+        self.driver.for_each(|connections, id| found.extend(connections.snapshot(id, now))).await;
         Found(found)
     }
 
@@ -56,31 +101,29 @@ impl Server {
     /// # Errors
     /// Nobody here has this name.
     pub fn kick(&self, name: &str, reason: Option<&str>, uid: u32) -> Result<(), NoSuchUser> {
-        let nobody = || NoSuchUser { name: name.to_owned() };
+        let nobody = || NoSuchUser(name.to_owned());
         let nick = Nick::new(name).map_err(|_| nobody())?;
-        let reason = reason.map(|reason| clean(reason.as_bytes(), self.context.limits().line_length).text);
+        let now = self.driver.clock.now();
+        let mut connections = self.driver.lock();
+        let limit = connections.limits().line_length;
+        let reason = reason.map(|reason| clean(reason.as_bytes(), limit).text);
         let kicked = Reason::Kicked(reason.as_deref().filter(|reason| !reason.is_empty()).map(Into::into));
-        let (nick, session) = {
-            let mut room = self.context.room.lock();
-            let person = room.roster().find(&nick).ok_or_else(nobody)?.person.clone();
-            let session = room.leave(self.context.clock.now(), &person.nick, &kicked).ok_or_else(nobody)?;
-            self.context.watchers.tell(&person, Presence::Gone);
-            (person.nick.clone(), session)
-        };
-        info!(chatd.event = "kick", chatd.user = %nick, chatd.address = %session.address(),
-            chatd.reason = reason.as_deref(), chatd.uid = uid, "{nick} was kicked by an administrator");
-        session.log_left(&nick, &kicked);
-        session.close(kicked);
+        let id = connections.find(&nick).ok_or_else(nobody)?;
+        let Snapshot { person, address, .. } = connections.snapshot(id, now).ok_or_else(nobody)?;
+        info!(chatd.event = "kick", chatd.user = %person.nick, chatd.address = %address,
+            chatd.reason = reason.as_deref(), chatd.uid = uid, "{} was kicked by an administrator", person.nick);
+        connections.close(id, now, &kicked);
         Ok(())
     }
 
-    /// Says something to everybody as the administrator; returns how many are there to hear it.
+    /// Says something to everybody in the room as the administrator; returns how many are there to hear it.
     ///
     /// # Errors
     /// The text is not one line that people's terminals can be shown.
-    pub fn notice(&self, text: &str, uid: u32) -> Result<u64, InvalidText> {
-        let limit = self.context.limits().line_length;
-        let invalid = |reason: &str| Err(InvalidText { reason: reason.to_owned() });
+    pub fn notice(&self, text: &str, uid: u32) -> Result<usize, InvalidNotice> {
+        let mut connections = self.driver.lock();
+        let limit = connections.limits().line_length;
+        let invalid = |reason: &str| Err(InvalidNotice(reason.to_owned()));
         let cleaned = clean(text.trim().as_bytes(), limit);
         if cleaned.changes.removed + cleaned.changes.sequences > 0 {
             return invalid("it has line breaks or other control characters");
@@ -91,55 +134,45 @@ impl Server {
         if cleaned.changes.cut {
             return invalid(&format!("it is longer than {limit} bytes, which is limits.line-length"));
         }
-        let mut room = self.context.room.lock();
-        room.append(self.context.clock.now(), Event::Notice(&cleaned.text));
-        let reached = room.roster().present() as u64;
-        drop(room);
+        connections.commit(self.driver.clock.now(), &Event::Notice(cleaned.text));
+        let reached = connections.state.room.members.len();
+        drop(connections);
         info!(
             chatd.event = "notice",
             chatd.uid = uid,
             "an administrator's notice went to {}",
-            super::counted(reached, "user")
+            super::counted(reached as u64, "user")
         );
         Ok(reached)
     }
 
     /// The numbers of the moment.
     #[must_use]
-    pub fn status(&self) -> Status {
-        let now = self.context.clock.now();
-        let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
-        let counters = &self.context.counters;
+    pub fn numbers(&self) -> Numbers {
+        let now = self.driver.clock.now();
         let configured = self.configuration().tls.is_some();
-        let certificate = self.tls.as_ref().map(|tls| {
-            let facts = tls.facts();
-            Certificate {
-                subject: facts.subject.clone(),
-                names: facts.names.clone(),
-                not_after: facts.not_after,
-                fingerprint: facts.fingerprint.clone(),
-                self_signed: !configured,
-            }
-        });
-        Status {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            started_at: self.started,
-            uptime_seconds: now.ticks / 1_000_000,
-            users: self.context.room.lock().roster().len() as u64,
-            connections: self.admissions.open() as u64,
-            refused: count(&counters.refused),
+        let mut connections = self.driver.lock();
+        let counters = &mut connections.counters;
+        let reached = Reached {
+            connections: self.admissions.full.load(Ordering::Relaxed),
+            connections_per_address: self.admissions.address_full.load(Ordering::Relaxed),
+            handshake_timeout: self.handshake_timeout.load(Ordering::Relaxed),
+            login_timeout: counters.login_timeout,
+            message_rate: counters.message_rate,
+            max_lag: counters.max_lag,
+            backlog: counters.backlog,
+        };
+        Numbers {
+            started: self.started,
+            uptime: Duration::from_micros(now.ticks),
+            refused: counters.refused,
             messages: counters.messages.total(),
             messages_per_second: counters.messages.per_second(now),
-            listeners: self.listening.clone(),
-            certificate,
-            limits_reached: LimitsReached {
-                connections: count(&self.admissions.full),
-                connections_per_address: count(&self.admissions.address_full),
-                handshake_timeout: count(&self.handshake_timeout),
-                login_timeout: count(&counters.login_timeout),
-                message_rate: count(&counters.message_rate),
-                max_lag: count(&counters.max_lag),
-            },
+            users: connections.state.people.len(),
+            connections: self.admissions.open(),
+            listening: self.listening.clone(),
+            certificate: self.tls.as_ref().map(|tls| ((*tls.facts()).clone(), !configured)),
+            reached,
             log_lost: log::lost(),
         }
     }
@@ -180,13 +213,14 @@ impl Server {
         self.report_certificate();
         log::configure(&new.log).map_err(|e| vec![e.to_string()])?;
         let old = self.replace_configuration(new.clone());
-        let mut room = self.context.room.lock();
-        room.set_history_limit(history_limit(&new));
+        let mut connections = self.driver.lock();
+        connections.state.set_history_limit(history_limit(&new));
         // What people have made the topic stays, unless the administrator has changed it, too.
-        if new.room.topic != old.room.topic {
-            room.set_topic(self.context.clock.now(), None, &new.room.topic);
+        if new.room.topic != old.room.topic && *new.room.topic != *connections.state.room.topic.text {
+            let topic = Event::Topic { by: None, text: new.room.topic.as_str().into() };
+            connections.commit(self.driver.clock.now(), &topic);
         }
-        drop(room);
+        drop(connections);
         self.set_limits(new.limits.clone());
         self.set_irc(&new.irc);
         Ok([new.warnings(""), unchangeable(&old, &new)].concat())

@@ -4,33 +4,39 @@
 //! ([`control`](self)), and it does not know by which way they came.
 
 mod accept;
+mod clock;
 mod control;
+mod descriptors;
+mod driver;
+mod handshakes;
 
-use std::fmt::Display;
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::{JoinSet, spawn_blocking, yield_now};
 use tokio::time::{Instant, interval, sleep, timeout_at};
 use tracing::{info, warn};
 
-use crate::admin::types;
 use crate::chat::Reason;
 use crate::config::file::{self, LoadError};
 use crate::config::{self, Config, Limits};
+use crate::connections::Connections;
 use crate::dialect::{Protocol, irc};
 use crate::directories::Directories;
-use crate::net::Listener;
 use crate::net::certificate::EXPIRY_WARNING;
 use crate::net::tls::{Refresh, TlsInForce};
-use crate::room::{HistoryLimit, Room};
-use crate::session::{Admissions, Alarms, Clock, Context, Counters, Delivery, Driver, Sessions, Watchers};
+use crate::net::{Admissions, Listener};
+use crate::room::{HistoryLimit, State};
 use crate::systemd::{self, Pulse};
 
-pub use control::Found;
+pub use clock::Clock;
+pub use control::{Found, InvalidNotice, Listening, NoSuchUser, Numbers};
+pub use descriptors::allow_descriptors;
+use driver::Driver;
+use handshakes::Handshakes;
 
 /// How often it is said again that the certificate is about to end.
 const EXPIRY_REMINDER: Duration = Duration::from_secs(24 * 3600);
@@ -67,16 +73,17 @@ impl Source {
 
 /// The running server.
 pub struct Server {
-    context: Arc<Context>,
+    driver: Driver,
     admissions: Arc<Admissions>,
+    handshakes: Handshakes,
     /// Clients whose TLS handshake took too long.
     handshake_timeout: AtomicU64,
     tls: Option<Arc<TlsInForce>>,
     source: Source,
     /// Held while files are read again: never by two at once.
-    reading: Arc<tokio::sync::Mutex<()>>,
+    reading: tokio::sync::Mutex<()>,
     configuration: Mutex<Config>,
-    listening: Vec<types::Listener>,
+    listening: Vec<Listening>,
     started: SystemTime,
     status: systemd::Status,
     /// What the status line says of the last reload, if it failed.
@@ -101,31 +108,22 @@ impl Server {
             autojoin: configuration.irc.autojoin,
             started: clock.now().unix,
             secure_port: secure_port(&configuration, bound),
-            markers: Arc::default(),
         };
-        let context = Context {
-            room: Room::new(clock.now(), &room.name, &room.topic, history_limit(&configuration)),
-            sessions: Sessions::new()?,
-            watchers: Watchers::default(),
-            alarms: Alarms::default(),
-            clock,
-            irc: RwLock::new(Arc::new(irc)),
-            limits: RwLock::new(Arc::new(configuration.limits.clone())),
-            counters: Counters::default(),
-            stopping: AtomicBool::new(false),
-        };
-        let listening = bound.iter().map(|(listener, how)| types::Listener {
+        let state = State::new(clock.now(), &room.name, &room.topic, history_limit(&configuration));
+        let connections = Connections::new(state, Arc::new(configuration.limits.clone()), Arc::new(irc));
+        let listening = bound.iter().map(|(listener, how)| Listening {
             address: listener.description(),
-            protocol: Protocol::name(how.protocol.as_ref()).to_owned(),
+            protocol: Protocol::name(how.protocol.as_ref()),
             tls: how.tls,
         });
         Ok(Server {
-            context: Arc::new(context),
+            driver: Driver::new(clock, connections)?,
             admissions: Arc::default(),
+            handshakes: Handshakes::default(),
             handshake_timeout: AtomicU64::new(0),
             tls: tls.map(Arc::new),
             source,
-            reading: Arc::default(),
+            reading: tokio::sync::Mutex::default(),
             listening: listening.collect(),
             configuration: Mutex::new(configuration),
             started: SystemTime::now(),
@@ -145,25 +143,25 @@ impl Server {
         }
         let (server, beat) = (self.clone(), pulse.member("delivery"));
         tokio::spawn(async move {
-            let delivery = Delivery::new(server.context.clone());
             loop {
-                beat.answer_while(delivery.rung()).await;
-                delivery.round().await;
+                beat.answer_while(server.driver.appended()).await;
+                server.driver.deliver().await;
                 server.status.touch();
             }
         });
-        let (mut driver, beat) = (Driver::new(self.context.clone()), pulse.member("sessions"));
+        let (server, beat) = (self.clone(), pulse.member("sessions"));
         tokio::spawn(async move {
+            let mut events = Vec::new();
             loop {
-                if let Err(e) = beat.answer_while(driver.ready()).await {
+                if let Err(e) = beat.answer_while(server.driver.ready(&mut events)).await {
                     warn!("cannot wait for clients' sockets: {e}");
                     sleep(KERNEL_TROUBLE).await;
                 }
-                driver.serve().await;
+                server.driver.serve(&mut events).await;
             }
         });
-        let context = self.context.clone();
-        tokio::spawn(async move { context.alarms.run(&context.clock, &context.sessions.woken).await });
+        let server = self.clone();
+        tokio::spawn(async move { server.driver.ring().await });
         let server = self.clone();
         tokio::spawn(async move { server.status.run(|| server.status_line()).await });
         self.status.touch();
@@ -174,8 +172,14 @@ impl Server {
                 let mut check = interval(CERTIFICATE_CHECK);
                 loop {
                     check.tick().await;
-                    server.refresh_certificate().await;
-                    server.warn_of_expiry();
+                    let server = server.clone();
+                    // A disk that does not answer holds up nobody but the next check.
+                    let check = spawn_blocking(move || {
+                        server.refresh_certificate();
+                        server.warn_of_expiry();
+                    });
+                    // It has said itself what came of it.
+                    let _ = check.await;
                 }
             });
         }
@@ -186,26 +190,26 @@ impl Server {
     /// must have ended.
     pub async fn stop(&self) {
         let (hearing, deadline) = (Instant::now() + HEARING, Instant::now() + DRAIN);
-        self.context.stopping.store(true, Ordering::Relaxed);
-        // Everything said by now is delivered to all before the first of them goes. Each turn looks at the sockets and
-        // takes a bounded piece from each; whoever never stops talking is interrupted.
-        let mut more = true;
-        while more && Instant::now() < hearing {
-            more = false;
-            tokio::task::yield_now().await;
-            self.context.sessions.for_each(|session| more |= session.hear_out(&self.context)).await;
+        self.driver.lock().begin_stop();
+        // Everything said by now is delivered to all before the first of them goes. Each turn takes a bounded piece from
+        // each; whoever never stops talking is interrupted.
+        self.driver.for_each(Connections::hear_out).await;
+        while self.driver.lock().has_woken() && Instant::now() < hearing {
+            yield_now().await;
         }
-        self.context.sessions.for_each(|session| session.close(Reason::Stopping)).await;
-        if timeout_at(deadline, self.context.sessions.gone()).await.is_err() {
-            warn!("{} clients were cut off: they did not read in time", self.context.sessions.count());
+        let clock = &self.driver.clock;
+        self.driver.for_each(|connections, id| connections.close(id, clock.now(), &Reason::Stopping)).await;
+        if timeout_at(deadline, self.driver.empty()).await.is_err() {
+            warn!("{} clients were cut off: they did not read in time", self.driver.lock().len());
         }
     }
 
     fn status_line(&self) -> String {
-        let users = counted(self.context.room.lock().roster().len(), "user");
-        let connections = counted(self.admissions.open(), "connection");
-        let messages = counted(self.context.counters.messages.total(), "message");
-        let line = format!("{users}, {connections}, {messages}");
+        let connections = self.driver.lock();
+        let users = counted(connections.state.people.len() as u64, "user");
+        let messages = counted(connections.counters.messages.total(), "message");
+        drop(connections);
+        let line = format!("{users}, {}, {messages}", counted(self.admissions.open() as u64, "connection"));
         match &*lock(&self.trouble) {
             None => line,
             Some(trouble) => format!("{line}; {trouble}"),
@@ -227,34 +231,30 @@ impl Server {
     }
 
     fn set_limits(&self, limits: Limits) {
-        *self.context.limits.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(limits);
+        allow_descriptors(limits.connections);
+        self.driver.lock().set_limits(Arc::new(limits));
         self.admissions.limit_changed();
     }
 
     fn set_irc(&self, new: &config::Irc) {
-        let mut irc = self.context.irc.write().unwrap_or_else(PoisonError::into_inner);
-        *irc = Arc::new(irc::Server { autojoin: new.autojoin, ..(**irc).clone() });
+        let mut connections = self.driver.lock();
+        let irc = irc::Server { autojoin: new.autojoin, ..(**connections.irc()).clone() };
+        connections.set_irc(Arc::new(irc));
     }
 
-    /// Takes a renewed certificate, if there is one. Cancel safe: it is taken all the same.
-    async fn refresh_certificate(self: &Arc<Self>) {
-        let Some(tls) = self.tls.clone() else { return };
+    /// Takes a renewed certificate, if there is one. Blocks as long as the disk does.
+    fn refresh_certificate(&self) {
+        let Some(tls) = &self.tls else { return };
         let Some(changed) = tls.look(SystemTime::now()) else { return };
-        // While files are read, perhaps from a disk that does not answer, nobody waits to read them, too.
-        let Ok(turn) = self.reading.clone().try_lock_owned() else { return };
-        let server = self.clone();
-        let refresh = spawn_blocking(move || {
-            let _turn = turn;
-            match tls.refresh(changed, SystemTime::now()) {
-                Refresh::Unchanged => {}
-                Refresh::Renewed(_) => server.report_certificate(),
-                Refresh::Bad(e) => {
-                    warn!(chatd.event = "certificate-failed", "the new certificate is not used: {e}");
-                }
+        // Whoever finds somebody reading already does not wait to read the same.
+        let Ok(_turn) = self.reading.try_lock() else { return };
+        match tls.refresh(changed, SystemTime::now()) {
+            Refresh::Unchanged => {}
+            Refresh::Renewed(_) => self.report_certificate(),
+            Refresh::Bad(e) => {
+                warn!(chatd.event = "certificate-failed", "the new certificate is not used: {e}");
             }
-        });
-        // It has said itself what came of it.
-        let _ = refresh.await;
+        }
     }
 
     fn report_certificate(&self) {
@@ -297,14 +297,11 @@ fn secure_port(configuration: &Config, bound: &[Bound]) -> Option<u16> {
 }
 
 /// `1 user`, `2 users`.
-fn counted<N: Display + PartialEq + From<u8>>(number: N, what: &str) -> String {
-    let plural = if number == N::from(1) { "" } else { "s" };
+fn counted(number: u64, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
     format!("{number} {what}{plural}")
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
-
-#[cfg(test)]
-mod tests;

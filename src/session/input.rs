@@ -1,243 +1,261 @@
-//! From bytes to commands, and from commands to the room.
+//! From bytes to commands, and from what came of them to answers.
 
-use std::cell::RefCell;
-use std::io::ErrorKind;
-use std::sync::Arc;
+use std::borrow::Cow;
 
-use super::obey::account;
-use super::transport::Transport;
-use super::{Context, NEVER, Phase, Session, State, count, micros};
-use crate::chat::{Now, Reason};
-use crate::config::Limits;
+use super::output::Source;
+use super::{Context, NEVER, Origin, STALL, Session, Step, micros};
+use crate::chat::{Answer, Command, Event, PersonId, Profile, Reason, Refusal, Reply, Stamp, Words};
 use crate::dialect::detect::{ENOUGH, Verdict, detect};
 use crate::dialect::{Input, Protocol, Setting};
-use crate::net::Readiness;
-use crate::room::Locked;
-
-/// What one read may bring; one buffer for all sessions of a thread, so that an idle client holds none.
-const SCRATCH: usize = 64 * 1024;
-
-thread_local! {
-    static SCRATCH_BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; SCRATCH]);
-}
-
-pub(super) type InRoom<'a> = Locked<'a, Arc<Session>>;
-
-/// What holds while a session does one thing.
-#[derive(Clone, Copy)]
-pub(super) struct Turn<'a> {
-    pub(super) context: &'a Context,
-    pub(super) limits: &'a Limits,
-    pub(super) now: Now,
-}
+use crate::room::{Mail, Outcome, State};
 
 impl Session {
-    /// Takes in a buffer's worth of what has arrived, however fast it came: before the daemon stops, what was said
-    /// counts. Says whether there may be more.
-    pub fn hear_out(self: &Arc<Self>, context: &Context) -> bool {
-        let state = &mut *self.lock();
-        if !matches!(state.phase, Phase::Login | Phase::Member) {
-            return false;
-        }
-        let limits = Limits { message_burst: u32::MAX, ..(*context.limits()).clone() };
-        let turn = Turn { context, limits: &limits, now: context.clock.now() };
-        state.resume = NEVER;
-        // Perhaps nobody has been told yet of what has just come.
-        state.transport.note(Readiness { readable: true, writable: false, ended: false });
-        let heard = self.open_mail(state).and_then(|()| self.take_held(turn, state, false)).and_then(|()| {
-            let more = self.read_once(turn, state)?;
-            if !more {
-                // Whoever has not made clear what they speak is not asked to any more.
-                self.take_held(turn, state, true)?;
-            }
-            Ok(more)
-        });
-        heard.unwrap_or_else(|reason| {
-            state.phase = Phase::Failed(reason);
-            self.wake();
-            false
-        })
-    }
-
-    /// Looks at held input again; `silent`: the client has had its time to speak first.
-    pub(super) fn take_held(self: &Arc<Self>, turn: Turn<'_>, state: &mut State, silent: bool) -> Result<(), Reason> {
-        let held = std::mem::take(&mut state.held);
-        self.take(turn, state, &held, silent)
-    }
-
-    /// One read; says whether there may be more.
-    pub(super) fn read_once(self: &Arc<Self>, turn: Turn<'_>, state: &mut State) -> Result<bool, Reason> {
-        SCRATCH_BUFFER.with_borrow_mut(|buffer| match state.transport.read(buffer) {
-            Ok(0) => {
-                self.take_last_line(turn, state)?;
-                Err(Reason::Closed)
-            }
-            Ok(length) => {
-                let bytes = buffer.get(..length).unwrap_or_default();
-                self.take(turn, state, bytes, false)?;
-                Ok(true)
-            }
-            Err(e) if e.kind() == ErrorKind::WouldBlock => Ok(false),
-            Err(e) if e.kind() == ErrorKind::InvalidData => Err(Reason::Tls(e.to_string().into())),
-            Err(e) => Err(broken(e)),
-        })
-    }
-
-    /// A last line without its end counts, as with `printf 'ana\nhello' | nc`, also when it comes too fast: there is no
-    /// later for it.
-    fn take_last_line(self: &Arc<Self>, turn: Turn<'_>, state: &mut State) -> Result<(), Reason> {
-        if state.dialect.is_none() && state.held.is_empty() {
-            return Ok(());
-        }
-        let limits = Limits { message_burst: u32::MAX, ..turn.limits.clone() };
-        self.take(Turn { limits: &limits, ..turn }, state, b"\n", true)
-    }
-
-    /// Understands `bytes` and does what they ask; `silent`: the client has had its time to speak first.
-    pub(super) fn take(
-        self: &Arc<Self>,
-        turn: Turn<'_>,
+    /// Understands the next message of `input` and takes it off the front. `answers` holds what is answered to it until
+    /// [`done`](Self::done), and is empty otherwise.
+    ///
+    /// # Errors
+    /// The session is to be [closed](Self::close) for this reason.
+    pub fn step<'i>(
+        &mut self,
+        context: Context<'_>,
         state: &mut State,
-        bytes: &[u8],
-        silent: bool,
-    ) -> Result<(), Reason> {
-        if state.dialect.is_some() {
-            return self.obey_all(turn, state, bytes);
+        input: &mut &'i [u8],
+        answers: &mut Vec<u8>,
+    ) -> Result<Step<'i>, Reason> {
+        let Context { now, limits, .. } = context;
+        if std::mem::take(&mut self.enters) {
+            return Ok(Step::Command(Command::Enter));
         }
-        let mut first = std::mem::take(&mut state.held).into_vec();
-        first.extend_from_slice(bytes);
-        match detect(first.get(..ENOUGH).unwrap_or(&first), silent) {
-            Verdict::Wait => {
-                state.held = first.into();
-                Ok(())
-            }
+        let full = self.is_full();
+        let Some(dialect) = &mut self.dialect else { return self.find_out(context, state, input) };
+        let busy = dialect.is_busy();
+        if full || (input.is_empty() && !busy) {
+            return Ok(Step::Wait);
+        }
+        if !busy && let Err(resume) = self.rate.allows(now, limits) {
+            self.resume = resume;
+            return Ok(Step::TooFast);
+        }
+        let view = state.seen_by(self.person);
+        let understood = dialect.next(now, input, &mut Answer { view: &view, bytes: answers });
+        self.understood(context, state, understood, answers)
+    }
+
+    /// The first bytes: what does the client speak?
+    fn find_out<'i>(&mut self, context: Context<'_>, state: &State, input: &mut &'i [u8]) -> Result<Step<'i>, Reason> {
+        match detect(input.get(..ENOUGH).unwrap_or(input), self.silent) {
+            Verdict::Wait => Ok(Step::Wait),
             Verdict::Speak(protocol) => {
-                self.speak(turn, state, protocol);
-                state.resume = NEVER;
-                self.obey_all(turn, state, &first)
+                self.resume = NEVER;
+                self.speak(context, state, &protocol);
+                Ok(Step::More)
             }
             Verdict::Refuse { answer, reason } => {
-                state.output.post(0, answer);
-                Err(Reason::WrongProtocol(reason))
+                self.output.post(&state.log, answer, Source::Own);
+                Err(Reason::WrongProtocol(reason.into()))
             }
         }
     }
 
     /// Begins to speak a protocol, with its greeting.
-    pub(super) fn speak(&self, turn: Turn<'_>, state: &mut State, protocol: Protocol) {
-        let irc = turn.context.irc();
+    pub(super) fn speak(&mut self, context: Context<'_>, state: &State, protocol: &Protocol) {
         let setting = Setting {
-            line_length: turn.limits.line_length,
-            encrypted: self.encrypted,
-            local: self.address().is_local(),
-            account: account(&state.transport),
-            irc: &irc,
+            line_length: context.limits.line_length,
+            encrypted: self.origin.encrypted,
+            local: self.origin.address.is_local(),
+            account: self.origin.account.clone(),
+            irc: context.irc,
         };
-        let mut dialect = protocol.speak(turn.now, setting);
+        let mut dialect = protocol.speak(context.now, setting);
         if let Some(gap) = dialect.pace() {
-            state.output.keep_apart(micros(gap));
+            self.output.keep_apart(micros(gap));
         }
         let mut greeting = Vec::new();
-        dialect.greet(turn.context.room.lock().name(), &mut greeting);
-        state.output.post(0, &greeting);
-        // Found out once and for all.
-        let _ = self.protocol.set(protocol);
-        state.dialect = Some(dialect);
+        dialect.greet(&mut Answer { view: &state.seen_by(None), bytes: &mut greeting });
+        self.output.post(&state.log, &greeting, Source::Own);
+        self.dialect = Some(dialect);
     }
 
-    fn obey_all(self: &Arc<Self>, turn: Turn<'_>, state: &mut State, bytes: &[u8]) -> Result<(), Reason> {
-        let Turn { context, limits, now } = turn;
-        let mut input = bytes;
-        let mut answers = Vec::new();
-        // Taken once for everything that one read brought.
-        let mut room = context.room.lock();
-        while !input.is_empty() {
-            if let Err(resume) = state.rate.allows(now, limits) {
-                count(&context.counters.message_rate);
-                state.resume = resume;
-                state.held = input.into();
-                break;
-            }
-            let Some(dialect) = &mut state.dialect else { break };
-            let input = dialect.next(now, &mut input, &mut answers);
-            self.do_one(turn, state, &mut room, input, &mut answers)?;
-        }
-        Ok(())
-    }
-
-    /// A time limit of the dialect's own has come.
-    pub(super) fn expire(self: &Arc<Self>, turn: Turn<'_>, state: &mut State) -> Result<(), Reason> {
-        if let Err(resume) = state.rate.allows(turn.now, turn.limits) {
-            // It may be a message that the client's silence has completed.
-            count(&turn.context.counters.message_rate);
-            state.resume = resume;
-            return Ok(());
-        }
-        let Some(dialect) = &mut state.dialect else { return Ok(()) };
-        let mut answers = Vec::new();
-        let input = dialect.expire(turn.now, &mut answers);
-        let mut room = turn.context.room.lock();
-        match input {
-            Ok(input) => self.do_one(turn, state, &mut room, input, &mut answers),
-            Err(reason) => {
-                state.output.post(end_of_feed(&room, state), &answers);
-                Err(reason)
-            }
-        }
-    }
-
-    /// Does what one message asks, and posts what is answered to it; `answers` is empty again afterwards.
-    fn do_one(
-        self: &Arc<Self>,
-        turn: Turn<'_>,
+    /// A time limit has come, and nothing more has arrived that could still meet it.
+    ///
+    /// # Errors
+    /// The session is to be [closed](Self::close) for this reason.
+    pub fn expire(
+        &mut self,
+        context: Context<'_>,
         state: &mut State,
-        room: &mut InRoom<'_>,
-        input: Input<'_>,
         answers: &mut Vec<u8>,
-    ) -> Result<(), Reason> {
-        let outcome = match input {
-            Input::Incomplete => Ok(()),
-            Input::Answered => {
-                state.rate.count(turn.now, turn.limits);
-                Ok(())
-            }
+    ) -> Result<Step<'static>, Reason> {
+        let now = context.now.ticks;
+        if self.deadline <= now {
+            return Err(Reason::LoginTimeout);
+        }
+        if self.stalled <= now {
+            return Err(Reason::Stalled(STALL.as_secs()));
+        }
+        if self.resume <= now {
+            self.resume = NEVER;
+            self.silent = true;
+            return Ok(Step::More);
+        }
+        if self.dialect_due() > now {
+            return Ok(Step::Wait);
+        }
+        if let Err(resume) = self.rate.allows(context.now, context.limits) {
+            // It may be a message that the client's silence has completed.
+            self.resume = resume;
+            return Ok(Step::TooFast);
+        }
+        let Some(dialect) = &mut self.dialect else { return Ok(Step::Wait) };
+        let view = state.seen_by(self.person);
+        let understood = dialect.expire(context.now, &mut Answer { view: &view, bytes: answers })?;
+        match self.understood(context, state, understood, answers)? {
+            Step::Wait => Ok(Step::More),
+            step => Ok(step),
+        }
+    }
+
+    fn understood<'i>(
+        &mut self,
+        context: Context<'_>,
+        state: &mut State,
+        understood: Input<'i>,
+        answers: &mut Vec<u8>,
+    ) -> Result<Step<'i>, Reason> {
+        let step = match understood {
+            Input::Incomplete => Step::Wait,
+            Input::Answered => Step::More,
+            Input::Unfinished => Step::Pause,
             Input::Command(command) => {
-                state.rate.count(turn.now, turn.limits);
-                state.last_message = turn.now.ticks;
-                self.obey(turn, state, room, command, answers)
+                self.last_message = context.now.ticks;
+                self.rate.count(context.now, context.limits);
+                return self.ask(state, command, answers);
             }
         };
-        if let Some(dialect) = &mut state.dialect {
+        if !matches!(step, Step::Wait | Step::Pause) {
+            self.rate.count(context.now, context.limits);
+        }
+        self.finish(state, answers);
+        Ok(step)
+    }
+
+    /// What a session does by itself, and what the room is to do.
+    fn ask<'i>(&mut self, state: &mut State, command: Command<'i>, answers: &mut Vec<u8>) -> Result<Step<'i>, Reason> {
+        match command {
+            Command::Quit(word) => {
+                self.finish(state, answers);
+                let word = word.map(crate::room::last_word);
+                Err(Reason::Quit(word.map(|word| word.as_ref().into())))
+            }
+            Command::ChangeForm => {
+                self.change_form(state);
+                self.finish(state, answers);
+                Ok(Step::More)
+            }
+            Command::Name(name) if self.person.is_none() => Ok(Step::Command(self.register(name, false))),
+            Command::Guest(name) if self.person.is_none() => Ok(Step::Command(self.register(name, true))),
+            Command::Register { name, profile, enter, guest } => {
+                self.enters = enter && self.person.is_none();
+                Ok(Step::Command(Command::Register { name, profile, enter, guest }))
+            }
+            command => Ok(Step::Command(command)),
+        }
+    }
+
+    /// The login of a client that gives nothing but a name.
+    fn register<'i>(&mut self, name: Cow<'i, str>, guest: bool) -> Command<'i> {
+        self.enters = true;
+        let Origin { account, encrypted, .. } = &self.origin;
+        let profile = Profile { account: account.clone(), encrypted: *encrypted, ..Profile::default() };
+        Command::Register { name, profile: Box::new(profile), enter: true, guest }
+    }
+
+    fn change_form(&mut self, state: &mut State) {
+        if let (Some(dialect), Some(_)) = (&self.dialect, self.output.feed()) {
+            let cursor = state.log.subscribe(dialect.form());
+            self.output.read(&mut state.log, cursor);
+        }
+    }
+
+    /// The room has done what a [command](Step::Command) asked, or not.
+    pub fn done(&mut self, state: &mut State, outcome: Result<Outcome<'_>, Refusal>, answers: &mut Vec<u8>) {
+        match outcome {
+            Ok(Outcome::Nothing) => {}
+            Ok(Outcome::Done(stamp, event)) => {
+                self.applied(state, stamp, &event);
+                self.reply(state, Reply::Done(stamp, &event), answers);
+            }
+            Ok(Outcome::Sent(stamp, to, words)) => self.sent(state, stamp, to, &words, answers),
+            Err(refusal) => {
+                self.enters = false;
+                self.reply(state, Reply::Refused(&refusal), answers);
+            }
+        }
+        // Whoever comes in at once is answered at once.
+        if !self.enters {
+            self.finish(state, answers);
+        }
+    }
+
+    /// The client's own event has happened.
+    fn applied(&mut self, state: &mut State, stamp: Stamp, event: &Event<'_>) {
+        match event {
+            Event::Registered(person) => {
+                self.person = Some(person.id);
+                self.deadline = NEVER;
+            }
+            Event::Joined(_) => {
+                if let Some(dialect) = &self.dialect {
+                    let cursor = state.log.subscribe(dialect.form());
+                    self.output.read(&mut state.log, cursor);
+                }
+            }
+            Event::Parted(..) => {
+                let own = self.output.feed().and_then(|feed| state.log.bytes_of(stamp, feed));
+                self.output.stop_reading(&mut state.log, own.map(|(start, _)| start));
+            }
+            _ if self.dialect.as_ref().is_some_and(|dialect| !dialect.echoes()) => {
+                if let Some(own) = self.output.feed().and_then(|feed| state.log.bytes_of(stamp, feed)) {
+                    self.output.omit(&state.log, own);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn sent(&mut self, state: &State, stamp: Stamp, to: PersonId, words: &Words<'_>, answers: &mut Vec<u8>) {
+        if let Some(to) = state.seen_by(None).get(to) {
+            self.reply(state, Reply::Sent { stamp, to, words }, answers);
+        }
+    }
+
+    fn reply(&mut self, state: &State, reply: Reply<'_>, answers: &mut Vec<u8>) {
+        if let Some(dialect) = &mut self.dialect {
+            dialect.reply(reply, &mut Answer { view: &state.seen_by(self.person), bytes: answers });
+        }
+    }
+
+    /// Posts what a message was answered.
+    fn finish(&mut self, state: &State, answers: &mut Vec<u8>) {
+        if let Some(dialect) = &mut self.dialect {
             dialect.finish(answers);
         }
-        if !answers.is_empty() {
-            state.output.post(end_of_feed(room, state), answers);
-            answers.clear();
-        }
-        outcome
+        self.output.post(&state.log, answers, Source::Own);
+        answers.clear();
     }
-}
 
-/// Whether there may be something to read. Over its rate, a client is not read from; before its protocol is known, it is
-/// all the same.
-pub(super) fn may_read(state: &State) -> bool {
-    (state.resume == NEVER || state.dialect.is_none()) && state.transport.is_readable()
-}
-
-/// Where an answer belongs that is given now.
-pub(super) fn end_of_feed(room: &InRoom<'_>, state: &State) -> u64 {
-    state.feed.map_or(0, |feed| room.end(feed))
-}
-
-/// Throws away what has arrived; says whether the peer has ended its side.
-pub(super) fn discard(transport: &mut Transport) -> std::io::Result<bool> {
-    SCRATCH_BUFFER.with_borrow_mut(|buffer| match transport.read(buffer) {
-        Err(e) if e.kind() == ErrorKind::WouldBlock => Ok(false),
-        read => Ok(read? == 0),
-    })
-}
-
-/// What a socket's error means for the session.
-pub(super) fn broken(error: std::io::Error) -> Reason {
-    Reason::Broken(error.kind())
+    /// Somebody else has done what this client alone is told.
+    pub fn receive(&mut self, state: &State, mail: &Mail) {
+        if !self.is_open() {
+            return;
+        }
+        let mut words = Vec::new();
+        let reply = match mail {
+            Mail::Private { stamp, from, to, words } => Reply::Private { stamp: *stamp, from, to, words },
+            Mail::Presence { person, here } => Reply::Presence { person, here: *here },
+            Mail::Watched(stamp, event) => Reply::Watched(*stamp, event),
+        };
+        self.reply(state, reply, &mut words);
+        self.output.post(&state.log, &words, Source::Room);
+    }
 }

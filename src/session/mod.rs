@@ -1,127 +1,53 @@
-//! Where bytes meet the room, and the only place where they do.
+//! A session: one client's conversation, as a plain value. Bytes, mail and time go in; commands, bytes and wishes (read
+//! more, wake me then, I am done) come out. It has no socket, no clock and no task, so that it can be tried at every byte
+//! boundary in virtual time, and written down between any two inputs.
 //!
-//! A session is one client's connection: a socket, a dialect and a cursor in the room's log. It has no task of its own:
-//! the one [`Driver`] gives a session its turn when something has happened to it, and the one [`Delivery`] writes to
-//! everybody who keeps up; only whoever is behind is written to in its own turn. What the room's events look like is the
-//! dialect's affair, what they mean is the room's.
+//! It is the only place where bytes meet the room: its dialect makes commands of bytes, and what the room answers to a
+//! command is put into words and [posted](output) where it belongs.
 
-mod admission;
-mod alarms;
-mod clock;
-mod delivery;
-mod driver;
+mod ending;
 mod input;
-mod life;
-mod meter;
-mod obey;
 mod output;
 mod rate;
-mod sessions;
-mod transport;
-mod watchers;
+mod saved;
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::sync::Arc;
+use std::time::Duration;
 
-use tracing::info;
+use serde::{Deserialize, Serialize};
 
-pub use admission::{Admission, Admissions};
-pub use alarms::Alarms;
-pub use clock::{Clock, micros};
-pub use delivery::Delivery;
-pub use driver::Driver;
-pub use life::Connection;
-pub use meter::Meter;
-pub use sessions::{Sessions, Woken};
-pub use watchers::{Presence, Watchers};
+pub use ending::Ended;
+pub use output::{News, Output};
+pub use saved::SavedSession;
 
-use crate::chat::{Nick, Now, Person, Reason, Stamp, Words};
+use crate::chat::{Command, Now, Person, PersonId, Reason};
 use crate::config::Limits;
 use crate::dialect::{Dialect, Protocol, irc};
 use crate::net::Address;
-use crate::room::Room;
-use output::Output;
+use crate::people::SessionId;
+use crate::room::{Actor, State};
+use ending::Closing;
 use rate::Rate;
-use transport::Transport;
 
 /// A time in ticks that never comes.
-const NEVER: u64 = u64::MAX;
-/// How long turns are given, or members are written to, before others go on, in ticks.
-const STINT: u64 = 500;
+pub const NEVER: u64 = u64::MAX;
+/// How long a client may take to speak first, before it is greeted in the text protocol.
+const SPEAK_FIRST: Duration = Duration::from_millis(250);
+/// Bytes of answers that a client may have still to read; with more, its next question waits.
+const MOST_ANSWERS: usize = 64 * 1024;
+/// How long a client may read nothing of what it is sent.
+const STALL: Duration = Duration::from_secs(60);
 
-/// Everything that sessions share.
-pub struct Context {
-    /// The room.
-    pub room: Room<Arc<Session>>,
-    /// All sessions, those without a name included.
-    pub sessions: Sessions,
-    /// Those who are told when somebody comes and goes.
-    pub watchers: Watchers,
-    /// Wakes sessions at a time.
-    pub alarms: Alarms,
-    /// What time it is.
-    pub clock: Clock,
-    /// What a client may take of us; replaced as a whole on a reload.
-    pub limits: RwLock<Arc<Limits>>,
-    /// What IRC tells of this server; replaced as a whole on a reload.
-    pub irc: RwLock<Arc<irc::Server>>,
-    /// What has been counted since the start.
-    pub counters: Counters,
-    /// Whether the daemon stops: whoever still comes in is sent away.
-    pub stopping: AtomicBool,
-}
-
-/// What is counted from the start on.
-#[derive(Debug, Default)]
-pub struct Counters {
-    /// Messages that clients sent to the room.
-    pub messages: Meter,
-    /// Connections that were turned away, or ended before they had a name by the daemon's doing.
-    pub refused: AtomicU64,
-    /// Of these, how many had no name in time.
-    pub login_timeout: AtomicU64,
-    /// Times that a client was read more slowly because it was over its rate.
-    pub message_rate: AtomicU64,
-    /// Clients that were disconnected because they lagged too far behind.
-    pub max_lag: AtomicU64,
-}
-
-/// One client's connection.
+/// One client's conversation.
 pub struct Session {
-    admission: Admission,
-    /// Where it is among all sessions, and what its socket's events are called by.
-    slot: u32,
-    woken: Arc<Woken>,
-    encrypted: bool,
-    connected: Now,
-    protocol: OnceLock<Protocol>,
-    mailbox: Mutex<Vec<Mail>>,
-    state: Mutex<State>,
-}
-
-/// What others have for a session; it opens its mail before it does anything else.
-enum Mail {
-    /// Somebody says this to it alone, at this position of its feed.
-    Private { at: u64, stamp: Stamp, from: Person, to: Nick, words: Words<'static> },
-    /// Somebody whom it watches has come, gone or changed.
-    Presence(watchers::Notice),
-    /// It is to end. It is not in the room any more if it was kicked.
-    Close(Reason),
-}
-
-struct State {
+    origin: Origin,
     phase: Phase,
-    transport: Transport,
     /// Known once the protocol is.
-    dialect: Option<Box<dyn Dialect>>,
-    /// Known once somebody has a name.
-    person: Option<Arc<Person>>,
-    /// The feed that it reads while it is in the room, and to its end.
-    feed: Option<u32>,
-    /// Whether it is told when somebody comes and goes.
-    watching: bool,
+    dialect: Option<Dialect>,
+    /// Known once there is a name.
+    person: Option<PersonId>,
     output: Output,
-    /// Read, but not yet understood: the first bytes, or what came faster than allowed.
+    /// Arrived, but not understood yet: the first bytes, or what came faster than allowed.
     held: Box<[u8]>,
     rate: Rate,
     /// When held input is looked at again, in ticks: the client is over its rate, or has had its time to speak first.
@@ -129,134 +55,234 @@ struct State {
     resume: u64,
     /// When the present phase has taken too long, in ticks.
     deadline: u64,
-    /// When the next alarm rings, in ticks.
-    alarm: u64,
-    /// When it has last said something, or connected, in ticks.
+    /// When the client has read nothing for too long, in ticks.
+    stalled: u64,
+    /// When it last said something, or connected, in ticks.
     last_message: u64,
+    /// Whether it has had its time to speak first.
+    silent: bool,
+    /// Whether it is to go into the room now that it has a name.
+    enters: bool,
+}
+
+/// Where a client comes from, and what its connection proves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// Its address.
+    pub address: Address,
+    /// Whether it came over TLS.
+    pub encrypted: bool,
+    /// The name in its certificate, if it has shown one and it was verified.
+    pub account: Option<Box<str>>,
+    /// When it connected.
+    pub connected: Now,
 }
 
 /// Where a session is in its life.
+#[derive(Serialize, Deserialize)]
 enum Phase {
-    /// What it speaks is not known, or it has no name yet.
-    Login,
-    /// It has a name; mostly it is in the room.
-    Member,
-    /// To be ended for this reason, found outside its own turn.
-    Failed(Reason),
+    /// It is heard and answered.
+    Open,
     /// Out of the room; what it is still owed is sent.
-    Closing(life::Closing),
+    Closing(Closing),
 }
 
-/// One client who has a name, as the administrator sees it.
-#[derive(Debug, Clone)]
-pub struct Snapshot {
-    /// Who it is.
-    pub person: Arc<Person>,
-    /// Where it comes from.
-    pub address: Address,
-    /// `tls` or `plain`.
-    pub transport: &'static str,
-    /// The name of what it speaks.
-    pub protocol: &'static str,
-    /// When it connected.
-    pub connected: Now,
-    /// Ticks since its last message, or since it connected.
-    pub idle: u64,
-    /// Bytes that it has not been sent yet.
-    pub lag: u64,
+/// What holds while a session does something.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// What time it is.
+    pub now: Now,
+    /// What a client may take of us.
+    pub limits: &'a Limits,
+    /// What IRC tells of this server.
+    pub irc: &'a Arc<irc::Server>,
+    /// The session's own number.
+    pub id: SessionId,
 }
 
-impl Context {
-    /// The limits in force.
-    #[must_use]
-    pub fn limits(&self) -> Arc<Limits> {
-        self.limits.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// What IRC tells of this server now.
-    #[must_use]
-    pub fn irc(&self) -> Arc<irc::Server> {
-        self.irc.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// The end of a client that lags more than `max_lag` bytes behind, counted.
-    fn too_slow(&self, max_lag: usize) -> Reason {
-        count(&self.counters.max_lag);
-        Reason::TooSlow(max_lag)
-    }
+/// What one step of reading came to.
+#[derive(Debug)]
+pub enum Step<'i> {
+    /// The room is to do this; [`Session::done`] is to be told what came of it.
+    Command(Command<'i>),
+    /// There may be more to do.
+    More,
+    /// A part of a long answer is written. There is more to do, but others come first.
+    Pause,
+    /// Nothing more can be done with this input now.
+    Wait,
+    /// The same, because the client is faster than allowed.
+    TooFast,
 }
 
 impl Session {
-    /// What there is to know of it, if it has a name in the room's roster.
+    /// A client that has just connected. `protocol`: what it speaks; `None`: to be found out.
     #[must_use]
-    pub fn snapshot(&self, now: Now, room: &Room<Arc<Session>>) -> Option<Snapshot> {
-        let state = self.lock();
-        let room = room.lock();
-        let member = room.roster().find(&state.person.as_ref()?.nick)?;
-        // Whoever was kicked has it no more, though perhaps somebody else has.
-        if !std::ptr::eq(&*member.handle, self) {
-            return None;
+    pub fn new(context: Context<'_>, state: &State, origin: Origin, protocol: Option<&Protocol>) -> Session {
+        let now = context.now.ticks;
+        let mut session = Session {
+            origin,
+            phase: Phase::Open,
+            dialect: None,
+            person: None,
+            output: Output::default(),
+            held: Box::default(),
+            rate: Rate::default(),
+            resume: NEVER,
+            deadline: now + micros(context.limits.login_timeout),
+            stalled: NEVER,
+            last_message: now,
+            silent: false,
+            enters: false,
+        };
+        match protocol {
+            Some(protocol) => session.speak(context, state, protocol),
+            None => session.resume = now + micros(SPEAK_FIRST),
         }
-        Some(Snapshot {
-            person: member.person.clone(),
-            address: *self.address(),
-            transport: self.transport(),
-            protocol: self.protocol(),
-            connected: self.connected,
-            idle: now.ticks.saturating_sub(state.last_message),
-            lag: state.output.lag(member.feed.map_or(0, |feed| room.end(feed))),
-        })
+        session
     }
 
-    /// Where it comes from.
+    /// What has arrived and could not be understood yet, to be put before what arrives next.
+    pub fn take_held(&mut self) -> Box<[u8]> {
+        std::mem::take(&mut self.held)
+    }
+
+    /// Keeps input for later.
+    pub fn hold(&mut self, input: &[u8]) {
+        self.held = input.into();
+    }
+
+    /// The peer has ended its side: a last line without its end counts, as with `printf 'ana\nhello' | nc`, also when it
+    /// comes too fast, because there is no later for it. Returns what ends the line.
+    pub fn last_line(&mut self, context: Context<'_>) -> &'static [u8] {
+        self.silent = true;
+        if self.dialect.is_none() && self.held.is_empty() {
+            return b"";
+        }
+        self.rate.forgive(context.now, context.limits);
+        b"\n"
+    }
+
+    /// The daemon is about to stop: what the client has said by now still counts, also if it came too fast.
+    pub fn hear_out(&mut self) {
+        (self.rate, self.resume, self.silent) = (Rate::Unlimited, NEVER, true);
+    }
+
+    /// Whether it has so many answers still to be sent that nothing more is asked.
+    fn is_full(&self) -> bool {
+        self.output.answers() > MOST_ANSWERS
+    }
+
+    /// Whether there may be something to do with what has arrived: with what is held, or without input at all.
     #[must_use]
-    pub fn address(&self) -> &Address {
-        self.admission.address()
+    pub fn has_work(&self) -> bool {
+        let waits = self.resume != NEVER || self.is_full();
+        let held = match self.dialect {
+            Some(_) => !self.held.is_empty(),
+            None => self.silent,
+        };
+        self.is_open() && !waits && (held || self.enters || self.dialect.as_ref().is_some_and(Dialect::is_busy))
     }
 
+    /// Whether more may be read from the client. Over its rate it is not; before its protocol is known, it is all the same.
+    #[must_use]
+    pub fn wants_input(&self) -> bool {
+        let waits = self.resume != NEVER || self.is_full() || !self.held.is_empty();
+        self.is_open() && (self.dialect.is_none() || !waits && !self.has_work())
+    }
+
+    /// When something is due, in ticks, if nothing happens before.
+    #[must_use]
+    pub fn due(&self) -> u64 {
+        self.resume.min(self.deadline).min(self.stalled).min(self.dialect_due()).min(self.output.due())
+    }
+
+    /// The dialect's own next time limit, while the client may still do something about it. Over its rate it may not.
+    fn dialect_due(&self) -> u64 {
+        let waits = !self.is_open() || self.resume != NEVER || self.is_full() || self.has_work();
+        self.dialect.as_ref().filter(|_| !waits).and_then(Dialect::due).unwrap_or(NEVER)
+    }
+
+    /// Notes how sending went: `progress`: something was sent; `full`: and there is more than the transport has room for.
+    pub fn note_sending(&mut self, now: Now, progress: bool, full: bool) {
+        if !full {
+            self.stalled = NEVER;
+        } else if progress || self.stalled == NEVER {
+            self.stalled = now.ticks + micros(STALL);
+        }
+    }
+
+    /// Why the client has fallen too far behind, if it has.
+    #[must_use]
+    pub fn lags(&self, state: &State, limits: &Limits) -> Option<Reason> {
+        let too_far = self.is_open() && self.output.lag(&state.log) > limits.max_lag as u64;
+        too_far.then_some(Reason::TooSlow(limits.max_lag))
+    }
+
+    /// Whether it is heard and answered.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Open)
+    }
+
+    /// Who it is, to the room.
+    #[must_use]
+    pub fn actor(&self, id: SessionId) -> Actor {
+        Actor { person: self.person, session: id }
+    }
+
+    /// The person, once there is a name.
+    #[must_use]
+    pub fn person(&self) -> Option<PersonId> {
+        self.person
+    }
+
+    /// Where the client comes from.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// The name of what it speaks; `auto` until that is known.
+    #[must_use]
+    pub fn protocol(&self) -> &'static str {
+        self.dialect.as_ref().map_or_else(|| Protocol::name(None), Dialect::name)
+    }
+
+    /// When it last said something, or connected, in ticks.
+    #[must_use]
+    pub fn last_message(&self) -> u64 {
+        self.last_message
+    }
+
+    /// What it is still to be sent.
+    #[must_use]
+    pub fn output(&self) -> &Output {
+        &self.output
+    }
+
+    /// What it is still to be sent, for whoever sends it.
+    pub fn output_mut(&mut self) -> &mut Output {
+        &mut self.output
+    }
+}
+
+impl Origin {
     /// `tls` or `plain`.
     #[must_use]
     pub fn transport(&self) -> &'static str {
         if self.encrypted { "tls" } else { "plain" }
     }
-
-    /// The name of what it speaks; empty until that is known.
-    #[must_use]
-    pub fn protocol(&self) -> &'static str {
-        Protocol::name(self.protocol.get())
-    }
-
-    /// Tells the journal that its client has left the room.
-    pub fn log_left(&self, nick: &Nick, reason: &Reason) {
-        info!(chatd.event = "leave", chatd.user = %nick, chatd.address = %self.address(),
-            chatd.transport = self.transport(), chatd.protocol = self.protocol(), chatd.reason = reason.code(),
-            "{nick} has left");
-    }
-
-    /// Ends it. Whoever does this has taken it out of the room, or leaves that to the session itself.
-    pub fn close(&self, reason: Reason) {
-        self.mail(Mail::Close(reason));
-    }
-
-    /// Has it get a turn.
-    pub fn wake(&self) {
-        self.woken.push(self.slot);
-    }
-
-    fn mail(&self, mail: Mail) {
-        self.mailbox.lock().unwrap_or_else(PoisonError::into_inner).push(mail);
-        self.wake();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-/// Adds one to a counter.
-pub fn count(counter: &AtomicU64) {
-    counter.fetch_add(1, Ordering::Relaxed);
+/// A duration in the ticks of [`Now`].
+#[must_use]
+pub fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
-#[cfg(test)]
-mod tests;
+/// Somebody, and whether they were in the room.
+fn named(state: &State, id: PersonId) -> Option<(Arc<Person>, bool)> {
+    let known = state.people.get(id)?;
+    Some((known.person.clone(), state.room.members.contains(id)))
+}

@@ -1,50 +1,38 @@
-//! What a session still has to send: its cursor in the room's feed, and its outbox of answers for it alone.
+//! What a session still has to send: its cursor in a feed of the log, and what is for it alone.
 //!
-//! An answer stands in the feed where it was asked for: everything that happened before comes before it. The outbox
-//! is therefore a list of edits of the feed, and no second queue that could overtake the first. A line of the feed that
-//! this one client is not to see (its own, in a dialect without echo) is an edit as well.
+//! What is for it alone stands in the feed where it was asked for: everything that happened before comes before it. So the
+//! outbox is a list of *edits* of the feed, and no second queue that could overtake the first. An edit inserts bytes,
+//! leaves out a piece of the feed (a client's own line, in a dialect without echo), or goes on in another feed, or in none,
+//! when the client has changed its wire form or left the room. Nothing of a feed is ever copied.
 //!
-//! A client that cannot tell where a message ends is sent each one apart, in its session's own turns: such a session
-//! counts as blocked all the time, so that the delivery leaves it alone.
-//!
-//! Most sessions are owed nothing most of the time: what only some need is apart, and held while it is needed.
+//! A client that cannot tell where a message ends is sent each one apart, by its session's own turns: such a session counts
+//! as blocked all the time, so that the delivery leaves it alone.
 
-use std::collections::VecDeque;
-use std::io::{self, ErrorKind, IoSlice};
+mod outbox;
+
+use std::io::IoSlice;
 use std::sync::Arc;
-use std::task::Poll;
 
 use super::NEVER;
-use super::transport::Transport;
-use crate::chat::Now;
 use crate::dialect::END;
-use crate::room::Block;
+use crate::room::{Block, Cursor, FeedId, Log};
+pub use outbox::Source;
+use outbox::{Outbox, What};
 
-/// Pieces handed to the kernel in one call, for a client that is behind. In a quiet room, each is a line.
+/// Pieces that are handed to the kernel in one call, for a client that is behind. In a quiet room, each is a line.
 const PIECES: usize = 128;
 
 /// Where a session stands, and what it is to be sent besides the feed.
 #[derive(Default)]
 pub struct Output {
-    /// The feed's bytes before this position are sent.
-    position: u64,
-    /// The block to go on in. `None`: the session has kept up, and the delivery knows where it is.
-    block: Option<Arc<Block>>,
-    /// Answers not sent yet, and what else of the feed is changed for this client.
+    /// Its place in the feed that it reads; `None`: it is not in the room, and all that was left of it is sent.
+    cursor: Option<Cursor>,
+    /// Edits, and their bytes. Most sessions have none most of the time.
     outbox: Option<Box<Outbox>>,
     /// Each message is sent apart.
     pace: Option<Box<Pace>>,
-    /// The socket is full: the session goes on by itself when there is room.
+    /// The transport is full: the session goes on by itself when there is room.
     blocked: bool,
-}
-
-/// What a client is sent besides the feed, and is not sent of it.
-#[derive(Default)]
-struct Outbox {
-    /// Answers, one after the other.
-    answers: VecDeque<u8>,
-    /// Where in the feed their pieces belong, and what of the feed is left out, in order. Never empty.
-    edits: VecDeque<Edit>,
 }
 
 /// How messages are kept apart.
@@ -52,85 +40,241 @@ struct Outbox {
 struct Pace {
     /// Ticks from one message to the next.
     gap: u64,
-    /// When the next message may be sent; `NEVER`: at once, there is nothing to wait for.
+    /// When the next message may be sent; [`NEVER`]: at once, there is nothing to wait for.
     next: u64,
 }
 
-/// When everything before `at` is sent: a piece of the outbox comes, and then a piece of the feed is left out.
-struct Edit {
-    at: u64,
-    insert: usize,
-    skip: u64,
+/// What the readers of one feed who keep up are to be sent in a round.
+pub struct News<'a> {
+    /// The block before the first new one.
+    pub from: &'a Arc<Block>,
+    /// The position of the first new byte.
+    pub start: u64,
+    /// The position after the last one.
+    pub end: u64,
+    /// All of it.
+    pub slices: &'a [IoSlice<'a>],
 }
 
 impl Output {
-    /// Puts an answer behind everything before feed position `at`.
-    pub fn post(&mut self, at: u64, answer: &[u8]) {
-        let Outbox { answers, edits } = self.outbox.get_or_insert_default().as_mut();
-        answers.extend(answer);
-        match edits.back_mut() {
-            Some(last) if last.at == at && last.skip == 0 => last.insert += answer.len(),
-            _ => edits.push_back(Edit { at, insert: answer.len(), skip: 0 }),
+    /// Begins to read a feed, behind all that is owed already.
+    pub fn read(&mut self, log: &mut Log, cursor: Cursor) {
+        self.switch(log, Some(cursor), None);
+    }
+
+    /// Stops reading, at `stop` if it is given and otherwise at the end of the feed. What is before that is still owed.
+    pub fn stop_reading(&mut self, log: &mut Log, stop: Option<u64>) {
+        self.switch(log, None, stop);
+    }
+
+    /// Goes on in another feed, or in none, from `stop` on.
+    fn switch(&mut self, log: &mut Log, next: Option<Cursor>, stop: Option<u64>) {
+        let Some(last) = self.last_cursor() else {
+            return match (&mut self.outbox, next) {
+                // Everything that is owed comes first.
+                (Some(outbox), Some(next)) => outbox.switch(0, Some(next), 0),
+                (None, next) => self.cursor = next,
+                (Some(_), None) => {}
+            };
+        };
+        let end = log.hold(last);
+        log.unsubscribe(last.feed);
+        let stop = stop.unwrap_or(end);
+        let left = stop.saturating_sub(last.position);
+        self.outbox_mut(log).switch(stop, next, left);
+        self.advance(0);
+    }
+
+    /// Puts bytes behind everything that has happened so far.
+    pub fn post(&mut self, log: &Log, bytes: &[u8], source: Source) {
+        if !bytes.is_empty() {
+            let at = self.feed().map_or(0, |feed| log.end(feed));
+            self.outbox_mut(log).insert(at, bytes, source);
         }
     }
 
     /// Leaves out the feed between two positions, which are not sent yet.
-    pub fn omit(&mut self, from: u64, to: u64) {
-        let edits = &mut self.outbox.get_or_insert_default().edits;
-        match edits.back_mut() {
-            Some(last) if last.at + last.skip == from => last.skip += to - from,
-            _ => edits.push_back(Edit { at: from, insert: 0, skip: to - from }),
-        }
-    }
-
-    /// Begins to read the feed at `position`, going on from `block`, which may end before it.
-    pub fn enter(&mut self, position: u64, block: Arc<Block>) {
-        self.position = position;
-        self.block = Some(block);
-    }
-
-    /// Stops reading the feed at `stop`: what is not sent of it until there is owed as an answer is. A block to go on
-    /// from must be known.
-    pub fn detach(&mut self, stop: u64) {
-        let mut owed = Vec::new();
-        loop {
-            let (slices, total) = self.gather(stop);
-            slices.iter().for_each(|slice| owed.extend_from_slice(slice));
-            drop(slices);
-            self.advance(total, stop);
-            if total == 0 {
-                break;
-            }
-        }
-        *self = Output { blocked: self.blocked, ..Output::default() };
-        if !owed.is_empty() {
-            self.post(0, &owed);
-        }
-    }
-
-    /// Goes on from `block`, if it is not known where.
-    pub fn resume(&mut self, block: Option<Arc<Block>>) {
-        if self.block.is_none() {
-            self.block = block;
+    pub fn omit(&mut self, log: &Log, (from, to): (u64, u64)) {
+        if from < to {
+            self.outbox_mut(log).skip(from, to);
         }
     }
 
     /// Forgets all that is not sent: the session is too far behind to be sent it. The log is free of it at once.
-    pub fn abandon(&mut self) {
-        let pace = self.pace.take();
-        *self = Output { position: self.position, blocked: self.blocked, pace, ..Output::default() };
+    pub fn abandon(&mut self, log: &mut Log) {
+        if let Some(feed) = self.feed() {
+            log.unsubscribe(feed);
+        }
+        *self = Output { blocked: self.blocked, pace: self.pace.take(), ..Output::default() };
     }
 
-    /// The position up to which the feed has been sent.
+    /// The feed that is read now.
     #[must_use]
-    pub fn position(&self) -> u64 {
-        self.position
+    pub fn reading(&self) -> Option<FeedId> {
+        self.cursor.as_ref().map(|cursor| cursor.feed)
     }
 
-    /// Whether the session waits for room in its socket.
+    /// The feed that is read behind all that is owed now.
+    #[must_use]
+    pub fn feed(&self) -> Option<FeedId> {
+        match self.outbox.as_ref().and_then(|outbox| outbox.last_switch()) {
+            Some(next) => next.map(|cursor| cursor.feed),
+            None => self.cursor.as_ref().map(|cursor| cursor.feed),
+        }
+    }
+
+    fn last_cursor(&mut self) -> Option<&mut Cursor> {
+        let Output { cursor, outbox, .. } = self;
+        match outbox.as_mut().and_then(|outbox| outbox.last_switch_mut()) {
+            Some(next) => next,
+            None => cursor.as_mut(),
+        }
+    }
+
+    fn outbox_mut(&mut self, log: &Log) -> &mut Outbox {
+        self.outbox.get_or_insert_with(|| Box::new(Outbox::new(log.backlog())))
+    }
+
+    /// Whether the session waits for room in its transport.
     #[must_use]
     pub fn is_blocked(&self) -> bool {
         self.blocked
+    }
+
+    /// Notes whether the transport is full.
+    pub fn set_blocked(&mut self, blocked: bool) {
+        self.blocked = blocked || self.pace.is_some();
+    }
+
+    /// Bytes that the session lags behind: of the feed, and of what others have said to it alone.
+    #[must_use]
+    pub fn lag(&self, log: &Log) -> u64 {
+        let feed = match self.outbox.as_ref().and_then(|outbox| outbox.last_switch()) {
+            Some(next) => next,
+            None => self.cursor.as_ref(),
+        };
+        let ahead = feed.map_or(0, |cursor| log.end(cursor.feed).saturating_sub(cursor.position));
+        ahead + self.outbox.as_ref().map_or(0, |outbox| outbox.lag())
+    }
+
+    /// Bytes of answers to its own questions that are not sent yet.
+    #[must_use]
+    pub fn answers(&self) -> usize {
+        self.outbox.as_ref().map_or(0, |outbox| outbox.answers())
+    }
+
+    /// Whether the session can be sent a round's news as they are, with all others.
+    #[must_use]
+    pub fn keeps_up(&self, news: &News<'_>) -> bool {
+        let stands = |cursor: &Cursor| cursor.block.is_none() && cursor.position == news.start;
+        !self.blocked && self.outbox.is_none() && self.cursor.as_ref().is_some_and(stands)
+    }
+
+    /// Notes that `sent` bytes of a round's news are sent to a session that [keeps up](Self::keeps_up). Says whether that
+    /// was all.
+    pub fn sent_news(&mut self, news: &News<'_>, sent: usize) -> bool {
+        let Some(cursor) = &mut self.cursor else { return true };
+        cursor.position += sent as u64;
+        if cursor.position < news.end {
+            cursor.block = Some(news.from.seek(cursor.position));
+        }
+        cursor.position >= news.end
+    }
+
+    /// Before the round ends: a session that is behind must know where to go on.
+    pub fn hold_news(&mut self, news: &News<'_>) {
+        if let Some(cursor) = &mut self.cursor
+            && cursor.block.is_none()
+        {
+            cursor.block = Some(news.from.seek(cursor.position));
+        }
+    }
+
+    /// Notes that the session stands at a round's end: from the next round on it is sent what all others are.
+    pub fn caught_up(&mut self, news: &News<'_>) {
+        if let Some(cursor) = &mut self.cursor
+            && self.outbox.is_none()
+            && !self.blocked
+            && cursor.position == news.end
+        {
+            cursor.block = None;
+        }
+    }
+
+    /// What comes next, as pieces of the feed and of the outbox in turn, and how many bytes that is.
+    #[must_use]
+    pub fn gather(&self) -> (Vec<IoSlice<'_>>, usize) {
+        let mut slices = Vec::new();
+        let start = self.cursor.as_ref();
+        let (mut position, mut block) = place(start);
+        let mut inserted = 0;
+        let mut edits = self.outbox.iter().flat_map(|outbox| outbox.edits()).peekable();
+        while slices.len() < PIECES {
+            let until = edits.peek().map_or(u64::MAX, |edit| edit.at);
+            let piece = block.map_or(&[][..], |block| block.between(position, until));
+            if !piece.is_empty() {
+                slices.push(IoSlice::new(piece));
+                position += piece.len() as u64;
+            } else if let Some(current) = block
+                && position < until
+                && current.end() <= position
+                && let Some(next) = current.next()
+            {
+                block = Some(next);
+            } else if let Some(edit) = edits.next_if(|edit| edit.at <= position) {
+                match &edit.what {
+                    What::Insert { length, .. } => {
+                        let bytes = self.outbox.iter().flat_map(|outbox| outbox.bytes(inserted, *length));
+                        slices.extend(bytes.map(IoSlice::new));
+                        inserted += length;
+                    }
+                    What::Skip { to } => position = position.max(*to),
+                    What::Switch { next, .. } => (position, block) = place(next.as_deref()),
+                }
+            } else {
+                break;
+            }
+        }
+        let total = slices.iter().map(|slice| slice.len()).sum();
+        (slices, total)
+    }
+
+    /// Notes that `sent` bytes of what [`gather`](Self::gather) returned are sent.
+    pub fn advance(&mut self, mut sent: usize) {
+        let Output { cursor, outbox, .. } = self;
+        loop {
+            let next_edit = outbox.as_ref().and_then(|outbox| outbox.edits().next());
+            if let Some(cursor) = cursor {
+                let until = next_edit.map_or(u64::MAX, |edit| edit.at);
+                let taken = (sent as u64).min(until.saturating_sub(cursor.position));
+                cursor.position += taken;
+                sent -= usize::try_from(taken).unwrap_or(sent);
+                cursor.block = cursor.block.take().map(|block| block.seek(cursor.position));
+                if let Some(outbox) = outbox {
+                    outbox.pass(taken);
+                }
+                if cursor.position < until {
+                    return;
+                }
+            }
+            let Some(all) = outbox else { return };
+            match all.take_front(&mut sent) {
+                None => return,
+                Some(What::Insert { .. }) => {}
+                Some(What::Skip { to }) => {
+                    if let Some(cursor) = cursor {
+                        let skipped = to.saturating_sub(cursor.position);
+                        cursor.position += skipped;
+                        all.pass(skipped);
+                    }
+                }
+                Some(What::Switch { next, .. }) => *cursor = next.map(|next| *next),
+            }
+            if all.is_empty() {
+                // A burst of answers does not stay in memory.
+                *outbox = None;
+            }
+        }
     }
 
     /// From now on every message is sent apart, `gap` ticks after the one before.
@@ -151,87 +295,15 @@ impl Output {
         self.pace.as_ref().map_or(NEVER, |pace| pace.next)
     }
 
-    /// Bytes not sent yet of a feed that ends at `end`, and of the outbox.
+    /// The next message of a paced session, or the rest of it, without its [`END`]; `None`: there is none, or its time has
+    /// not come.
     #[must_use]
-    pub fn lag(&self, end: u64) -> u64 {
-        let answers = self.outbox.as_ref().map_or(0, |outbox| outbox.answers.len());
-        end.saturating_sub(self.position) + answers as u64
-    }
-
-    /// Sends a round's news: in the usual case the very bytes that all others are sent, in one call.
-    ///
-    /// # Errors
-    /// The socket's, when the connection is broken.
-    pub fn deliver(&mut self, transport: &mut Transport, news: &News<'_>) -> io::Result<()> {
-        if self.block.is_none() && !self.blocked && self.outbox.is_none() && self.position == news.start {
-            let sent = match transport.write(news.slices) {
-                Err(e) if e.kind() == ErrorKind::WouldBlock => 0,
-                sent => sent?,
-            };
-            self.position += sent as u64;
-            if self.position == news.end && !transport.has_unsent() {
-                return Ok(());
-            }
-            self.blocked = true;
+    pub fn next_message(&mut self, now: u64) -> Option<Vec<u8>> {
+        if self.due() != NEVER && now < self.due() {
+            return None;
         }
-        if self.block.is_none() {
-            self.block = Some(news.from.seek(self.position));
-        }
-        if !self.blocked {
-            self.send(transport, news.end)?;
-        }
-        if !self.blocked && self.position >= news.end {
-            self.block = None;
-        }
-        Ok(())
-    }
-
-    /// Sends what the session is behind, up to feed position `stop`. Afterwards everything up to there is sent, or
-    /// the socket is full and the session is blocked.
-    ///
-    /// # Errors
-    /// The socket's, when the connection is broken.
-    pub fn send(&mut self, transport: &mut Transport, stop: u64) -> io::Result<()> {
-        self.blocked = self.send_pieces(transport, stop)?.is_pending();
-        Ok(())
-    }
-
-    /// Sends the messages of a paced session up to feed position `stop`, each in its time. Pending: the next one's time
-    /// has not come, or the socket is full.
-    ///
-    /// # Errors
-    /// The socket's, when the connection is broken.
-    pub fn send_paced(&mut self, transport: &mut Transport, stop: u64, now: Now) -> io::Result<Poll<()>> {
-        loop {
-            if transport.flush()?.is_pending() {
-                return Ok(Poll::Pending);
-            }
-            let Some(Pace { gap, next }) = self.pace.as_deref().copied() else { return Ok(Poll::Ready(())) };
-            if next != NEVER && now.ticks < next {
-                return Ok(Poll::Pending);
-            }
-            let message = self.next_message(stop);
-            self.set_next(NEVER);
-            let Some(message) = message else {
-                self.advance(0, stop);
-                return Ok(Poll::Ready(()));
-            };
-            let sent = match transport.write(&[IoSlice::new(&message)]) {
-                Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(Poll::Pending),
-                sent => sent?,
-            };
-            if sent == message.len() {
-                self.advance(sent + 1, stop);
-                self.set_next(now.ticks + gap);
-            } else {
-                self.advance(sent, stop);
-            }
-        }
-    }
-
-    /// The next message, or the rest of it, without its [`END`].
-    fn next_message(&self, stop: u64) -> Option<Vec<u8>> {
-        let (slices, total) = self.gather(stop);
+        self.set_due(NEVER);
+        let (slices, total) = self.gather();
         let mut message = Vec::new();
         for slice in &slices {
             let end = memchr::memchr(END, slice);
@@ -243,136 +315,45 @@ impl Output {
         (total > 0).then_some(message)
     }
 
-    fn set_next(&mut self, next: u64) {
+    /// Notes that `sent` bytes of a message are sent; `whole`: that was all of it.
+    pub fn sent_message(&mut self, sent: usize, whole: bool, now: u64) {
+        self.advance(sent + usize::from(whole));
+        if whole && let Some(pace) = &self.pace {
+            self.set_due(now + pace.gap);
+        }
+    }
+
+    /// Sets when the next message may be sent.
+    pub fn set_due(&mut self, next: u64) {
         if let Some(pace) = &mut self.pace {
             pace.next = next;
         }
     }
 
-    /// Ends our side, once everything is sent. Says whether that is done, or the socket was full.
-    ///
-    /// # Errors
-    /// The socket's, when the connection is broken.
-    pub fn end(&mut self, transport: &mut Transport) -> io::Result<bool> {
-        self.blocked = transport.end()?.is_pending();
-        Ok(!self.blocked)
+    /// Whether everything is sent that a session without a feed was owed.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.cursor.is_none() && self.outbox.is_none()
     }
 
-    fn send_pieces(&mut self, transport: &mut Transport, stop: u64) -> io::Result<Poll<()>> {
-        if transport.flush()?.is_pending() {
-            return Ok(Poll::Pending);
+    /// Everything that is owed, in one piece. The cursor is put where everything is sent.
+    pub fn flatten(&mut self, log: &mut Log) -> Vec<u8> {
+        if let Some(last) = self.last_cursor() {
+            log.hold(last);
         }
+        let mut owed = Vec::new();
         loop {
-            let (slices, total) = self.gather(stop);
-            if total == 0 {
-                drop(slices);
-                self.advance(0, stop);
-                return Ok(Poll::Ready(()));
-            }
-            let sent = match transport.write(&slices) {
-                Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(Poll::Pending),
-                sent => sent?,
-            };
+            let (slices, total) = self.gather();
+            slices.iter().for_each(|slice| owed.extend_from_slice(slice));
             drop(slices);
-            self.advance(sent, stop);
-            if sent < total || transport.has_unsent() {
-                return Ok(Poll::Pending);
+            self.advance(total);
+            if total == 0 {
+                return owed;
             }
-        }
-    }
-
-    /// What comes next, as pieces of the feed and of the outbox in turn, and how many bytes that is.
-    fn gather(&self, stop: u64) -> (Vec<IoSlice<'_>>, usize) {
-        let mut slices = Vec::new();
-        let (mut position, mut block, mut skipped) = (self.position, self.block.as_ref(), 0);
-        let mut edits = self.outbox.iter().flat_map(|outbox| &outbox.edits).peekable();
-        while slices.len() < PIECES {
-            if let Some(edit) = edits.next_if(|edit| edit.at <= position) {
-                let answers = self.outbox.iter().flat_map(|outbox| ring_slices(&outbox.answers, skipped, edit.insert));
-                slices.extend(answers.map(IoSlice::new));
-                skipped += edit.insert;
-                position = position.max(edit.at + edit.skip);
-                continue;
-            }
-            let Some(current) = block else { break };
-            let until = edits.peek().map_or(stop, |edit| edit.at.min(stop));
-            let piece = current.between(position, until);
-            if !piece.is_empty() {
-                slices.push(IoSlice::new(piece));
-                position += piece.len() as u64;
-            } else if position < until && current.end() <= position {
-                block = current.next();
-            } else {
-                break;
-            }
-        }
-        let total = slices.iter().map(|slice| slice.len()).sum();
-        (slices, total)
-    }
-
-    /// Notes that `sent` bytes of what [`gather`](Self::gather) returned are sent.
-    fn advance(&mut self, mut sent: usize, stop: u64) {
-        if let Some(outbox) = &mut self.outbox {
-            self.position = outbox.advance(self.position, &mut sent, stop);
-            // A burst of answers does not stay in memory.
-            if outbox.edits.is_empty() {
-                self.outbox = None;
-            }
-        }
-        self.position += sent as u64;
-        if let Some(block) = &self.block {
-            self.block = Some(block.seek(self.position));
         }
     }
 }
 
-impl Outbox {
-    /// Takes off `sent` what is sent of the answers, and of the feed as far as there are edits; returns the feed's
-    /// position then. Every byte sent is one that `gather` found between `position` and `stop`.
-    fn advance(&mut self, mut position: u64, sent: &mut usize, stop: u64) -> u64 {
-        while let Some(edit) = self.edits.front_mut() {
-            if edit.at > position {
-                let taken = (*sent as u64).min(edit.at.min(stop).saturating_sub(position));
-                position += taken;
-                *sent -= usize::try_from(taken).unwrap_or(*sent);
-                if edit.at > position {
-                    break;
-                }
-            }
-            let taken = edit.insert.min(*sent);
-            edit.insert -= taken;
-            *sent -= taken;
-            self.answers.drain(..taken);
-            if edit.insert > 0 {
-                break;
-            }
-            position = position.max(edit.at + edit.skip);
-            self.edits.pop_front();
-        }
-        position
-    }
+fn place(cursor: Option<&Cursor>) -> (u64, Option<&Arc<Block>>) {
+    cursor.map_or((0, None), |cursor| (cursor.position, cursor.block.as_ref()))
 }
-
-/// What one feed's readers are to be sent in a round.
-pub struct News<'a> {
-    /// The block before the first new one.
-    pub from: &'a Arc<Block>,
-    /// The position of the first new byte.
-    pub start: u64,
-    /// The position after the last one.
-    pub end: u64,
-    /// All of it.
-    pub slices: &'a [IoSlice<'a>],
-}
-
-/// `length` bytes of a ring from `start` on, in the one or two pieces that they lie in.
-fn ring_slices(ring: &VecDeque<u8>, start: usize, length: usize) -> impl Iterator<Item = &[u8]> {
-    let (first, second) = ring.as_slices();
-    let of_first = first.get(start.min(first.len())..(start + length).min(first.len()));
-    let (start, end) = (start.saturating_sub(first.len()), (start + length).saturating_sub(first.len()));
-    let of_second = second.get(start..end);
-    [of_first, of_second].into_iter().flatten().filter(|piece| !piece.is_empty())
-}
-
-#[cfg(test)]
-mod tests;

@@ -3,10 +3,19 @@
 use crate::chat::Now;
 use crate::config::Limits;
 
-/// When the client's next message would be due if it kept exactly to its rate, in ticks.
-#[derive(Debug, Default)]
-pub struct Rate {
-    due: u64,
+/// How fast a client may go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Rate {
+    /// As its limits say. When its next message would be due if it kept exactly to its rate, in ticks.
+    Limited(u64),
+    /// As it likes.
+    Unlimited,
+}
+
+impl Default for Rate {
+    fn default() -> Rate {
+        Rate::Limited(0)
+    }
 }
 
 impl Rate {
@@ -16,12 +25,26 @@ impl Rate {
     /// When it may, in ticks.
     pub fn allows(&self, now: Now, limits: &Limits) -> Result<(), u64> {
         let ahead = interval(limits) * u64::from(limits.message_burst.max(1)) - interval(limits);
-        if self.due <= now.ticks + ahead { Ok(()) } else { Err(self.due - ahead) }
+        match self {
+            Rate::Limited(due) if *due > now.ticks + ahead => Err(*due - ahead),
+            _ => Ok(()),
+        }
+    }
+
+    /// Has one more message allowed.
+    pub fn forgive(&mut self, now: Now, limits: &Limits) {
+        if let Err(later) = self.allows(now, limits)
+            && let Rate::Limited(due) = self
+        {
+            *due -= later - now.ticks;
+        }
     }
 
     /// Counts one message.
     pub fn count(&mut self, now: Now, limits: &Limits) {
-        self.due = self.due.max(now.ticks) + interval(limits);
+        if let Rate::Limited(due) = self {
+            *due = (*due).max(now.ticks) + interval(limits);
+        }
     }
 }
 
@@ -35,7 +58,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::session::tests::limits;
+    use crate::directories::Directories;
+
+    /// The limits that hold without a configuration.
+    fn limits() -> Limits {
+        let directories = Directories { runtime: "/nowhere".into(), state: "/nowhere".into() };
+        crate::config::file::parse("", &directories).unwrap().limits
+    }
 
     fn at(ticks: u64) -> Now {
         Now { ticks, unix: 0 }

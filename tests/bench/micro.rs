@@ -10,11 +10,10 @@
 
 use std::sync::Arc;
 
-use chatd::chat::{Command, Event, Form, Nick, Now, Person, Reason, Reply, Stamp, Words, clean};
-use chatd::dialect::irc::{Irc, Server};
-use chatd::dialect::text::Text;
-use chatd::dialect::{Dialect, Input, Lines, Setting};
-use chatd::room::{Feed, HistoryLimit, Room};
+use chatd::chat::{Answer, Command, Event, Nick, Now, Person, Reason, Reply, Stamp, Words, clean};
+use chatd::dialect::irc::Server;
+use chatd::dialect::{Dialect, Input, Lines, Protocol, Setting};
+use chatd::room::{Actor, HistoryLimit, Log, Outcome, State};
 use divan::{Bencher, black_box};
 
 fn main() {
@@ -24,10 +23,6 @@ fn main() {
 const NOW: Now = Now { ticks: 0, unix: 0 };
 const STAMP: Stamp = Stamp { sequence: 1, unix: 0 };
 const LINE: &str = "A line of chat as people write them, sixty-three characters long.";
-
-fn form() -> Arc<dyn Form> {
-    Text::new(2048).form()
-}
 
 #[divan::bench]
 fn nick_ascii() -> Nick {
@@ -52,17 +47,23 @@ fn clean_unicode() -> usize {
 /// A hundred lines in one read.
 #[divan::bench]
 fn text_decode_100(bencher: Bencher<'_, '_>) {
-    let mut dialect = Text::new(2048);
-    let room: Room<()> = room();
-    dialect.reply(Reply::Registered { person: &person("ana").into(), view: &room.lock() }, &mut Vec::new());
-    decode_100(bencher, dialect, &format!("{LINE}\n"));
+    decode_100(bencher, &Protocol::Text, &format!("{LINE}\n"));
 }
 
-fn decode_100(bencher: Bencher<'_, '_>, mut dialect: impl Dialect, line: &str) {
+/// A hundred lines of IRC in one read.
+#[divan::bench]
+fn irc_decode_100(bencher: Bencher<'_, '_>) {
+    decode_100(bencher, &Protocol::Irc, &format!("PRIVMSG #lobby :{LINE}\r\n"));
+}
+
+fn decode_100(bencher: Bencher<'_, '_>, protocol: &Protocol, line: &str) {
+    let mut state = state();
+    let (mut dialect, me) = member(&mut state, protocol);
     let input = line.repeat(100);
     bencher.bench_local(|| {
         let (mut rest, mut out, mut count) = (black_box(input.as_bytes()), Vec::new(), 0);
-        while let Input::Command(command) = dialect.next(NOW, &mut rest, &mut out) {
+        let answer = &mut Answer { view: &state.seen_by(Some(me.id)), bytes: &mut out };
+        while let Input::Command(command) = dialect.next(NOW, &mut rest, answer) {
             black_box(command);
             count += 1;
         }
@@ -85,121 +86,141 @@ fn lines_split_anywhere_100(bencher: Bencher<'_, '_>) {
 
 #[divan::bench]
 fn text_render(bencher: Bencher<'_, '_>) {
-    render(bencher, &*form());
-}
-
-fn render(bencher: Bencher<'_, '_>, form: &dyn Form) {
-    let (ana, words, mut out) = (person("ana"), Words::plain(LINE), Vec::new());
-    bencher.bench_local(|| {
-        out.clear();
-        form.render(STAMP, black_box(Event::Said(&ana, &words)), &mut out);
-    });
-}
-
-/// A hundred lines of IRC in one read.
-#[divan::bench]
-fn irc_decode_100(bencher: Bencher<'_, '_>) {
-    decode_100(bencher, irc(&room()), &format!("PRIVMSG #lobby :{LINE}\r\n"));
+    render(bencher, &Protocol::Text);
 }
 
 #[divan::bench]
 fn irc_render(bencher: Bencher<'_, '_>) {
-    render(bencher, &*irc(&room()).form());
+    render(bencher, &Protocol::Irc);
 }
 
-/// What a room of ten thousand is asked for: the longest answers that there are.
+fn render(bencher: Bencher<'_, '_>, protocol: &Protocol) {
+    let (form, state, mut out) = (connected(protocol).form(), state(), Vec::new());
+    let (event, view) = (Event::Said(person("ana"), Words::plain(LINE)), state.seen_by(None));
+    bencher.bench_local(|| {
+        out.clear();
+        form.render(STAMP, black_box(&event), &view, &mut out);
+    });
+}
+
+/// What a room of ten thousand is asked for: the longest answers that there are, all parts together.
 #[divan::bench(args = ["NAMES", "WHO", "LUSERS"])]
 fn irc_answer_10000(bencher: Bencher<'_, '_>, question: &str) {
-    let room = room();
+    let mut state = state();
+    let (mut dialect, me) = member(&mut state, &Protocol::Irc);
     for index in 0..10_000 {
-        joined(&room, &format!("user{index}"));
+        joined(&mut state, &format!("user{index}"));
     }
-    let mut irc = irc(&room);
     let question = format!("{question} #lobby\r\n");
     let mut out = Vec::new();
     bencher.bench_local(|| {
         out.clear();
-        assert_eq!(irc.next(NOW, &mut question.as_bytes(), &mut out), Input::Command(Command::Look));
-        irc.reply(Reply::Look(&room.lock()), &mut out);
-        irc.finish(&mut out);
-    });
-}
-
-/// Append to a feed, freeze it, and let go of what was read.
-#[divan::bench]
-fn feed_append_and_freeze(bencher: Bencher<'_, '_>) {
-    let mut feed = Feed::new(form());
-    feed.add_reader();
-    bencher.bench_local(|| {
-        if let Some((_, tail)) = feed.tail() {
-            tail.extend_from_slice(LINE.as_bytes());
+        let mut rest = question.as_bytes();
+        while !rest.is_empty() || dialect.is_busy() {
+            let answer = &mut Answer { view: &state.seen_by(Some(me.id)), bytes: &mut out };
+            dialect.next(NOW, &mut rest, answer);
+            dialect.finish(&mut Vec::new());
         }
-        let head = feed.freeze();
-        feed.set_delivered(head);
     });
 }
 
-/// A line said in a room with 50 lines of history, up to the bell.
+/// The longest step of one client: a part of WHO with a mask.
+#[divan::bench(args = ["*", "u*s*e*r*?*?*?*?*?*", "*x*"])]
+fn irc_who_part(bencher: Bencher<'_, '_>, mask: &str) {
+    let mut state = state();
+    let (mut dialect, me) = member(&mut state, &Protocol::Irc);
+    for index in 0..10_000 {
+        joined(&mut state, &format!("user{index}"));
+    }
+    let (question, mut out) = (format!("WHO {mask}\r\n"), Vec::new());
+    bencher.bench_local(|| {
+        out.clear();
+        let mut rest: &[u8] = if dialect.is_busy() { b"" } else { question.as_bytes() };
+        let answer = &mut Answer { view: &state.seen_by(Some(me.id)), bytes: &mut out };
+        dialect.next(NOW, &mut rest, answer);
+        dialect.finish(&mut Vec::new());
+    });
+}
+
+/// Rendering into a feed, freezing it, and letting go of what was read.
+#[divan::bench]
+fn log_append_and_freeze(bencher: Bencher<'_, '_>) {
+    let (mut log, state) = (Log::default(), state());
+    log.subscribe(connected(&Protocol::Text).form());
+    let event = Event::Said(person("ana"), Words::plain(LINE));
+    bencher.bench_local(|| {
+        let stamp = log.append(NOW);
+        log.render(stamp, &event, &state.seen_by(None));
+        let rounds = log.begin_round();
+        log.end_round(rounds);
+    });
+}
+
+/// A line said in a room with 50 lines of history.
 #[divan::bench]
 fn room_append(bencher: Bencher<'_, '_>) {
-    let room = room();
-    let (ana, words) = (joined(&room, "ana"), Words::plain(LINE));
+    let mut state = state();
+    let (_, ana) = member(&mut state, &Protocol::Text);
     bencher.bench_local(|| {
-        let mut locked = room.lock();
-        locked.say(NOW, Event::Said(&ana, &words));
-        let rounds = locked.begin_round();
-        locked.end_round(rounds);
+        black_box(performs(&mut state, Some(&ana), Command::Say(Words::plain(LINE))));
+        let rounds = state.log.begin_round();
+        state.log.end_round(rounds);
     });
 }
 
 /// Joining and leaving a room of a thousand.
 #[divan::bench]
 fn room_join_and_leave(bencher: Bencher<'_, '_>) {
-    let room = room();
+    let mut state = state();
+    member(&mut state, &Protocol::Text);
     for index in 0..1000 {
-        joined(&room, &format!("user{index}"));
+        joined(&mut state, &format!("user{index}"));
     }
     bencher.bench_local(|| {
-        let ana = joined(&room, "ana");
-        let mut locked = room.lock();
-        locked.leave(NOW, &ana.nick, &Reason::Quit(None));
-        let rounds = locked.begin_round();
-        locked.end_round(rounds);
+        let ana = joined(&mut state, "newcomer");
+        state.commit(NOW, &Event::Left(ana, Reason::Quit(None)));
+        let rounds = state.log.begin_round();
+        state.log.end_round(rounds);
     });
 }
 
-fn room() -> Room<()> {
-    Room::new(NOW, "lobby", "", HistoryLimit { length: 50, size: 1 << 20 })
+fn state() -> State {
+    State::new(NOW, "lobby", "", HistoryLimit { length: 50, size: 1 << 20 })
 }
 
-/// An IRC client who has registered, and comes into the room.
-fn irc(room: &Room<()>) -> Irc {
-    let server = Server {
-        name: "irc.test".into(),
-        room: "lobby".into(),
-        autojoin: true,
-        started: 0,
-        secure_port: None,
-        markers: Arc::default(),
-    };
-    let server = Arc::new(server);
-    let mut irc =
-        Irc::new(NOW, Setting { line_length: 2048, encrypted: false, local: true, account: None, irc: &server });
-    let mut locked = room.lock();
-    let ana = locked.register(NOW, person("ana"), ()).unwrap();
-    let (_, stamp) = locked.enter(NOW, &ana.nick, irc.form()).unwrap();
-    irc.reply(Reply::Registered { person: &ana, view: &locked }, &mut Vec::new());
-    irc.reply(Reply::Welcome { person: &ana, stamp, view: &locked }, &mut Vec::new());
-    irc
+fn connected(protocol: &Protocol) -> Dialect {
+    let (name, room) = ("irc.test".into(), "lobby".into());
+    let server = Arc::new(Server { name, room, autojoin: true, started: 0, secure_port: None });
+    let setting = Setting { line_length: 2048, encrypted: false, local: true, account: None, irc: &server };
+    protocol.speak(NOW, setting)
 }
 
-fn person(name: &str) -> Person {
-    Person::named(Nick::new(name).unwrap())
+/// A client called `ana` in the room, which reads the room's events.
+fn member(state: &mut State, protocol: &Protocol) -> (Dialect, Arc<Person>) {
+    let mut dialect = connected(protocol);
+    state.log.subscribe(dialect.form());
+    let ana = joined(state, "ana");
+    for event in [Event::Registered(ana.clone()), Event::Joined(ana.clone())] {
+        let answer = &mut Answer { view: &state.seen_by(Some(ana.id)), bytes: &mut Vec::new() };
+        dialect.reply(Reply::Done(STAMP, &event), answer);
+    }
+    (dialect, ana)
 }
 
-fn joined(room: &Room<()>, name: &str) -> Arc<Person> {
-    let mut locked = room.lock();
-    let person = locked.register(NOW, person(name), ()).unwrap();
-    locked.enter(NOW, &person.nick, form()).unwrap();
+fn person(name: &str) -> Arc<Person> {
+    Arc::new(Person::named(Nick::new(name).unwrap()))
+}
+
+fn joined(state: &mut State, name: &str) -> Arc<Person> {
+    let register =
+        Command::Register { name: name.to_owned().into(), profile: Box::default(), enter: true, guest: false };
+    let Event::Registered(person) = performs(state, None, register) else { unreachable!() };
+    performs(state, Some(&person), Command::Enter);
     person
+}
+
+fn performs(state: &mut State, who: Option<&Arc<Person>>, command: Command<'static>) -> Event<'static> {
+    let actor = Actor { person: who.map(|who| who.id), session: 0 };
+    let Ok(Outcome::Done(_, event)) = state.perform(NOW, actor, command) else { unreachable!() };
+    event
 }

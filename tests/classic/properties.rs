@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use chatd::chat::{Command, Event, Nick, Now, Person, Stamp, Words};
-use chatd::dialect::classic::{Classic, Description, Encoding, PRESETS, placeholders};
-use chatd::dialect::{Dialect, END, Input};
+use chatd::chat::{Command, Event, Words};
+use chatd::dialect::classic::{Description, Encoding, PRESETS, placeholders};
+use chatd::dialect::{END, Input, Protocol};
 use proptest::prelude::*;
 
-const NOW: Now = Now { ticks: 0, unix: 0 };
-const STAMP: Stamp = Stamp { sequence: 1, unix: 0 };
+use crate::support::talk::{Talk, Unlike, person};
+
+fn talk(description: Description, line_length: usize) -> Talk {
+    Talk::with(&Protocol::Classic(Arc::new(description)), Unlike { line_length, ..Unlike::default() })
+}
 
 fn descriptions() -> impl Strategy<Value = Description> {
     let presets: Vec<Description> = PRESETS.iter().map(|(_, preset)| preset()).collect();
@@ -19,11 +22,9 @@ fn descriptions() -> impl Strategy<Value = Description> {
 }
 
 fn render(description: Description, event: Event<'_>) -> Vec<String> {
-    let mut out = Vec::new();
-    Classic::new(Arc::new(description), 2048).form().render(STAMP, event, &mut out);
-    assert!(out.is_empty() || out.ends_with(&[END]));
-    let messages = out.split(|byte| *byte == END).filter(|message| !message.is_empty());
-    messages.map(|message| String::from_utf8(message.to_vec()).unwrap()).collect()
+    let out = talk(description, 2048).sees(&event);
+    assert!(out.is_empty() || out.ends_with(char::from(END)));
+    out.split(char::from(END)).filter(|message| !message.is_empty()).map(str::to_owned).collect()
 }
 
 #[test]
@@ -37,9 +38,20 @@ fn a_name_is_a_placeholder_only_between_braces() {
 fn names_that_look_alike_in_ascii_are_not_taken_for_each_other() {
     let ascii = Description { encoding: Encoding::Ascii, ..PRESETS[0].1() };
     for (name, shown) in [("jose", "jose"), ("josé", "jose?"), ("漢", "Han?"), ("a꞉b", "a?b?"), ("😀", "??")] {
-        let person = Person::named(Nick::new(name).unwrap());
-        assert_eq!(render(ascii.clone(), Event::Said(&person, &Words::plain("hi"))), [format!("{shown}: hi")]);
+        assert_eq!(render(ascii.clone(), Event::Said(person(name), Words::plain("hi"))), [format!("{shown}: hi")]);
     }
+}
+
+#[test]
+fn equal_descriptions_are_one_form_and_others_are_not() {
+    let talks = || PRESETS.iter().map(|(_, preset)| talk(preset(), 100)).collect::<Vec<_>>();
+    let id = |talk: &Talk| talk.dialect.form().id();
+    // Each has a description of its own.
+    let (ones, others) = (talks(), talks());
+    assert!(ones.iter().zip(&others).all(|(one, other)| id(one) == id(other)));
+    let ids: std::collections::BTreeSet<_> = ones.iter().map(id).collect();
+    assert_eq!(ids.len(), PRESETS.len());
+    assert!(!ids.contains(&id(&talk(Description { buffer: 4711, ..PRESETS[0].1() }, 100))));
 }
 
 proptest! {
@@ -51,12 +63,12 @@ proptest! {
         name in "[a-zé漢]{1,12}",
         text in "\\PC{1,1500}",
     ) {
-        let person = Person::named(Nick::new(&name).unwrap());
+        let person = person(&name);
         let (buffer, encoding) = (description.buffer, description.encoding);
         let (before, after) = description.line.split_once("{text}").unwrap();
         let after = format!("{after}{}", description.line_ending);
         let before = before.to_owned();
-        let messages = render(description, Event::Said(&person, &Words::plain(&*text)));
+        let messages = render(description, Event::Said(person.clone(), Words::plain(&*text)));
         let mut said = String::new();
         for message in &messages {
             prop_assert!(message.len() <= buffer);
@@ -74,10 +86,10 @@ proptest! {
         text in "[a-c:{}é漢😀\n]{0,300}",
         cuts in prop::collection::vec(1..9_usize, 0..80),
     ) {
-        let mut dialect = Classic::new(Arc::new(Description { quit: "".into(), ..PRESETS[0].1() }), 40);
-        let (mut out, mut given) = (Vec::new(), String::new());
-        let mut take = |input: Input<'_>| {
-            if let Input::Command(Command::Name(text) | Command::Say(Words { text, .. })) = input {
+        let mut talk = talk(Description { quit: "".into(), ..PRESETS[0].1() }, 40);
+        let mut given = String::new();
+        let mut take = |command: Option<Command<'_>>| {
+            if let Some(Command::Name(text) | Command::Say(Words { text, .. })) = command {
                 assert!(text.len() <= 40 && !text.chars().any(char::is_control), "{text}");
                 given.push_str(&text);
             }
@@ -85,13 +97,16 @@ proptest! {
         let (mut rest, mut cuts) = (text.as_bytes(), cuts.into_iter());
         while !rest.is_empty() {
             let (mut piece, after) = rest.split_at(cuts.next().unwrap_or(usize::MAX).min(rest.len()));
-            while !piece.is_empty() {
-                take(dialect.next(NOW, &mut piece, &mut out));
+            while let Some((command, _)) = talk.step(&mut piece) {
+                take(command);
             }
             rest = after;
         }
-        while dialect.due().is_some() {
-            take(dialect.expire(NOW, &mut out).unwrap());
+        while let Some(due) = talk.dialect.due() {
+            match talk.expire(due).0.unwrap() {
+                Input::Command(command) => take(Some(command)),
+                _ => take(None),
+            }
         }
         // Without a room nobody is welcomed, so all of it is names; what they say does not matter here.
         prop_assert_eq!(given, text.replace('\n', ""));

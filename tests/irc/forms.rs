@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use chatd::chat::{Event, Further, Person, Profile, Reason, Reply, Stamp, Topic, Words};
-use chatd::dialect::Dialect;
+use chatd::chat::{Event, Further, Manner, Person, Profile, Reason, Reply, Stamp, Words};
 
-use super::desk::{Desk, NOW, Unlike, said};
+use chatd::dialect::Protocol;
+
+use super::{connected, joined, registered};
+use crate::support::talk::{Talk, Unlike};
 
 #[test]
 fn answers_have_the_label_of_what_they_answer() {
-    let mut desk = Desk::joined("batch labeled-response echo-message message-tags server-time");
-    desk.plays(
+    let mut talk = joined("batch labeled-response echo-message message-tags server-time");
+    talk.plays(
         &r"
          > @label=1 PING x
          < @label=1 :irc.test PONG irc.test :x
@@ -29,16 +31,16 @@ fn answers_have_the_label_of_what_they_answer() {
          > @label=6 NOTICE nobody :hi
          < @label=6 :irc.test ACK
          > @label=7 TAGMSG #lobby
-         < @label=7;time=2026-01-02T03:04:05.678Z;msgid=19b7c72a0ae-6 :anna!ann@irc.test TAGMSG #lobby
+         < @label=7;time=2026-01-02T03:04:05.678Z;msgid=19b7c72a0ae-5 :anna!ann@irc.test TAGMSG #lobby
          > @label=7;+typing=active TAGMSG #lobby
-         < @label=7;time=2026-01-02T03:04:05.678Z;msgid=19b7c72a0ae-7;+typing=active :anna!ann@irc.test TAGMSG #lobby
+         < @label=7;time=2026-01-02T03:04:05.678Z;msgid=19b7c72a0ae-6;+typing=active :anna!ann@irc.test TAGMSG #lobby
          > @label=8 JOIN #lobby
          < @label=8 :irc.test ACK
          > @label=9 PART #lobby :bye
-         < @label=9;time=2026-01-02T03:04:05.678Z;msgid=19b7c72a0ae-8 :anna!ann@irc.test PART #lobby :bye
+         < @label=9;time=2026-01-02T03:04:05.678Z;msgid=19b7c72a0ae-7 :anna!ann@irc.test PART #lobby :bye
          > @label=a\sb JOIN #lobby
          < @label=a\sb :irc.test BATCH +l11 labeled-response
-         < @batch=l11;time=2026-01-02T03:04:05.678Z;msgid=19b7c72a0ae-9 :anna!ann@irc.test JOIN #lobby
+         < @batch=l11;time=2026-01-02T03:04:05.678Z;msgid=19b7c72a0ae-8 :anna!ann@irc.test JOIN #lobby
          < @batch=l11 :irc.test 332 anna #lobby :tea
          < @batch=l11 :irc.test 333 anna #lobby irc.test 1767319445
          < @batch=l11 :irc.test 353 anna = #lobby :anna
@@ -47,11 +49,11 @@ fn answers_have_the_label_of_what_they_answer() {
          > @label=x FOO
          < @label=x :irc.test 421 anna FOO :Unknown command
          > PRIVMSG anna :me
-         < @time=2026-01-02T03:04:05.678Z;msgid=19b7c72a0ae-a :anna!ann@irc.test PRIVMSG anna :me
+         < @time=2026-01-02T03:04:05.678Z;msgid=19b7c72a0ae-9 :anna!ann@irc.test PRIVMSG anna :me
          > NOTICE #lobby :hm
-         < @time=2026-01-02T03:04:05.678Z;msgid=19b7c72a0ae-b :anna!ann@irc.test NOTICE #lobby :hm
+         < @time=2026-01-02T03:04:05.678Z;msgid=19b7c72a0ae-a :anna!ann@irc.test NOTICE #lobby :hm
          > PRIVMSG #lobby :{1}ACTION waves{1}
-         < @time=2026-01-02T03:04:05.678Z;msgid=19b7c72a0ae-c :anna!ann@irc.test PRIVMSG #lobby :{1}ACTION waves{1}
+         < @time=2026-01-02T03:04:05.678Z;msgid=19b7c72a0ae-b :anna!ann@irc.test PRIVMSG #lobby :{1}ACTION waves{1}
          > PRIVMSG #lobby :{1}VERSION{1}
          < :irc.test 404 anna #lobby :Cannot send: requests between clients (CTCP) are not passed on
          > NOTICE #lobby :{1}VERSION x{1}
@@ -62,10 +64,10 @@ fn answers_have_the_label_of_what_they_answer() {
 
 #[test]
 fn what_was_said_is_taken_back() {
-    let mut desk = Desk::joined("batch message-tags draft/message-redaction echo-message");
-    let bo = desk.arrives("bo", true);
-    said(&desk, &bo, "hers");
-    desk.plays(
+    let mut talk = joined("batch message-tags draft/message-redaction echo-message");
+    let bo = talk.arrives("bo", true);
+    talk.says(&bo, "hers");
+    talk.plays(
         r"
          > PRIVMSG #lobby :mine
          < @msgid=19b7c72a0ae-6 :ana!ann@irc.test PRIVMSG #lobby :mine
@@ -86,39 +88,9 @@ fn what_was_said_is_taken_back() {
 }
 
 #[test]
-fn several_lines_are_one_message() {
-    let mut desk = Desk::joined("batch message-tags draft/multiline echo-message labeled-response");
-    desk.plays(r"
-         > @label=m;+t=1 BATCH +b draft/multiline #lobby
-         > @batch=b PRIVMSG #lobby :one
-         > @batch=b PRIVMSG #lobby :two
-         > @batch=b;draft/multiline-concat PRIVMSG #lobby : and more
-         > BATCH -b
-         < @label=m;msgid=19b7c72a0ae-3;+t=1 :ana!ann@irc.test BATCH +m3 draft/multiline #lobby
-         < @batch=m3 :ana!ann@irc.test PRIVMSG #lobby :one
-         < @batch=m3 :ana!ann@irc.test PRIVMSG #lobby :two
-         < @batch=m3;draft/multiline-concat :ana!ann@irc.test PRIVMSG #lobby : and more
-         < :ana!ann@irc.test BATCH -m3
-         > BATCH -b
-         < :irc.test FAIL BATCH MULTILINE_INVALID :There is no such unfinished message
-         > BATCH +c draft/multiline #lobby
-         > BATCH +d draft/multiline #lobby
-         < :irc.test FAIL BATCH MULTILINE_INVALID :There is an unfinished message already
-         > @batch=x PRIVMSG #lobby :one
-         < :irc.test FAIL BATCH MULTILINE_INVALID :A line has another batch or target than the message that it is part of
-         > BATCH +c draft/multiline #lobby
-         > @batch=c;draft/multiline-concat PRIVMSG #lobby :
-         < :irc.test FAIL BATCH MULTILINE_INVALID :A line does not fit the message that it is part of
-         > BATCH +c draft/multiline #lobby
-         > BATCH -c
-         < :irc.test FAIL BATCH MULTILINE_INVALID :The message has no text
-");
-}
-
-#[test]
 fn how_far_one_has_read_is_kept() {
-    let mut desk = Desk::joined("draft/read-marker");
-    desk.plays(
+    let mut talk = joined("draft/read-marker");
+    talk.plays(
         r"
          > MARKREAD
          < :irc.test FAIL MARKREAD NEED_MORE_PARAMS :MARKREAD takes a target
@@ -147,33 +119,36 @@ fn how_far_one_has_read_is_kept() {
 
 #[test]
 fn how_far_an_account_has_read_outlives_its_connection() {
-    let markers = Arc::default();
-    let connect = |account| {
-        let mut desk = Desk::with(Unlike { account, markers: Arc::clone(&markers), ..Unlike::default() });
-        desk.send("CAP REQ draft/read-marker\r\nNICK ana\r\nUSER ann 0 * :Ana Real\r\nCAP END\r\n");
-        desk
+    let next = |talk: Talk, account| {
+        let mut talk = talk.succeeded_by(&Protocol::Irc, Unlike { account, ..Unlike::default() });
+        talk.send("CAP REQ draft/read-marker\r\nNICK ana\r\nUSER ann 0 * :Ana Real\r\nCAP END\r\n");
+        talk
     };
     let marker = ":irc.test MARKREAD #lobby timestamp=2026-01-01T00:00:00.000Z\r\n";
     let none = ":irc.test MARKREAD #lobby *\r\n";
     let set = "MARKREAD #lobby timestamp=2026-01-01T00:00:00.000Z\r\n";
-    assert_eq!(connect(Some("ana@home")).send(set), marker);
-    assert!(connect(Some("ana@home")).send("JOIN #lobby\r\n").contains(marker), "a client is told when it comes in");
-    assert_eq!(connect(Some("bo@home")).send("MARKREAD #lobby\r\n"), none, "another account");
+    let mut talk = next(connected(), Some("ana@home"));
+    assert_eq!(talk.send(set), marker);
+    talk = next(talk, Some("ana@home"));
+    assert!(talk.send("JOIN #lobby\r\n").contains(marker), "a client is told when it comes in");
+    talk = next(talk, Some("bo@home"));
+    assert_eq!(talk.send("MARKREAD #lobby\r\n"), none, "another account");
     // Somebody else may have the name by now.
-    let mut stranger = connect(None);
-    assert_eq!(stranger.send("MARKREAD #lobby\r\n"), none);
-    assert_eq!(stranger.send(set), marker);
-    assert_eq!(connect(None).send("MARKREAD #lobby\r\n"), none);
+    talk = next(talk, None);
+    assert_eq!(talk.send("MARKREAD #lobby\r\n"), none);
+    assert_eq!(talk.send(set), marker);
+    talk = next(talk, None);
+    assert_eq!(talk.send("MARKREAD #lobby\r\n"), none);
 }
 
 #[test]
 fn the_history_can_be_asked_for() {
-    let mut desk = Desk::joined("batch message-tags server-time draft/chathistory");
-    let bo = desk.arrives("bo", true);
+    let mut talk = joined("batch message-tags server-time draft/chathistory");
+    let bo = talk.arrives("bo", true);
     ["one", "two", "three"].iter().for_each(|text| {
-        said(&desk, &bo, text);
+        talk.says(&bo, text);
     });
-    desk.plays(r"
+    talk.plays(r"
          > CHATHISTORY
          < :irc.test FAIL CHATHISTORY NEED_MORE_PARAMS :CHATHISTORY takes a subcommand
          > CHATHISTORY FOO
@@ -226,10 +201,10 @@ fn the_history_can_be_asked_for() {
 
 #[test]
 fn the_history_comes_by_itself_to_those_who_cannot_ask() {
-    let mut desk = Desk::registered("batch server-time");
-    let bo = desk.arrives("bo", true);
-    said(&desk, &bo, "one");
-    desk.plays(
+    let mut talk = registered("batch server-time");
+    let bo = talk.arrives("bo", true);
+    talk.says(&bo, "one");
+    talk.plays(
         r"
          > JOIN #lobby
          < @time=2026-01-02T03:04:05.678Z :ana!ann@irc.test JOIN #lobby
@@ -245,10 +220,10 @@ fn the_history_comes_by_itself_to_those_who_cannot_ask() {
 ",
     );
     // irssi asks for the time alone, and does not show it.
-    let mut desk = Desk::registered("server-time");
-    let bo = desk.arrives("bo", true);
-    said(&desk, &bo, "one");
-    desk.plays(
+    let mut talk = registered("server-time");
+    let bo = talk.arrives("bo", true);
+    talk.says(&bo, "one");
+    talk.plays(
         r"
          > JOIN #lobby
          < @time=2026-01-02T03:04:05.678Z :ana!ann@irc.test JOIN #lobby
@@ -262,10 +237,10 @@ fn the_history_comes_by_itself_to_those_who_cannot_ask() {
 ",
     );
     // Without the server's clock, the text says when it was said.
-    let mut desk = Desk::registered("");
-    let bo = desk.arrives("bo", true);
-    said(&desk, &bo, "one");
-    desk.plays(
+    let mut talk = registered("");
+    let bo = talk.arrives("bo", true);
+    talk.says(&bo, "one");
+    talk.plays(
         "
          > JOIN #lobby
          < :ana!ann@irc.test JOIN #lobby
@@ -278,22 +253,22 @@ fn the_history_comes_by_itself_to_those_who_cannot_ask() {
          < :irc.test NOTICE #lobby :You are up to date; it is 03:04 UTC.
 ",
     );
-    let mut desk = Desk::joined("draft/chathistory");
-    let bo = desk.arrives("bo", true);
-    said(&desk, &bo, "one");
-    desk.send("PART #lobby\r\n");
-    let rejoined = desk.send("JOIN #lobby\r\n");
+    let mut talk = joined("draft/chathistory");
+    let bo = talk.arrives("bo", true);
+    talk.says(&bo, "one");
+    talk.send("PART #lobby\r\n");
+    let rejoined = talk.send("JOIN #lobby\r\n");
     assert!(rejoined.ends_with(":irc.test 366 ana #lobby :End of NAMES list\r\n"), "it asks by itself: {rejoined}");
 }
 
 #[test]
 fn whoever_comes_back_into_the_room_has_read_what_was_said_before() {
-    let mut desk = Desk::joined("batch labeled-response");
-    let bo = desk.arrives("bo", true);
-    said(&desk, &bo, "one");
-    desk.plays("> PART #lobby\n< :ana!ann@irc.test PART #lobby");
-    said(&desk, &bo, "two");
-    desk.plays(
+    let mut talk = joined("batch labeled-response");
+    let bo = talk.arrives("bo", true);
+    talk.says(&bo, "one");
+    talk.plays("> PART #lobby\n< :ana!ann@irc.test PART #lobby");
+    talk.says(&bo, "two");
+    talk.plays(
         r"
          > @label=j JOIN #lobby
          < @label=j :irc.test BATCH +l2 labeled-response
@@ -314,8 +289,8 @@ fn whoever_comes_back_into_the_room_has_read_what_was_said_before() {
 
 #[test]
 fn real_names_change() {
-    let mut desk = Desk::joined("setname extended-join");
-    desk.plays(
+    let mut talk = joined("setname extended-join");
+    talk.plays(
         r"
          > SETNAME :Ana Banana
          < :ana!ann@irc.test SETNAME :Ana Banana
@@ -332,69 +307,73 @@ fn real_names_change() {
 }
 
 /// What a client with these capabilities sees of an event.
-fn seen(capabilities: &str, event: Event<'_>) -> String {
-    let mut out = Vec::new();
-    let stamp = Stamp { sequence: 255, unix: NOW.unix };
-    Desk::registered(capabilities).irc.form().render(stamp, event, &mut out);
-    String::from_utf8(out).unwrap()
+fn seen(capabilities: &str, event: &Event<'_>) -> String {
+    registered(capabilities).sees(event)
 }
 
-fn bot() -> Person {
-    let mut bo = (*Desk::new().arrives("bo", false)).clone();
+fn bot() -> Arc<Person> {
+    let bo = connected().arrives("bo", false);
     let profile = Profile { account: Some("bo;home".into()), bot: true, ..(*bo.profile).clone() };
-    bo.profile = profile.into();
-    bo
+    Arc::new(Person { profile: profile.into(), ..(*bo).clone() })
 }
 
 #[test]
 fn events_look_as_the_capabilities_say() {
-    let (bo, bob) = (&bot(), &Desk::new().arrives("bob", false).nick);
-    let topic = &Topic { text: "cake".into(), by: None, unix: 0 };
-    let tagged = &Words { tags: "+a=b".into(), ..Words::plain("hi") };
-    let silent = &Words { manner: chatd::chat::Manner::Silent, tags: "+a".into(), ..Words::default() };
-    let kicked = &Reason::Kicked(Some("spam".into()));
+    let (bo, bob) = (bot, connected().arrives("bob", false).nick.clone());
+    let tagged = || Words { tags: "+a=b".into(), ..Words::plain("hi") };
+    let silent = || Words { manner: Manner::Silent, tags: "+a".into(), ..Words::default() };
+    let redacted = |reason| Event::Redacted { by: bot(), line: 16, reason };
     let all = "server-time message-tags account-tag";
     for (capabilities, event, line) in [
-        ("", Event::Said(bo, tagged), ":bo!chat@irc.test PRIVMSG #lobby :hi"),
-        ("server-time", Event::Said(bo, tagged), "@time=2026-01-02T03:04:05.678Z :bo!chat@irc.test PRIVMSG #lobby :hi"),
-        ("account-tag", Event::Said(bo, tagged), r"@account=bo\:home :bo!chat@irc.test PRIVMSG #lobby :hi"),
+        ("", Event::Said(bo(), tagged()), ":bo!chat@irc.test PRIVMSG #lobby :hi"),
+        (
+            "server-time",
+            Event::Said(bo(), tagged()),
+            "@time=2026-01-02T03:04:05.678Z :bo!chat@irc.test PRIVMSG #lobby :hi",
+        ),
+        ("account-tag", Event::Said(bo(), tagged()), r"@account=bo\:home :bo!chat@irc.test PRIVMSG #lobby :hi"),
         (
             "message-tags",
-            Event::Said(bo, tagged),
+            Event::Said(bo(), tagged()),
             "@msgid=19b7c72a0ae-ff;bot;+a=b :bo!chat@irc.test PRIVMSG #lobby :hi",
         ),
-        (all, Event::Notice("tea"), "@time=2026-01-02T03:04:05.678Z;msgid=19b7c72a0ae-ff :irc.test NOTICE #lobby :tea"),
-        ("message-tags", Event::Said(bo, silent), "@msgid=19b7c72a0ae-ff;bot;+a :bo!chat@irc.test TAGMSG #lobby"),
-        ("", Event::Said(bo, silent), ""),
-        ("", Event::Said(bo, &Words::action("waves")), ":bo!chat@irc.test PRIVMSG #lobby :\u{1}ACTION waves\u{1}"),
-        ("", Event::Joined(bo), ":bo!chat@irc.test JOIN #lobby"),
-        ("extended-join", Event::Joined(bo), ":bo!chat@irc.test JOIN #lobby bo;home :bo Real"),
-        ("", Event::Left(bo, kicked), ":bo!chat@irc.test QUIT :kicked: spam"),
-        ("", Event::Parted(bo, None), ":bo!chat@irc.test PART #lobby"),
-        ("", Event::Parted(bo, Some("bye")), ":bo!chat@irc.test PART #lobby :bye"),
-        ("", Event::Renamed { from: bo, to: bob }, ":bo!chat@irc.test NICK bob"),
-        ("", Event::Topic { by: Some(bo), topic }, ":bo!chat@irc.test TOPIC #lobby :cake"),
-        ("", Event::Topic { by: None, topic }, ":irc.test TOPIC #lobby :cake"),
-        ("", Event::Away(bo, Some("tea")), ""),
-        ("away-notify", Event::Away(bo, Some("tea")), ":bo!chat@irc.test AWAY :tea"),
-        ("away-notify", Event::Away(bo, None), ":bo!chat@irc.test AWAY"),
-        ("", Event::Described(bo), ""),
-        ("setname", Event::Described(bo), ":bo!chat@irc.test SETNAME :bo Real"),
-        ("", Event::Redacted { by: bo, line: 16, reason: None }, ""),
+        (
+            all,
+            Event::Notice("tea".into()),
+            "@time=2026-01-02T03:04:05.678Z;msgid=19b7c72a0ae-ff :irc.test NOTICE #lobby :tea",
+        ),
+        ("message-tags", Event::Said(bo(), silent()), "@msgid=19b7c72a0ae-ff;bot;+a :bo!chat@irc.test TAGMSG #lobby"),
+        ("", Event::Said(bo(), silent()), ""),
+        ("", Event::Said(bo(), Words::action("waves")), ":bo!chat@irc.test PRIVMSG #lobby :\u{1}ACTION waves\u{1}"),
+        ("", Event::Registered(bo()), ""),
+        ("", Event::Joined(bo()), ":bo!chat@irc.test JOIN #lobby"),
+        ("extended-join", Event::Joined(bo()), ":bo!chat@irc.test JOIN #lobby bo;home :bo Real"),
+        ("", Event::Left(bo(), Reason::Kicked(Some("spam".into()))), ":bo!chat@irc.test QUIT :kicked: spam"),
+        ("", Event::Parted(bo(), None), ":bo!chat@irc.test PART #lobby"),
+        ("", Event::Parted(bo(), Some("bye".into())), ":bo!chat@irc.test PART #lobby :bye"),
+        ("", Event::Renamed { from: bo(), to: bob }, ":bo!chat@irc.test NICK bob"),
+        ("", Event::Topic { by: Some(bo()), text: "cake".into() }, ":bo!chat@irc.test TOPIC #lobby :cake"),
+        ("", Event::Topic { by: None, text: "cake".into() }, ":irc.test TOPIC #lobby :cake"),
+        ("", Event::Away(bo(), Some("tea".into())), ""),
+        ("away-notify", Event::Away(bo(), Some("tea".into())), ":bo!chat@irc.test AWAY :tea"),
+        ("away-notify", Event::Away(bo(), None), ":bo!chat@irc.test AWAY"),
+        ("", Event::Described(bo()), ""),
+        ("setname", Event::Described(bo()), ":bo!chat@irc.test SETNAME :bo Real"),
+        ("", redacted(None), ""),
         (
             "draft/message-redaction",
-            Event::Redacted { by: bo, line: 16, reason: Some("oops") },
+            redacted(Some("oops".into())),
             ":bo!chat@irc.test REDACT #lobby 19b7c72a0ae-10 :oops",
         ),
     ] {
         let end = if line.is_empty() { "" } else { "\r\n" };
-        assert_eq!(seen(capabilities, event), format!("{line}{end}"), "{capabilities}: {event:?}");
+        assert_eq!(seen(capabilities, &event), format!("{line}{end}"), "{capabilities}: {event:?}");
     }
 }
 
 #[test]
 fn only_what_changes_events_makes_another_form() {
-    let form = |capabilities: &str| Desk::registered(capabilities).irc.form().id();
+    let form = |capabilities: &str| registered(capabilities).dialect.form().id();
     assert_eq!(form(""), form("echo-message labeled-response batch draft/chathistory multi-prefix userhost-in-names"));
     assert_eq!(form("server-time"), form("server-time draft/multiline"), "that is nothing without batch");
     let different = [
@@ -414,11 +393,11 @@ fn only_what_changes_events_makes_another_form() {
 
 #[test]
 fn a_line_that_is_too_long_for_irc_comes_in_pieces() {
-    let bo = &bot();
+    let bo = bot;
     let text = "word ".repeat(300) + &"é".repeat(400);
     for action in [false, true] {
         let words = if action { Words::action(text.as_str()) } else { Words::plain(text.as_str()) };
-        let seen = seen("message-tags", Event::Said(bo, &words));
+        let seen = seen("message-tags", &Event::Said(bo(), words));
         let lines: Vec<&str> = seen.split_terminator("\r\n").collect();
         assert!(lines.iter().all(|line| line.split_once(' ').unwrap().1.len() <= 510 || !line.starts_with('@')));
         assert!(lines.iter().all(|line| line.len() <= 560), "{seen}");
@@ -427,7 +406,7 @@ fn a_line_that_is_too_long_for_irc_comes_in_pieces() {
         let whole: String = texts.map(|text| text.trim_matches('\u{1}').trim_start_matches("ACTION ")).collect();
         assert_eq!(whole, text);
     }
-    let seen = seen("batch draft/multiline", Event::Said(bo, &Words::plain(text.as_str())));
+    let seen = seen("batch draft/multiline", &Event::Said(bo(), Words::plain(text.as_str())));
     let lines: Vec<&str> = seen.split_terminator("\r\n").collect();
     assert_eq!(lines[0], ":bo!chat@irc.test BATCH +mff draft/multiline #lobby");
     assert!(lines[1].starts_with("@batch=mff :bo!chat@irc.test PRIVMSG #lobby :word word"));
@@ -438,34 +417,37 @@ fn a_line_that_is_too_long_for_irc_comes_in_pieces() {
 #[test]
 fn several_lines_are_single_ones_to_those_who_do_not_know_better() {
     let further = |text: &str, joined| Further { text: text.into(), joined };
-    let words =
-        Words { more: vec![further("two", false), further("", false), further(" three", true)], ..Words::plain("") };
+    let words = Words {
+        more: vec![further("two", false), further("four", false), further(" three", true)],
+        ..Words::plain("")
+    };
     assert_eq!(
-        seen("", Event::Said(&bot(), &words)),
-        ":bo!chat@irc.test PRIVMSG #lobby :two\r\n:bo!chat@irc.test PRIVMSG #lobby : three\r\n"
+        seen("", &Event::Said(bot(), words)),
+        ":bo!chat@irc.test PRIVMSG #lobby :two\r\n:bo!chat@irc.test PRIVMSG #lobby :four three\r\n"
     );
 }
 
 #[test]
 fn private_words_go_to_a_name() {
-    let mut desk = Desk::registered("");
-    let bo = &desk.arrives("bo", false);
+    let mut talk = registered("");
+    let bo = &talk.arrives("bo", false);
     let (stamp, words) = (Stamp { sequence: 1, unix: 0 }, &Words::plain("psst"));
-    let private = Reply::Private { stamp, from: bo, to: &desk.arrives("ana2", false).nick, words };
-    assert_eq!(desk.told(private), ":bo!chat@irc.test PRIVMSG ana2 :psst\r\n");
+    let ana2 = talk.arrives("ana2", false);
+    let private = Reply::Private { stamp, from: bo, to: &ana2.nick, words };
+    assert_eq!(talk.told(private), ":bo!chat@irc.test PRIVMSG ana2 :psst\r\n");
 }
 
 #[test]
 fn what_is_too_long_or_no_text_is_refused_whole() {
-    let mut desk = Desk::joined("message-tags batch labeled-response");
+    let mut talk = joined("message-tags batch labeled-response");
     assert_eq!(
-        desk.send_bytes(b"@label=x PRIVMSG #lobby :\xff\r\n"),
+        String::from_utf8(talk.send_bytes(b"@label=x PRIVMSG #lobby :\xff\r\n")).unwrap(),
         "@label=x :irc.test FAIL PRIVMSG INVALID_UTF8 :Your message was not UTF-8; it was dropped\r\n"
     );
     let too_long = ":irc.test 417 ana :Input line was too long\r\n";
-    assert_eq!(desk.send(&format!("PRIVMSG #lobby :{}\r\n", "x".repeat(600))), too_long);
-    assert_eq!(desk.send(&format!("PRIVMSG #lobby :{}\r\n", "x".repeat(480))), too_long, "with the source in front");
-    assert_eq!(desk.send(&format!("PRIVMSG #lobby :{}\r\n", "x".repeat(450))), "");
-    assert_eq!(desk.send(&format!("@+a={} PRIVMSG #lobby :x\r\n", "x".repeat(4091))), "");
-    assert_eq!(desk.send(&format!("@+a={} PRIVMSG #lobby :x\r\n", "x".repeat(4092))), too_long);
+    assert_eq!(talk.send(&format!("PRIVMSG #lobby :{}\r\n", "x".repeat(600))), too_long);
+    assert_eq!(talk.send(&format!("PRIVMSG #lobby :{}\r\n", "x".repeat(480))), too_long, "with the source in front");
+    assert_eq!(talk.send(&format!("PRIVMSG #lobby :{}\r\n", "x".repeat(450))), "");
+    assert_eq!(talk.send(&format!("@+a={} PRIVMSG #lobby :x\r\n", "x".repeat(4091))), "");
+    assert_eq!(talk.send(&format!("@+a={} PRIVMSG #lobby :x\r\n", "x".repeat(4092))), too_long);
 }

@@ -2,12 +2,11 @@
 
 use std::borrow::Cow;
 
-use chatd::chat::{Command, Now};
+use chatd::chat::Command;
 use chatd::dialect::irc::message::{Message, client_tags, escape, tags, unescape};
-use chatd::dialect::{Dialect, Input};
 use proptest::prelude::*;
 
-use super::desk::Desk;
+use super::{connected, joined};
 
 #[test]
 fn messages_are_taken_apart_as_everybody_does_it() {
@@ -92,16 +91,15 @@ proptest! {
     fn any_bytes_are_answered_in_whole_lines_and_what_is_passed_on_is_harmless(
         bytes in proptest::collection::vec(any::<u8>(), 0..300),
         lines in proptest::collection::vec("[A-Z]{3,9} [#a-z:\u{1}+,* ]{0,20}\r?\n", 0..5),
-        joined in any::<bool>(),
+        is_in_room in any::<bool>(),
     ) {
-        let mut desk = if joined { Desk::joined("message-tags batch labeled-response") } else { Desk::new() };
+        let mut talk = if is_in_room { joined("message-tags batch labeled-response") } else { connected() };
         let mut all = lines.concat().into_bytes();
         all.extend_from_slice(&bytes);
-        let answer = desk.send_bytes(&all);
+        let answer = String::from_utf8(talk.send_bytes(&all)).unwrap();
         prop_assert!(answer.is_empty() || answer.ends_with("\r\n"));
         let mut rest = &b"PRIVMSG #lobby :\x02bold\x1b[0m\x9b\r\n"[..];
-        let mut out = Vec::new();
-        if let Input::Command(Command::Say(words)) = desk.irc.next(Now::default(), &mut rest, &mut out) {
+        if let Some((Some(Command::Say(words)), _)) = talk.step(&mut rest) {
             prop_assert!(!words.text.contains(char::is_control));
         }
     }

@@ -1,14 +1,15 @@
 //! Coming in: names, capabilities, SASL, the greeting, and the answer to silence.
 
-use chatd::chat::{Now, Reason, Refusal, Reply};
-use chatd::dialect::{Dialect, Input};
+use chatd::chat::{Reason, Refusal, Reply};
+use chatd::dialect::Input;
 
-use super::desk::{Desk, Unlike};
+use super::{connected, connected_as, registered};
+use crate::support::talk::Unlike;
 
 #[test]
 fn a_client_registers_and_is_told_where_it_is() {
-    let mut desk = Desk::new();
-    desk.plays(r"
+    let mut talk = connected();
+    talk.plays(r"
          > NICK ana
          > USER ann 0 * :Ana Real
          < :irc.test 001 ana :Welcome to the lobby chat, ana!ann@irc.test
@@ -29,8 +30,8 @@ fn a_client_registers_and_is_told_where_it_is() {
 
 #[test]
 fn what_is_missing_before_that_is_said() {
-    let mut desk = Desk::new();
-    desk.plays(
+    let mut talk = connected();
+    talk.plays(
         r"
          > NICK
          < :irc.test 431 * :No nickname given
@@ -57,8 +58,8 @@ fn what_is_missing_before_that_is_said() {
 
 #[test]
 fn a_client_registers_once() {
-    let mut desk = Desk::registered("");
-    desk.plays(
+    let mut talk = registered("");
+    talk.plays(
         r#"
          > USER ann 0 * :Ana
          < :irc.test 462 ana :You may not reregister
@@ -72,8 +73,8 @@ fn a_client_registers_once() {
 
 #[test]
 fn a_client_may_be_put_into_the_room_at_once() {
-    let mut desk = Desk::with(Unlike { autojoin: true, ..Unlike::default() });
-    let answer = desk.send("NICK ana\r\nUSER ann 0 * :Ana\r\n");
+    let mut talk = connected_as(Unlike { autojoin: true, ..Unlike::default() });
+    let answer = talk.send("NICK ana\r\nUSER ann 0 * :Ana\r\n");
     assert!(answer.contains(":irc.test 254 ana 1 :channel formed\r\n"), "{answer}");
     let joined = answer.split_once(":ana!ann@irc.test JOIN #lobby\r\n").unwrap().1;
     assert!(joined.starts_with(":irc.test 332 ana #lobby :tea\r\n"), "{answer}");
@@ -82,23 +83,23 @@ fn a_client_may_be_put_into_the_room_at_once() {
 
 #[test]
 fn a_name_that_is_taken_is_asked_for_again() {
-    let mut desk = Desk::new();
-    desk.arrives("ana", true);
-    desk.plays(
+    let mut talk = connected();
+    talk.arrives("ana", true);
+    talk.plays(
         "> USER ann 0 * :Ana
          > NICK ANA
          < :irc.test 433 * ANA :Nickname is already in use
          > PRIVMSG #lobby :hi
          < :irc.test 451 * :You have not registered",
     );
-    assert!(desk.send("NICK anna\r\n").starts_with(":irc.test 001 anna :"));
-    desk.plays("> NICK ana\n< :irc.test 433 anna ana :Nickname is already in use");
+    assert!(talk.send("NICK anna\r\n").starts_with(":irc.test 001 anna :"));
+    talk.plays("> NICK ana\n< :irc.test 433 anna ana :Nickname is already in use");
 }
 
 #[test]
 fn capabilities_are_negotiated() {
-    let mut desk = Desk::new();
-    desk.plays(r"
+    let mut talk = connected();
+    talk.plays(r"
          > CAP
          < :irc.test 461 * CAP :Not enough parameters
          > CAP FOO
@@ -124,14 +125,14 @@ fn capabilities_are_negotiated() {
 
 #[test]
 fn capabilities_may_change_later_and_events_look_different_then() {
-    let mut desk = Desk::registered("server-time");
-    desk.plays(
+    let mut talk = registered("server-time");
+    talk.plays(
         r"
          > CAP REQ server-time
          < :irc.test CAP ana ACK :server-time
          > CAP REQ -server-time
          < :irc.test CAP ana ACK :-server-time
-         < -> Reform
+         < -> ChangeForm
          > CAP REQ batch
          < :irc.test CAP ana ACK :batch
 ",
@@ -140,26 +141,26 @@ fn capabilities_may_change_later_and_events_look_different_then() {
 
 #[test]
 fn a_client_that_negotiates_is_waited_for() {
-    let mut desk = Desk::new();
-    desk.plays("> CAP REQ batch\n< :irc.test CAP * ACK :batch\n> NICK ana\n> USER ann 0 * :Ana");
-    assert!(desk.send("CAP END\r\n").starts_with(":irc.test 001 ana :"));
+    let mut talk = connected();
+    talk.plays("> CAP REQ batch\n< :irc.test CAP * ACK :batch\n> NICK ana\n> USER ann 0 * :Ana");
+    assert!(talk.send("CAP END\r\n").starts_with(":irc.test 001 ana :"));
 }
 
 #[test]
 fn the_list_of_capabilities_fits_into_a_line() {
     let unlike = || Unlike { account: Some("a"), secure_port: Some(65535), ..Unlike::default() };
-    let list = Desk::with(unlike()).send("CAP LS 302\r\n");
+    let list = connected_as(unlike()).send("CAP LS 302\r\n");
     assert!(list.len() <= 512 && list.contains(" sts=port=65535"), "{list}");
-    let list = Desk::with(Unlike { encrypted: true, ..unlike() }).send("CAP LS 302\r\n");
+    let list = connected_as(Unlike { encrypted: true, ..unlike() }).send("CAP LS 302\r\n");
     assert!(list.contains(" sts=duration=86400"), "{list}");
-    assert!(!Desk::with(unlike()).send("CAP LS\r\n").contains("sts"), "no values in the old version");
-    assert!(Desk::with(unlike()).send("CAP REQ sts\r\n").contains(" NAK "), "it is not for asking");
+    assert!(!connected_as(unlike()).send("CAP LS\r\n").contains("sts"), "no values in the old version");
+    assert!(connected_as(unlike()).send("CAP REQ sts\r\n").contains(" NAK "), "it is not for asking");
 }
 
 #[test]
 fn a_certificate_is_proof_enough() {
-    let mut desk = Desk::with(Unlike { account: Some("ana@home"), encrypted: true, ..Unlike::default() });
-    desk.plays(
+    let mut talk = connected_as(Unlike { account: Some("ana@home"), encrypted: true, ..Unlike::default() });
+    talk.plays(
         r"
          > CAP REQ sasl
          < :irc.test CAP * ACK :sasl
@@ -181,27 +182,24 @@ fn a_certificate_is_proof_enough() {
 
 #[test]
 fn a_silent_client_is_asked_and_then_given_up() {
-    let mut desk = Desk::new();
-    assert_eq!(desk.irc.due(), None, "the login has a limit of its own");
-    desk.send("NICK ana\r\nUSER ann 0 * :Ana\r\n");
-    let at = |ticks| Now { ticks, unix: 0 };
-    let due = desk.irc.due().unwrap();
-    let mut out = Vec::new();
-    assert_eq!(desk.irc.expire(at(due), &mut out), Ok(Input::Incomplete));
-    assert_eq!(out, b"PING :irc.test\r\n");
-    assert!(desk.irc.due().unwrap() > due);
-    desk.send("PONG :irc.test\r\n");
-    assert_eq!(desk.irc.expire(at(due), &mut out), Ok(Input::Incomplete), "it is still there, and asked again");
-    assert_eq!(desk.irc.expire(at(desk.irc.due().unwrap()), &mut out), Err(Reason::NoAnswer));
+    let mut talk = connected();
+    assert_eq!(talk.dialect.due(), None, "the login has a limit of its own");
+    talk.send("NICK ana\r\nUSER ann 0 * :Ana\r\n");
+    let due = talk.dialect.due().unwrap();
+    assert_eq!(talk.expire(due), (Ok(Input::Incomplete), b"PING :irc.test\r\n".to_vec()));
+    assert!(talk.dialect.due().unwrap() > due);
+    talk.send("PONG :irc.test\r\n");
+    assert_eq!(talk.expire(due).0, Ok(Input::Incomplete), "it is still there, and asked again");
+    assert_eq!(talk.expire(talk.dialect.due().unwrap()).0, Err(Reason::NoAnswer));
 }
 
 #[test]
 fn the_end_is_said() {
-    let mut desk = Desk::registered("");
+    let mut talk = registered("");
     let reply = Reply::Closing(&Reason::Kicked(None));
-    assert_eq!(desk.told(reply), "ERROR :Closing link: kicked\r\n");
+    assert_eq!(talk.told(reply), "ERROR :Closing link: kicked\r\n");
     assert_eq!(
-        desk.told(Reply::Refused(&Refusal::NotInRoom)),
+        talk.told(Reply::Refused(&Refusal::NotInRoom)),
         ":irc.test 442 ana #lobby :You're not on that channel\r\n"
     );
 }

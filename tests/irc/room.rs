@@ -1,16 +1,15 @@
 //! What a client does, in the room and outside of it.
 
-use super::desk::{Desk, NOW};
+use super::{joined, registered};
 
 #[test]
 fn names_change() {
-    let mut desk = Desk::registered("");
-    desk.plays(
+    let mut talk = registered("");
+    talk.plays(
         r"
          > NICK
          < :irc.test 431 ana :No nickname given
          > NICK ana
-         < :ana!ann@irc.test NICK ana
          > NICK /x
          < :irc.test 432 ana /x :Erroneous nickname: a name does not begin with any of / # & $ + % ~ { [
          > NICK anna
@@ -23,8 +22,8 @@ fn names_change() {
 
 #[test]
 fn the_server_tells_of_itself() {
-    let mut desk = Desk::registered("");
-    desk.plays(r"
+    let mut talk = registered("");
+    talk.plays(r"
          > FOO bar
          < :irc.test 421 ana FOO :Unknown command
          > MOTD
@@ -62,8 +61,8 @@ fn the_server_tells_of_itself() {
 
 #[test]
 fn one_is_away_and_back() {
-    let mut desk = Desk::registered("");
-    desk.plays(
+    let mut talk = registered("");
+    talk.plays(
         r"
          > AWAY :lunch
          < :irc.test 306 ana :You have been marked as being away
@@ -77,8 +76,8 @@ fn one_is_away_and_back() {
 
 #[test]
 fn what_is_the_administrators_is_refused() {
-    let mut desk = Desk::registered("");
-    desk.plays(
+    let mut talk = registered("");
+    talk.plays(
         r"
          > OPER x
          < :irc.test 461 ana OPER :Not enough parameters
@@ -102,8 +101,8 @@ fn what_is_the_administrators_is_refused() {
 
 #[test]
 fn modes_are_few() {
-    let mut desk = Desk::registered("");
-    desk.plays(
+    let mut talk = registered("");
+    talk.plays(
         r"
          > MODE
          < :irc.test 461 ana MODE :Not enough parameters
@@ -134,8 +133,8 @@ fn modes_are_few() {
 
 #[test]
 fn what_was_not_negotiated_is_unknown() {
-    let mut desk = Desk::registered("");
-    desk.plays(
+    let mut talk = registered("");
+    talk.plays(
         r"
          > SETNAME
          < :irc.test 461 ana SETNAME :Not enough parameters
@@ -156,9 +155,9 @@ fn what_was_not_negotiated_is_unknown() {
 
 #[test]
 fn the_room_is_the_only_channel() {
-    let mut desk = Desk::registered("");
-    desk.arrives("bo", true);
-    desk.plays(
+    let mut talk = registered("");
+    talk.arrives("bo", true);
+    talk.plays(
         r"
          > JOIN
          < :irc.test 461 ana JOIN :Not enough parameters
@@ -200,9 +199,9 @@ fn the_room_is_the_only_channel() {
 
 #[test]
 fn words_have_to_reach_somebody() {
-    let mut desk = Desk::joined("");
-    desk.arrives("bo", true);
-    desk.plays(
+    let mut talk = joined("");
+    talk.arrives("bo", true);
+    talk.plays(
         r"
          > PRIVMSG
          < :irc.test 411 ana :No recipient given (PRIVMSG)
@@ -224,10 +223,10 @@ fn words_have_to_reach_somebody() {
 
 #[test]
 fn who_is_away_says_so_but_never_to_a_notice() {
-    let mut desk = Desk::joined("");
-    let bo = desk.arrives("bo", true);
-    desk.room.lock().set_away(NOW, &bo.nick, Some("lunch"));
-    desk.plays(
+    let mut talk = joined("");
+    let bo = talk.arrives("bo", true);
+    talk.leaves_for(&bo, "lunch");
+    talk.plays(
         r"
          > PRIVMSG bo :hi
          < :irc.test 301 ana bo :lunch
@@ -241,9 +240,9 @@ fn who_is_away_says_so_but_never_to_a_notice() {
 
 #[test]
 fn the_room_is_left_and_entered_again() {
-    let mut desk = Desk::joined("");
-    desk.arrives("bo", true);
-    desk.plays(
+    let mut talk = joined("");
+    talk.arrives("bo", true);
+    talk.plays(
         r"
          > LIST
          < :irc.test 321 ana Channel :Users  Name
@@ -280,8 +279,8 @@ fn the_room_is_left_and_entered_again() {
 
 #[test]
 fn a_channel_that_nobody_is_in_does_not_exist() {
-    let mut desk = Desk::registered("");
-    desk.plays(
+    let mut talk = registered("");
+    talk.plays(
         r"
          > LIST
          < :irc.test 321 ana Channel :Users  Name

@@ -1,16 +1,16 @@
 //! Who is here, who was, and who comes and goes.
 
-use chatd::chat::{Event, Profile, Reply, Stamp};
+use chatd::chat::{Command, Event, Profile, Reply, Stamp};
 
-use super::desk::{Desk, NOW};
+use super::{joined, registered};
 
 #[test]
 fn who_lists_people() {
-    let mut desk = Desk::joined("");
-    let bo = desk.arrives("bo", true);
-    desk.arrives("ed", false);
-    desk.room.lock().set_away(NOW, &bo.nick, Some("lunch"));
-    desk.plays(
+    let mut talk = joined("");
+    let bo = talk.arrives("bo", true);
+    talk.arrives("ed", false);
+    talk.leaves_for(&bo, "lunch");
+    talk.plays(
         r"
          > WHO #lobby
          < :irc.test 352 ana #lobby ann irc.test irc.test ana H :0 Ana Real
@@ -51,11 +51,11 @@ fn who_lists_people() {
 
 #[test]
 fn whois_tells_who_somebody_is() {
-    let mut desk = Desk::joined("");
-    let bo = desk.arrives("bo", true);
-    desk.arrives("ed", false);
-    desk.room.lock().set_away(NOW, &bo.nick, Some("lunch"));
-    desk.plays(
+    let mut talk = joined("");
+    let bo = talk.arrives("bo", true);
+    talk.arrives("ed", false);
+    talk.leaves_for(&bo, "lunch");
+    talk.plays(
         r"
          > WHOIS
          < :irc.test 431 ana :No nickname given
@@ -80,11 +80,11 @@ fn whois_tells_who_somebody_is() {
 
 #[test]
 fn whowas_remembers() {
-    let mut desk = Desk::joined("");
-    let bo = desk.arrives("bo", true);
-    desk.arrives("ed", false);
-    desk.room.lock().set_away(NOW, &bo.nick, Some("lunch"));
-    desk.plays(
+    let mut talk = joined("");
+    let bo = talk.arrives("bo", true);
+    talk.arrives("ed", false);
+    talk.leaves_for(&bo, "lunch");
+    talk.plays(
         r"
          > WHOWAS
          < :irc.test 431 ana :No nickname given
@@ -107,11 +107,11 @@ fn whowas_remembers() {
 
 #[test]
 fn who_is_here() {
-    let mut desk = Desk::joined("");
-    let bo = desk.arrives("bo", true);
-    desk.arrives("ed", false);
-    desk.room.lock().set_away(NOW, &bo.nick, Some("lunch"));
-    desk.plays(
+    let mut talk = joined("");
+    let bo = talk.arrives("bo", true);
+    talk.arrives("ed", false);
+    talk.leaves_for(&bo, "lunch");
+    talk.plays(
         r"
          > USERHOST bo ed ana nobody
          < :irc.test 302 ana :bo=-chat@irc.test ed=+chat@irc.test ana=+ann@irc.test
@@ -125,11 +125,11 @@ fn who_is_here() {
 
 #[test]
 fn monitor_tells_of_those_who_are_watched() {
-    let mut desk = Desk::joined("");
-    let bo = desk.arrives("bo", true);
-    desk.arrives("ed", false);
-    desk.room.lock().set_away(NOW, &bo.nick, Some("lunch"));
-    desk.plays(
+    let mut talk = joined("");
+    let bo = talk.arrives("bo", true);
+    talk.arrives("ed", false);
+    talk.leaves_for(&bo, "lunch");
+    talk.plays(
         r"
          > MONITOR
          < :irc.test 461 ana MONITOR :Not enough parameters
@@ -155,9 +155,9 @@ fn monitor_tells_of_those_who_are_watched() {
 
 #[test]
 fn names_may_come_with_hosts() {
-    let mut desk = Desk::joined("userhost-in-names");
-    desk.arrives("bo", true);
-    desk.plays(
+    let mut talk = joined("userhost-in-names");
+    talk.arrives("bo", true);
+    talk.plays(
         r"
          > NAMES #lobby
          < :irc.test 353 ana = #lobby :ana!ann@irc.test bo!chat@irc.test
@@ -168,10 +168,10 @@ fn names_may_come_with_hosts() {
 
 #[test]
 fn many_names_take_many_lines_of_the_right_length() {
-    let mut desk = Desk::joined("");
+    let mut talk = joined("");
     let names: Vec<String> = (100..300).map(|i| format!("somebody{i}")).collect();
-    names.iter().for_each(|name| drop(desk.arrives(name, true)));
-    let answer = desk.send("NAMES #lobby\r\n");
+    names.iter().for_each(|name| drop(talk.arrives(name, true)));
+    let answer = talk.send("NAMES #lobby\r\n");
     let lists: Vec<&str> =
         answer.split("\r\n").filter_map(|line| line.strip_prefix(":irc.test 353 ana = #lobby :")).collect();
     assert!(lists.len() > 3 && answer.split("\r\n").all(|line| line.len() <= 510), "{answer}");
@@ -182,12 +182,12 @@ fn many_names_take_many_lines_of_the_right_length() {
 
 #[test]
 fn a_bot_with_an_account_on_tls_is_told_as_such() {
-    let mut desk = Desk::joined("");
-    let bo = desk.arrives("bo", true);
+    let mut talk = joined("");
+    let bo = talk.arrives("bo", true);
     let account = Some("bo@home".into());
     let profile = Profile { account, bot: true, encrypted: true, ..(*bo.profile).clone() };
-    desk.room.lock().describe(NOW, &bo.nick, profile);
-    desk.plays(
+    talk.does(Some(&bo), Command::Describe(Box::new(profile)));
+    talk.plays(
         "> WHOIS bo
          < :irc.test 311 ana bo chat irc.test * :bo Real
          < :irc.test 319 ana bo :#lobby
@@ -205,26 +205,28 @@ fn a_bot_with_an_account_on_tls_is_told_as_such() {
 
 #[test]
 fn the_watched_come_go_and_change() {
-    let mut desk = Desk::registered("away-notify setname extended-monitor");
-    let bo = &desk.arrives("bo", false);
-    let stamp = Stamp { sequence: 9, unix: NOW.unix };
+    let mut talk = registered("away-notify setname extended-monitor");
+    let bo = &talk.arrives("bo", false);
+    let stamp = Stamp { sequence: 9, unix: 0 };
+    let away = Event::Away(bo.clone(), Some("tea".into()));
+    let described = Event::Described(bo.clone());
     for (reply, line) in [
         (Reply::Presence { person: bo, here: true }, ":irc.test 730 ana :bo!chat@irc.test\r\n"),
         (Reply::Presence { person: bo, here: false }, ":irc.test 731 ana :bo\r\n"),
-        (Reply::Watched(stamp, Event::Away(bo, Some("tea"))), ":bo!chat@irc.test AWAY :tea\r\n"),
-        (Reply::Watched(stamp, Event::Described(bo)), ":bo!chat@irc.test SETNAME :bo Real\r\n"),
+        (Reply::Watched(stamp, &away), ":bo!chat@irc.test AWAY :tea\r\n"),
+        (Reply::Watched(stamp, &described), ":bo!chat@irc.test SETNAME :bo Real\r\n"),
     ] {
-        assert_eq!(desk.told(reply), line);
+        assert_eq!(talk.told(reply), line);
     }
-    let mut desk = Desk::registered("away-notify");
-    assert_eq!(desk.told(Reply::Watched(stamp, Event::Away(bo, None))), "", "it has not asked for that");
+    let mut talk = registered("away-notify");
+    assert_eq!(talk.told(Reply::Watched(stamp, &away)), "", "it has not asked for that");
 }
 
 #[test]
 fn only_so_many_can_be_watched() {
-    let mut desk = Desk::registered("");
+    let mut talk = registered("");
     for i in 0..100 {
-        desk.send(&format!("MONITOR + somebody{i}\r\n"));
+        talk.send(&format!("MONITOR + somebody{i}\r\n"));
     }
-    desk.plays("> MONITOR + one,two\n< :irc.test 734 ana 100 one :Monitor list is full");
+    talk.plays("> MONITOR + one,two\n< :irc.test 734 ana 100 one :Monitor list is full");
 }

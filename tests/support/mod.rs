@@ -7,6 +7,7 @@ pub mod journal;
 pub mod ordinary;
 pub mod program;
 pub mod screen;
+pub mod talk;
 pub mod tool;
 
 use std::time::Duration;

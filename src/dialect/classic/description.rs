@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// Bytes of a template and of the keyword at most.
 pub const MAX_TEMPLATE: usize = 200;
 /// Bytes of the quit word and of the answer to it at most.
@@ -13,7 +15,7 @@ pub const MIN_BUFFER: usize = 512;
 /// One variety: every word of it can be configured, see chatd.toml(5).
 ///
 /// In a template `{name}` and the like stand for what is meant; an empty one means that nothing is sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Description {
     /// What a client is shown first; empty with a keyword.
     pub greeting: Cow<'static, str>,
@@ -46,7 +48,7 @@ pub struct Description {
     /// What a client puts before its lines by itself.
     pub own_prefix: Cow<'static, str>,
     /// What ends each message that is shown to people.
-    pub line_ending: &'static str,
+    pub line_ending: Cow<'static, str>,
     /// Bytes that a client receives at once.
     pub buffer: usize,
     /// How long a client must be quiet until what it has sent is a message.
@@ -58,7 +60,7 @@ pub struct Description {
 }
 
 /// What a client can decode.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Encoding {
     /// Everything.
     Utf8,

@@ -8,14 +8,17 @@ mod compose;
 mod description;
 mod presets;
 
+use std::hash::Hasher as _;
 use std::sync::Arc;
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 pub use description::{Description, Encoding, LINE_ENDINGS, MAX_QUIT, MAX_TEMPLATE, MIN_BUFFER, fill, placeholders};
 pub use presets::{PRESETS, Preset};
 
-use super::{Dialect, END, Input};
-use crate::chat::{Command, Event, Form, Manner, Nick, Now, Reason, Reply, Stamp, View, Words, clean};
+use super::{END, Input};
+use crate::chat::{Answer, Command, Event, Form, Manner, Nick, Now, Reason, Reply, Stamp, View, Words, clean};
 
 /// How long a client may be quiet in the middle of a character.
 const TORN: Duration = Duration::from_secs(1);
@@ -23,6 +26,7 @@ const TORN: Duration = Duration::from_secs(1);
 const MAX_CHARACTER: usize = 4;
 
 /// One client of a classic protocol.
+#[derive(Serialize, Deserialize)]
 pub struct Classic {
     description: Arc<Description>,
     line_length: usize,
@@ -32,14 +36,13 @@ pub struct Classic {
     last: u64,
     /// What the client calls itself, once it has.
     called: Option<String>,
-    named: bool,
 }
 
 impl Classic {
     /// `line_length`: bytes of one message; a longer one becomes several.
     #[must_use]
     pub fn new(description: Arc<Description>, line_length: usize) -> Classic {
-        Classic { description, line_length, partial: Vec::new(), last: 0, called: None, named: false }
+        Classic { description, line_length, partial: Vec::new(), last: 0, called: None }
     }
 
     /// Takes bytes off the front of `input` until there is a message.
@@ -62,7 +65,7 @@ impl Classic {
     }
 
     /// What one message means.
-    fn understand(&mut self, message: &[u8], out: &mut Vec<u8>) -> Input<'static> {
+    fn understand(&mut self, message: &[u8], answer: &mut Answer<'_>) -> Input<'static> {
         let cleaned = clean(message.strip_suffix(b"\r").unwrap_or(message), self.line_length);
         let text = self.without_own_prefix(&cleaned.text);
         let quit = &*self.description.quit;
@@ -72,7 +75,8 @@ impl Classic {
         if text.trim().is_empty() {
             return Input::Answered;
         }
-        if self.named {
+        let (view, out) = (answer.view, &mut *answer.bytes);
+        if view.own().is_some() {
             if cleaned.changes.replaced > 0 || cleaned.changes.cut {
                 self.description.tell_notice("Your line was not UTF-8; a part of it was replaced or is lost.", out);
             }
@@ -105,8 +109,10 @@ impl Classic {
     }
 }
 
-impl Dialect for Classic {
-    fn greet(&mut self, room: &str, out: &mut Vec<u8>) {
+/// See [`Dialect`](super::Dialect).
+impl Classic {
+    pub(super) fn greet(&mut self, answer: &mut Answer<'_>) {
+        let (room, out) = (answer.view.room(), &mut *answer.bytes);
         let Description { keyword, greeting, quit, .. } = &*self.description;
         if !keyword.is_empty() {
             out.extend_from_slice(keyword.as_bytes());
@@ -115,39 +121,38 @@ impl Dialect for Classic {
         self.description.tell(greeting, &[("room", room), ("quit", quit)], out);
     }
 
-    fn next<'i>(&mut self, now: Now, input: &mut &'i [u8], out: &mut Vec<u8>) -> Input<'i> {
+    pub(super) fn next<'i>(&mut self, now: Now, input: &mut &'i [u8], answer: &mut Answer<'_>) -> Input<'i> {
         self.last = now.ticks;
         match self.collect(input) {
-            Some(message) => self.understand(&message, out),
+            Some(message) => self.understand(&message, answer),
             None => Input::Incomplete,
         }
     }
 
-    fn due(&self) -> Option<u64> {
+    pub(super) fn due(&self) -> Option<u64> {
         let quiet = if ends_torn(&self.partial) { TORN } else { self.description.quiet };
         let quiet = u64::try_from(quiet.as_micros()).unwrap_or(u64::MAX);
         (!self.partial.is_empty()).then(|| self.last.saturating_add(quiet))
     }
 
-    fn expire(&mut self, _now: Now, out: &mut Vec<u8>) -> Result<Input<'static>, Reason> {
+    pub(super) fn expire(&mut self, _now: Now, answer: &mut Answer<'_>) -> Input<'static> {
         let message = std::mem::take(&mut self.partial);
-        Ok(self.understand(&message, out))
+        self.understand(&message, answer)
     }
 
-    fn echoes(&self) -> bool {
+    pub(super) fn echoes(&self) -> bool {
         self.description.echo
     }
 
-    fn pace(&self) -> Option<Duration> {
-        Some(self.description.gap)
+    pub(super) fn pace(&self) -> Duration {
+        self.description.gap
     }
 
-    fn reply(&mut self, reply: Reply<'_>, out: &mut Vec<u8>) {
+    pub(super) fn reply(&mut self, reply: Reply<'_>, answer: &mut Answer<'_>) {
         let words = &self.description;
+        let (view, out) = (answer.view, &mut *answer.bytes);
         match reply {
-            // The room follows: whoever has a name comes in.
-            Reply::Registered { .. } => self.named = true,
-            Reply::Welcome { person, view, .. } => {
+            Reply::Done(_, Event::Joined(person)) => {
                 let name = words.name(&person.nick);
                 if words.own_join {
                     words.tell(&words.join, &[("name", &name)], out);
@@ -155,14 +160,12 @@ impl Dialect for Classic {
                 words.tell(&words.welcome, &[("name", &name), ("room", view.room()), ("quit", &*words.quit)], out);
                 words.tell_users(present(view).filter(|other| **other != person.nick), out);
             }
-            Reply::Refused(refusal) if self.named => words.tell_notice(&refusal.to_string(), out),
+            Reply::Refused(refusal) if view.own().is_some() => words.tell_notice(&refusal.to_string(), out),
             // Never the keyword again: a program would answer with the same name at once.
             Reply::Refused(refusal) => words.tell_notice(&format!("{refusal} Send another one."), out),
-            Reply::Look(view) => words.tell_users(present(view), out),
-            Reply::Topic(topic) => words.tell_notice(&format!("Topic: {}", topic.text), out),
             Reply::Private { from, words: said, .. } => {
                 let name = words.name(&from.nick);
-                said.lines().for_each(|line| words.tell_text("[{name}] {text}", &name, line, out));
+                said.lines().for_each(|line| words.tell_text("[{name}] {text}", &name, &line, out));
             }
             // These clients know no commands that these would answer.
             Reply::Sent { .. } | Reply::Done(..) | Reply::Presence { .. } | Reply::Watched(..) => {}
@@ -176,8 +179,8 @@ impl Dialect for Classic {
         }
     }
 
-    fn form(&self) -> Arc<dyn Form> {
-        Arc::new(ClassicForm(self.description.clone()))
+    pub(super) fn form(&self) -> Arc<dyn Form> {
+        Arc::new(ClassicForm::new(self.description.clone()))
     }
 }
 
@@ -187,16 +190,27 @@ fn present(view: &dyn View) -> impl Iterator<Item = &Nick> {
 }
 
 /// How events look in one variety.
-struct ClassicForm(Arc<Description>);
+struct ClassicForm {
+    description: Arc<Description>,
+    /// The same for equal descriptions: a session that is read back has one of its own.
+    hash: u64,
+}
+
+impl ClassicForm {
+    fn new(description: Arc<Description>) -> ClassicForm {
+        let mut hasher = std::hash::DefaultHasher::new();
+        hasher.write(&postcard::to_extend(&*description, Vec::new()).unwrap_or_default());
+        ClassicForm { description, hash: hasher.finish() }
+    }
+}
 
 impl Form for ClassicForm {
     fn id(&self) -> (&'static str, u64) {
-        // Each listener has a description of its own, which lives at least as long as its form.
-        ("classic", Arc::as_ptr(&self.0).addr() as u64)
+        ("classic", self.hash)
     }
 
-    fn render(&self, _stamp: Stamp, event: Event<'_>, out: &mut Vec<u8>) {
-        let words = &*self.0;
+    fn render(&self, _stamp: Stamp, event: &Event<'_>, _view: &dyn View, out: &mut Vec<u8>) {
+        let words = &*self.description;
         match event {
             Event::Said(who, said) => {
                 let template = match said.manner {
@@ -205,7 +219,7 @@ impl Form for ClassicForm {
                     Manner::Silent => return,
                 };
                 let name = words.name(&who.nick);
-                said.lines().for_each(|line| words.tell_text(template, &name, line, out));
+                said.lines().for_each(|line| words.tell_text(template, &name, &line, out));
             }
             Event::Joined(who) => words.tell(&words.join, &[("name", &words.name(&who.nick))], out),
             Event::Left(who, _) | Event::Parted(who, _) => {
@@ -219,8 +233,8 @@ impl Form for ClassicForm {
                 words.tell_notice(&format!("{} has taken a line back", words.name(&by.nick)), out);
             }
             Event::Notice(text) => words.tell_notice(text, out),
-            Event::Topic { topic, .. } => words.tell_notice(&format!("Topic: {}", topic.text), out),
-            Event::Away(..) | Event::Described(_) => {}
+            Event::Topic { text, .. } => words.tell_notice(&format!("Topic: {text}"), out),
+            Event::Registered(_) | Event::Away(..) | Event::Described(_) => {}
         }
     }
 }

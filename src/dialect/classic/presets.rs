@@ -30,7 +30,7 @@ fn base() -> Description {
         quit_answer: Borrowed(""),
         echo: true,
         own_prefix: Borrowed(""),
-        line_ending: "",
+        line_ending: Borrowed(""),
         buffer: 1024,
         quiet: Duration::from_millis(50),
         gap: Duration::from_millis(20),
@@ -88,7 +88,7 @@ fn user_quit() -> Description {
         leave: Borrowed("{name} est parti"),
         quit: Borrowed("QUIT"),
         echo: false,
-        line_ending: "\n",
+        line_ending: Borrowed("\n"),
         ..base()
     }
 }

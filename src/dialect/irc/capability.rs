@@ -1,7 +1,9 @@
 //! Capabilities: what a client can ask for, and which of it changes how events look (IRCv3 capability negotiation).
 
+use serde::{Deserialize, Serialize};
+
 /// A set of capabilities.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Capabilities(u32);
 
 impl Capabilities {

@@ -1,88 +1,86 @@
 //! What is known of one client: who it is, what it asks now, and what only some clients have. An idle one keeps little.
 
-use std::sync::Arc;
+use std::sync::LazyLock;
+
+use serde::{Deserialize, Serialize};
 
 use super::Irc;
-use super::markers::Markers;
+use super::listing::Listing;
 use super::multiline::Batch;
-use super::queries::Query;
 use super::registration::Registration;
-use crate::chat::{Nick, Person, Profile};
+use crate::chat::{Profile, View};
 
-/// Who a client is.
-pub enum Standing {
+/// How far a client has come.
+#[derive(Serialize, Deserialize)]
+pub enum Phase {
     /// It has not registered yet.
     Registering(Box<Registration>),
-    /// It has.
-    Registered(Arc<Person>),
+    /// It has: who it is stands in the [`View`].
+    Registered,
+}
+
+/// Who the client is, as others see it.
+pub struct Own<'a> {
+    /// Its name; `*` as long as it has none.
+    pub nick: &'a str,
+    pub profile: &'a Profile,
+    pub in_room: bool,
 }
 
 /// What is known of the message that is being answered; gone when it is.
-#[derive(Default)]
-pub struct Exchange {
+#[derive(Default, Serialize, Deserialize)]
+pub struct Request {
     pub label: Option<Box<str>>,
-    pub query: Option<Query>,
-    /// What it has asked for: a name, a line.
-    pub wanted: Box<str>,
+    /// What it names, for the case that it is refused: a name, a line.
+    pub subject: Box<str>,
+    /// Whether it changes the client's own mode, and not its real name.
+    pub is_mode: bool,
 }
 
 /// What only some clients have.
-#[derive(Default)]
-pub struct Kept {
-    pub batch: Option<Batch>,
-    pub watched: Vec<Nick>,
+#[derive(Default, Serialize, Deserialize)]
+pub struct Extras {
+    /// A message of several lines that is not complete yet.
+    pub multiline: Option<Batch>,
+    /// The name of such a message that was refused: its further lines are dropped.
+    pub refused: Option<Box<str>>,
+    /// An answer of which a part is still to be written.
+    pub listing: Option<Listing>,
     /// The event with which it left the room, if it did; it has been shown all before that.
     pub shown: u64,
-    /// How far it has read, if it has no account.
-    pub markers: Markers,
 }
 
 impl Irc {
-    /// Its name, as far as it has one.
-    pub(super) fn nick(&self) -> &str {
-        match &self.standing {
-            Standing::Registering(_) => "*",
-            Standing::Registered(person) => person.as_str(),
+    pub(super) fn own<'a>(&'a self, view: &'a dyn View) -> Own<'a> {
+        /// Of a client that has lost its name and is about to be disconnected.
+        static NOBODY: LazyLock<Profile> = LazyLock::new(Profile::default);
+        match (view.own(), &self.phase) {
+            (Some(seen), _) => Own { nick: seen.person.as_str(), profile: &seen.person.profile, in_room: seen.present },
+            (None, Phase::Registering(registration)) => {
+                Own { nick: "*", profile: &registration.profile, in_room: false }
+            }
+            (None, Phase::Registered) => Own { nick: "*", profile: &NOBODY, in_room: false },
         }
     }
 
-    pub(super) fn profile(&self) -> &Profile {
-        match &self.standing {
-            Standing::Registering(registration) => &registration.profile,
-            Standing::Registered(person) => &person.profile,
+    /// What is known of it, as long as it has not registered.
+    pub(super) fn registration(&mut self) -> Option<&mut Registration> {
+        match &mut self.phase {
+            Phase::Registering(registration) => Some(registration),
+            Phase::Registered => None,
         }
     }
 
-    pub(super) fn exchange(&mut self) -> &mut Exchange {
-        self.exchange.get_or_insert_default()
+    pub(super) fn request(&mut self) -> &mut Request {
+        self.request.get_or_insert_default()
     }
 
-    /// What the room is to be looked at for.
-    pub(super) fn look_for(&mut self, query: Query) {
-        self.exchange().query = Some(query);
+    /// What the message names that is being answered.
+    pub(super) fn subject(&self) -> &str {
+        self.request.as_ref().map_or("", |request| &request.subject)
     }
 
-    pub(super) fn wanted(&self) -> &str {
-        self.exchange.as_ref().map_or("", |exchange| &exchange.wanted)
-    }
-
-    pub(super) fn kept(&mut self) -> &mut Kept {
-        self.kept.get_or_insert_default()
-    }
-
-    pub(super) fn has_batch(&self) -> bool {
-        self.kept.as_ref().is_some_and(|kept| kept.batch.is_some())
-    }
-
-    pub(super) fn watched(&self) -> &[Nick] {
-        self.kept.as_ref().map_or(&[], |kept| &kept.watched)
-    }
-
-    pub(super) fn take_watched(&mut self) -> Vec<Nick> {
-        self.kept.as_mut().map(|kept| std::mem::take(&mut kept.watched)).unwrap_or_default()
-    }
-
-    pub(super) fn take_batch(&mut self) -> Option<Batch> {
-        self.kept.as_mut()?.batch.take()
+    pub(super) fn extras(&mut self) -> &mut Extras {
+        self.extras.get_or_insert_default()
     }
 }

@@ -6,8 +6,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::capability::Capabilities;
 use super::message::MAX_MESSAGE;
-use super::{Server, write};
-use crate::chat::{Event, Form, Manner, Person, Stamp, Words};
+use super::{Server, end_line, write};
+use crate::chat::{Event, Form, Manner, Person, Stamp, View, Words, shorten};
 
 /// One combination of the capabilities that change how events look.
 pub struct IrcForm {
@@ -33,56 +33,66 @@ impl Form for IrcForm {
         ("irc", self.capabilities.of_form().bits())
     }
 
-    fn render(&self, stamp: Stamp, event: Event<'_>, out: &mut Vec<u8>) {
+    fn render(&self, stamp: Stamp, event: &Event<'_>, _view: &dyn View, out: &mut Vec<u8>) {
         let room: &[&str] = &["#", &self.server.room];
-        match event {
-            Event::Said(who, words) => self.speak(About { stamp, who: Some(who), batch: None }, room, words, out),
+        let line = match event {
+            Event::Said(who, words) => {
+                return self.speak(About { stamp, who: Some(who), batch: None }, room, words, out);
+            }
             Event::Notice(text) => {
-                self.start(About { stamp, who: None, batch: None }, "", true, out);
-                write(out, &["NOTICE #", &self.server.room, " :", text, "\r\n"]);
+                let words = Words { manner: Manner::Remark, ..Words::plain(&**text) };
+                return self.speak(About { stamp, who: None, batch: None }, room, &words, out);
             }
             Event::Joined(who) => {
-                self.of(stamp, who, out);
+                let line = self.of(stamp, who, out);
                 write(out, &["JOIN #", &self.server.room]);
                 if self.capabilities.has(Capabilities::EXTENDED_JOIN) {
                     write(out, &[" ", who.profile.account.as_deref().unwrap_or("*"), " :", who.real_name()]);
                 }
-                write(out, &["\r\n"]);
+                line
             }
             Event::Left(who, reason) => {
-                self.of(stamp, who, out);
-                write(out, &["QUIT :", &reason.to_string(), "\r\n"]);
+                let line = self.of(stamp, who, out);
+                write(out, &["QUIT :", &reason.to_string()]);
+                line
             }
             Event::Parted(who, word) => {
-                self.of(stamp, who, out);
+                let line = self.of(stamp, who, out);
                 write(out, &["PART #", &self.server.room]);
-                write_trailing(word, out);
+                write_trailing(word.as_deref(), out);
+                line
             }
             Event::Renamed { from, to } => {
-                self.of(stamp, from, out);
-                write(out, &["NICK ", to.as_str(), "\r\n"]);
+                let line = self.of(stamp, from, out);
+                write(out, &["NICK ", to.as_str()]);
+                line
             }
-            Event::Redacted { by, line, reason } if self.capabilities.has(Capabilities::REDACTION) => {
-                self.of(stamp, by, out);
+            Event::Redacted { by, line: redacted, reason } if self.capabilities.has(Capabilities::REDACTION) => {
+                let line = self.of(stamp, by, out);
                 write(out, &["REDACT #", &self.server.room, " "]);
-                self.server.write_id(line, out);
-                write_trailing(reason, out);
+                self.server.write_id(*redacted, out);
+                write_trailing(reason.as_deref(), out);
+                line
             }
-            Event::Topic { by, topic } => {
-                self.start(About { stamp, who: by, batch: None }, "", true, out);
-                write(out, &["TOPIC #", &self.server.room, " :", &topic.text, "\r\n"]);
+            Event::Topic { by, text } => {
+                let line = self.start(About { stamp, who: by.as_deref(), batch: None }, "", true, out);
+                write(out, &["TOPIC #", &self.server.room, " :", text]);
+                line
             }
             Event::Away(who, why) if self.capabilities.has(Capabilities::AWAY_NOTIFY) => {
-                self.of(stamp, who, out);
+                let line = self.of(stamp, who, out);
                 write(out, &["AWAY"]);
-                write_trailing(why, out);
+                write_trailing(why.as_deref(), out);
+                line
             }
             Event::Described(who) if self.capabilities.has(Capabilities::SETNAME) => {
-                self.of(stamp, who, out);
-                write(out, &["SETNAME :", who.real_name(), "\r\n"]);
+                let line = self.of(stamp, who, out);
+                write(out, &["SETNAME :", who.real_name()]);
+                line
             }
-            Event::Redacted { .. } | Event::Away(..) | Event::Described(_) => {}
-        }
+            Event::Registered(_) | Event::Redacted { .. } | Event::Away(..) | Event::Described(_) => return,
+        };
+        end_line(out, line);
     }
 }
 
@@ -141,7 +151,7 @@ impl IrcForm {
     fn singly(&self, about: About<'_>, target: &[&str], words: &Words<'_>, limit: usize, out: &mut Vec<u8>) {
         let mut first = true;
         for text in words.lines() {
-            let mut rest = text;
+            let mut rest = &*text;
             while !rest.is_empty() {
                 let (piece, after) = cut(rest, limit);
                 self.start(about, &words.tags, first, out);
@@ -161,13 +171,14 @@ impl IrcForm {
         MAX_MESSAGE.saturating_sub(": PRIVMSG  :".len() + action + source + target)
     }
 
-    /// Tags and source of an event of somebody in the room.
-    fn of(&self, stamp: Stamp, who: &Person, out: &mut Vec<u8>) {
-        self.start(About { stamp, who: Some(who), batch: None }, "", true, out);
+    /// Tags and source of what somebody does. Returns where the line begins, which is behind the tags.
+    fn of(&self, stamp: Stamp, who: &Person, out: &mut Vec<u8>) -> usize {
+        self.start(About { stamp, who: Some(who), batch: None }, "", true, out)
     }
 
-    /// Tags and source of a message; `named`: with its identifier.
-    pub fn start(&self, about: About<'_>, client_tags: &str, named: bool, out: &mut Vec<u8>) {
+    /// Tags and source of a message; `named`: with its identifier. Returns where the line begins, which is behind the
+    /// tags.
+    pub fn start(&self, about: About<'_>, client_tags: &str, named: bool, out: &mut Vec<u8>) -> usize {
         let mut separator = "@";
         let mut tag = |out: &mut Vec<u8>, name: &str| {
             write(out, &[separator, name]);
@@ -203,7 +214,9 @@ impl IrcForm {
         if separator == ";" {
             out.push(b' ');
         }
+        let line = out.len();
         self.source(about.who, out);
+        line
     }
 
     fn source(&self, who: Option<&Person>, out: &mut Vec<u8>) {
@@ -224,9 +237,8 @@ fn line(target: &[&str], manner: Manner, text: &str, out: &mut Vec<u8>) {
 }
 
 fn write_trailing(text: Option<&str>, out: &mut Vec<u8>) {
-    match text {
-        Some(text) => write(out, &[" :", text, "\r\n"]),
-        None => write(out, &["\r\n"]),
+    if let Some(text) = text {
+        write(out, &[" :", text]);
     }
 }
 
@@ -241,8 +253,8 @@ fn cut(text: &str, limit: usize) -> (&str, &str) {
     if text.len() <= limit {
         return (text, "");
     }
-    let end = (0..=limit.max(4)).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(text.len());
-    let piece = text.get(..end).unwrap_or(text);
+    let piece = shorten(text, limit.max(4));
+    let end = piece.len();
     let end = piece.rfind(' ').map(|space| space + 1).filter(|space| *space > end / 2).unwrap_or(end);
     text.split_at_checked(end).unwrap_or((text, ""))
 }

@@ -3,12 +3,11 @@
 
 use std::time::UNIX_EPOCH;
 
+use super::Irc;
 use super::capability::Capabilities;
-use super::form::{About, IrcForm};
+use super::form::{About, IrcForm, write_time};
 use super::message::Message;
-use super::queries::Query;
-use super::{Irc, write};
-use crate::chat::{Command, Event, Manner, Past, Stamp, View, Words};
+use crate::chat::{Answer, Event, Manner, Record, Stamp, Words};
 use crate::dialect::moment;
 
 /// Messages that one request may ask for.
@@ -24,7 +23,7 @@ enum Reference {
 }
 
 /// What of the history is asked for.
-pub struct HistoryQuery {
+struct Query {
     selection: Selection,
     limit: usize,
 }
@@ -41,49 +40,55 @@ enum Selection {
 
 impl Reference {
     /// How an event stands to it.
-    fn compare(self, past: &Past) -> std::cmp::Ordering {
+    fn compare(self, past: &Record) -> std::cmp::Ordering {
         match self {
-            Reference::Event(sequence) => past.stamp().sequence.cmp(&sequence),
-            Reference::Time(unix) => past.stamp().unix.cmp(&unix),
+            Reference::Event(sequence) => past.stamp.sequence.cmp(&sequence),
+            Reference::Time(unix) => past.stamp.unix.cmp(&unix),
         }
     }
 }
 
 impl Irc {
-    pub(super) fn ask_history<'l>(&mut self, message: &Message<'_>, out: &mut Vec<u8>) -> Option<Command<'l>> {
+    /// Answers CHATHISTORY.
+    pub(super) fn history(&mut self, message: &Message<'_>, answer: &mut Answer<'_>) {
         let Some(name) = message.filled(0) else {
-            self.fail(out, "CHATHISTORY", "NEED_MORE_PARAMS", &[], "CHATHISTORY takes a subcommand");
-            return None;
+            return self.fail(answer, "CHATHISTORY", "NEED_MORE_PARAMS", &[], "CHATHISTORY takes a subcommand");
         };
         let subcommand = name.to_ascii_uppercase();
         let count = match subcommand.as_str() {
             "LATEST" | "BEFORE" | "AFTER" | "AROUND" | "TARGETS" => 4,
             "BETWEEN" => 5,
             _ => {
-                self.fail(out, "CHATHISTORY", "INVALID_PARAMS", &[name], "Unknown subcommand");
-                return None;
+                return self.fail(answer, "CHATHISTORY", "INVALID_PARAMS", &[name], "Unknown subcommand");
             }
         };
         let parameters = message.parameters();
         if parameters.len() < count {
-            self.fail(out, "CHATHISTORY", "NEED_MORE_PARAMS", &[name], "Parameters are missing");
-            return None;
+            return self.fail(answer, "CHATHISTORY", "NEED_MORE_PARAMS", &[name], "Parameters are missing");
         }
         let target = message.parameter(1).unwrap_or_default();
-        if subcommand != "TARGETS" && !(self.in_room && self.server.is_room(target)) {
+        if subcommand != "TARGETS" && !(self.own(answer.view).in_room && self.server.is_room(target)) {
             let why = "Only the history of the room is kept, for those who are in it";
-            self.fail(out, "CHATHISTORY", "INVALID_TARGET", &[name, target], why);
-            return None;
+            return self.fail(answer, "CHATHISTORY", "INVALID_TARGET", &[name, target], why);
         }
         let Some(query) = self.parse_query(&subcommand, message, count) else {
-            self.fail(out, "CHATHISTORY", "INVALID_PARAMS", &[name], "A reference or the limit cannot be understood");
-            return None;
+            return self.fail(
+                answer,
+                "CHATHISTORY",
+                "INVALID_PARAMS",
+                &[name],
+                "A reference or the limit cannot be understood",
+            );
         };
-        self.look_for(Query::History(query));
-        Some(Command::Look)
+        let history: Vec<&Record> = answer.view.history().collect();
+        if let Selection::Targets(from, to) = query.selection {
+            return self.targets(&history, from, to, answer);
+        }
+        let (from, to) = select(&history, &query);
+        self.play(history.get(from..to).unwrap_or_default(), answer);
     }
 
-    fn parse_query(&self, subcommand: &str, message: &Message<'_>, count: usize) -> Option<HistoryQuery> {
+    fn parse_query(&self, subcommand: &str, message: &Message<'_>, count: usize) -> Option<Query> {
         let reference = |index: usize| self.parse_reference(message.parameter(index)?);
         let limit: usize = message.parameter(count - 1)?.parse().ok()?;
         let limit = if limit == 0 { MOST } else { limit.min(MOST) };
@@ -99,7 +104,7 @@ impl Irc {
                 _ => return None,
             },
         };
-        Some(HistoryQuery { selection, limit })
+        Some(Query { selection, limit })
     }
 
     fn parse_reference(&self, text: &str) -> Option<Reference> {
@@ -111,57 +116,45 @@ impl Irc {
         }
     }
 
-    /// Answers CHATHISTORY.
-    pub(super) fn history(&mut self, query: &HistoryQuery, view: &dyn View, out: &mut Vec<u8>) {
-        let history: Vec<&Past> = view.history().collect();
-        if let Selection::Targets(from, to) = query.selection {
-            return self.targets(&history, from, to, out);
-        }
-        let (from, to) = select(&history, query);
-        let room = format!("#{}", self.server.room);
-        self.play(history.get(from..to).unwrap_or_default(), &room, out);
-    }
-
-    fn targets(&mut self, history: &[&Past], from: u64, to: u64, out: &mut Vec<u8>) {
-        let last = history.iter().rev().map(|past| past.stamp().unix).find(|unix| from < *unix && *unix < to);
-        let batch = self.open_batch("draft/chathistory-targets", out);
-        if let Some(last) = last.filter(|_| self.in_room) {
+    fn targets(&mut self, history: &[&Record], from: u64, to: u64, answer: &mut Answer<'_>) {
+        let last = history.iter().rev().map(|past| past.stamp.unix).find(|unix| from < *unix && *unix < to);
+        let batch = self.open_batch("draft/chathistory-targets", answer);
+        if let Some(last) = last.filter(|_| self.own(answer.view).in_room) {
             if let Some(batch) = &batch {
-                write(out, &["@batch=", batch, " "]);
+                answer.write(&["@batch=", batch, " "]);
             }
-            write(out, &[":", &self.server.name, " CHATHISTORY TARGETS #", &self.server.room, " "]);
-            super::form::write_time(last, out);
-            write(out, &["\r\n"]);
+            answer.write(&[":", &self.server.name, " CHATHISTORY TARGETS #", &self.server.room, " "]);
+            write_time(last, answer.bytes);
+            answer.write(&["\r\n"]);
         }
-        self.close_batch(batch, out);
+        self.close_batch(batch, answer);
     }
 
     /// What was said before the client came, for a client that cannot ask for it, between two marks: most clients show
     /// what they are sent as if it were said now.
-    pub(super) fn play_back(&mut self, now: Stamp, view: &dyn View, out: &mut Vec<u8>) {
+    pub(super) fn play_back(&mut self, now: Stamp, answer: &mut Answer<'_>) {
         // Whoever went out of the room and comes back has read what was said before that.
-        let shown = self.kept.as_ref().map_or(0, |kept| kept.shown);
-        let history: Vec<&Past> = view.history().filter(|past| past.stamp().sequence > shown).collect();
+        let shown = self.extras.as_ref().map_or(0, |extras| extras.shown);
+        let history: Vec<&Record> = answer.view.history().filter(|past| past.stamp.sequence > shown).collect();
         let (Some(first), Some(last)) = (history.first(), history.last()) else { return };
-        let room = format!("#{}", self.server.room);
         let time = |stamp: Stamp| moment(stamp.unix, now.unix);
         let since = if shown == 0 { "before you came" } else { "since you left the room" };
-        let range = format!("What was said {since}, from {} to {} UTC:", time(first.stamp()), time(last.stamp()));
+        let range = format!("What was said {since}, from {} to {} UTC:", time(first.stamp), time(last.stamp));
         let end = format!("You are up to date; it is {} UTC.", time(now));
-        self.mark(now, &room, &range, out);
-        let batch = self.open_batch(&format!("chathistory {room}"), out);
-        let form = self.own_form();
+        self.mark(now, &range, answer);
+        let (form, room) = (self.own_form(), self.server.channel());
+        let batch = self.open_batch(&format!("chathistory {room}"), answer);
         for past in &history {
-            let prefix = if self.shows_times() { String::new() } else { format!("[{}] ", time(past.stamp())) };
-            play_one(&form, past, batch.as_deref(), &room, &prefix, out);
+            let prefix = if self.shows_times() { String::new() } else { format!("[{}] ", time(past.stamp)) };
+            play_one(&form, past, batch.as_deref(), &room, &prefix, answer.bytes);
         }
-        self.close_batch(batch, out);
-        self.mark(now, &room, &end, out);
+        self.close_batch(batch, answer);
+        self.mark(now, &end, answer);
     }
 
-    fn mark(&self, stamp: Stamp, room: &str, text: &str, out: &mut Vec<u8>) {
-        self.own_form().start(About { stamp, who: None, batch: None }, "", false, out);
-        write(out, &["NOTICE ", room, " :", text, "\r\n"]);
+    fn mark(&self, stamp: Stamp, text: &str, answer: &mut Answer<'_>) {
+        self.own_form().start(About { stamp, who: None, batch: None }, "", false, answer.bytes);
+        answer.write(&["NOTICE #", &self.server.room, " :", text, "\r\n"]);
     }
 
     /// Whether the client can be expected to show when something was said. irssi (1.4) asks for the time and for no other
@@ -172,46 +165,47 @@ impl Irc {
     }
 
     /// The answer to CHATHISTORY.
-    fn play(&mut self, history: &[&Past], room: &str, out: &mut Vec<u8>) {
-        let form = self.own_form();
-        let batch = self.open_batch(&format!("chathistory {room}"), out);
-        history.iter().for_each(|past| play_one(&form, past, batch.as_deref(), room, "", out));
-        self.close_batch(batch, out);
+    fn play(&mut self, history: &[&Record], answer: &mut Answer<'_>) {
+        let (form, room) = (self.own_form(), self.server.channel());
+        let batch = self.open_batch(&format!("chathistory {room}"), answer);
+        for past in history {
+            play_one(&form, past, batch.as_deref(), &room, "", answer.bytes);
+        }
+        self.close_batch(batch, answer);
     }
 
-    fn open_batch(&mut self, kind: &str, out: &mut Vec<u8>) -> Option<String> {
+    fn open_batch(&mut self, kind: &str, answer: &mut Answer<'_>) -> Option<String> {
         if !self.has(Capabilities::BATCH) {
             return None;
         }
-        self.batches += 1;
+        self.batches = self.batches.wrapping_add(1);
         let batch = format!("h{}", self.batches);
-        write(out, &[":", &self.server.name, " BATCH +", &batch, " ", kind, "\r\n"]);
+        self.line(answer, &[":", &self.server.name, " BATCH +", &batch, " ", kind]);
         Some(batch)
     }
 
-    fn close_batch(&self, batch: Option<String>, out: &mut Vec<u8>) {
+    fn close_batch(&self, batch: Option<String>, answer: &mut Answer<'_>) {
         if let Some(batch) = batch {
-            write(out, &[":", &self.server.name, " BATCH -", &batch, "\r\n"]);
+            self.line(answer, &[":", &self.server.name, " BATCH -", &batch]);
         }
     }
 }
 
 /// One line of the history, with something before its text.
-fn play_one(form: &IrcForm, past: &Past, batch: Option<&str>, room: &str, prefix: &str, out: &mut Vec<u8>) {
-    let stamp = past.stamp();
-    let (who, mut words) = match past.event() {
-        Event::Said(who, words) => (Some(who), words.to_owned()),
-        Event::Notice(text) => (None, Words { manner: Manner::Remark, ..Words::plain(text) }),
+fn play_one(form: &IrcForm, past: &Record, batch: Option<&str>, room: &str, prefix: &str, out: &mut Vec<u8>) {
+    let (who, mut words) = match &past.event {
+        Event::Said(who, words) => (Some(&**who), words.clone()),
+        Event::Notice(text) => (None, Words { manner: Manner::Remark, ..Words::plain(&**text) }),
         _ => return,
     };
     if !prefix.is_empty() {
         words.text = format!("{prefix}{}", words.text).into();
     }
-    form.speak(About { stamp, who, batch }, &[room], &words, out);
+    form.speak(About { stamp: past.stamp, who, batch }, &[room], &words, out);
 }
 
 /// The range of the history that a query means.
-fn select(history: &[&Past], query: &HistoryQuery) -> (usize, usize) {
+fn select(history: &[&Record], query: &Query) -> (usize, usize) {
     let limit = query.limit;
     let at = |reference: Reference| history.partition_point(|past| reference.compare(past).is_lt());
     let behind = |reference: Reference| history.partition_point(|past| reference.compare(past).is_le());

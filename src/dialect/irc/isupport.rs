@@ -2,18 +2,16 @@
 
 use super::capability::ALL;
 use super::{Irc, history, queries};
-use crate::chat::MAX_WIDTH;
+use crate::chat::{Answer, MAX_WIDTH, TEXT_LENGTH, View};
 
 /// Bytes of a user name.
 pub const USER_LENGTH: usize = 16;
-/// Bytes of texts about oneself and the room: topic, away, real name, last words.
-pub const TEXT_LENGTH: usize = 300;
 /// Tokens in one line (RPL_ISUPPORT in modern.ircdocs.horse).
 const TOKENS_PER_LINE: usize = 13;
 
 impl Irc {
     /// All tokens, each true.
-    pub(super) fn isupport(&self, out: &mut Vec<u8>) {
+    pub(super) fn isupport(&self, answer: &mut Answer<'_>) {
         let tokens = [
             format!("AWAYLEN={TEXT_LENGTH}"),
             "BOT=B".to_owned(),
@@ -21,7 +19,7 @@ impl Irc {
             "CASEMAPPING=ascii".to_owned(),
             "CHANLIMIT=#:1".to_owned(),
             "CHANMODES=,,,n".to_owned(),
-            format!("CHANNELLEN={}", self.server.room.len() + 1),
+            format!("CHANNELLEN={}", self.server.channel().len()),
             "CHANTYPES=#".to_owned(),
             format!("CHATHISTORY={}", history::MOST),
             "ELIST=".to_owned(),
@@ -43,15 +41,15 @@ impl Irc {
         ];
         for tokens in tokens.chunks(TOKENS_PER_LINE) {
             let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
-            self.numeric(out, "005", &tokens, "are supported by this server");
+            self.numeric(answer, "005", &tokens, "are supported by this server");
         }
     }
 
     /// The capabilities, as a client of this kind is told of them.
-    pub(super) fn capability_list(&self) -> Vec<String> {
+    pub(super) fn capability_list(&self, view: &dyn View) -> Vec<String> {
         let mut list: Vec<String> = ALL
             .iter()
-            .filter(|(_, capability, _)| self.can(*capability))
+            .filter(|(_, capability, _)| self.can(*capability, view))
             .map(|(name, _, value)| match value {
                 value if self.version_302 && !value.is_empty() => format!("{name}={value}"),
                 _ => (*name).to_owned(),

@@ -1,13 +1,18 @@
 //! Messages of several lines (IRCv3 draft/multiline): a client sends them as a batch, and they are one event.
+//!
+//! A message that is refused is refused whole: its author is told so once, and its further lines are dropped.
 
 use std::borrow::Cow;
 
+use serde::{Deserialize, Serialize};
+
 use super::Irc;
-use super::capability::{MULTILINE_BYTES, MULTILINE_LINES};
+use super::capability::{Capabilities, MULTILINE_BYTES, MULTILINE_LINES};
 use super::message::{Message, client_tags};
-use crate::chat::{Command, Further, Manner, Words, clean};
+use crate::chat::{Answer, Command, Further, Manner, Words, clean};
 
 /// A message that is not complete yet.
+#[derive(Serialize, Deserialize)]
 pub struct Batch {
     name: Box<str>,
     target: Box<str>,
@@ -16,68 +21,139 @@ pub struct Batch {
     lines: usize,
 }
 
+/// Why a line is not taken: what it is called, the limit if it is one, and a sentence.
+type Problem = (&'static str, Option<usize>, &'static str);
+
+const INVALID: &str = "MULTILINE_INVALID";
+
 impl Irc {
     /// BATCH: the beginning or the end.
-    pub(super) fn batch<'l>(&mut self, message: &Message<'_>, out: &mut Vec<u8>) -> Option<Command<'l>> {
+    pub(super) fn batch<'l>(&mut self, message: &Message<'_>, answer: &mut Answer<'_>) -> Option<Command<'l>> {
         let name = message.filled(0)?;
-        if let (Some(name), Some("draft/multiline"), Some(target)) =
-            (name.strip_prefix('+'), message.parameter(1), message.filled(2))
-        {
-            if self.has_batch() {
-                self.invalid(out, "There is an unfinished message already");
-                return None;
+        match name.strip_prefix('+') {
+            Some(name) => {
+                self.begin_multiline(name, message, answer);
+                None
             }
-            let tags = Cow::Owned(client_tags(message.tags).into_owned());
-            let words = Words { tags, ..Words::default() };
-            let label = self.exchange().label.take();
-            self.kept().batch = Some(Batch { name: name.into(), target: target.into(), label, words, lines: 0 });
+            None => self.end_multiline(name.strip_prefix('-').unwrap_or(name), answer),
+        }
+    }
+
+    fn begin_multiline(&mut self, name: &str, message: &Message<'_>, answer: &mut Answer<'_>) {
+        let problem = match (message.parameter(1), message.filled(2)) {
+            (Some("draft/multiline"), Some(target)) if self.open_multiline().is_none() => {
+                let tags = Cow::Owned(client_tags(message.tags).into_owned());
+                let words = Words { tags, ..Words::default() };
+                let label = self.request().label.take();
+                let extras = self.extras();
+                extras.refused.take_if(|refused| **refused == *name);
+                extras.multiline = Some(Batch { name: name.into(), target: target.into(), label, words, lines: 0 });
+                return;
+            }
+            (Some("draft/multiline"), Some(_)) => "There is an unfinished message already",
+            _ => "Only draft/multiline can be begun, with the target of the message",
+        };
+        self.extras().refused = Some(name.into());
+        self.fail(answer, "BATCH", INVALID, &[], problem);
+    }
+
+    fn end_multiline<'l>(&mut self, name: &str, answer: &mut Answer<'_>) -> Option<Command<'l>> {
+        if self.extras().refused.take_if(|refused| **refused == *name).is_some() {
             return None;
         }
-        let batch = self.take_batch();
-        let Some(batch) = batch.filter(|batch| name.strip_prefix('-') == Some(&*batch.name)) else {
-            self.invalid(out, "There is no such unfinished message");
+        let Some(batch) = self.take_multiline(name) else {
+            self.fail(answer, "BATCH", INVALID, &[], "There is no such unfinished message");
             return None;
         };
-        self.exchange().label = batch.label;
+        self.request().label = batch.label;
         if batch.words.lines().next().is_none() {
-            self.invalid(out, "The message has no text");
+            self.fail(answer, "BATCH", INVALID, &[], "The message has no text");
             return None;
         }
-        self.address(&batch.target, batch.words, out).map(Command::into_owned)
+        self.quiet = batch.words.manner == Manner::Remark;
+        let mut unsaid = Vec::new();
+        let bytes = if self.quiet { &mut unsaid } else { &mut *answer.bytes };
+        let answer = &mut Answer { view: answer.view, bytes };
+        self.address(&batch.target, batch.words, answer).map(Command::into_owned)
     }
 
     /// One line of it.
-    pub(super) fn continue_batch(&mut self, message: &Message<'_>, target: &str, manner: Manner, out: &mut Vec<u8>) {
-        let Some(mut batch) = self.take_batch() else { return };
-        let text = message.parameter(1).unwrap_or_default();
-        let joined = message.tag("draft/multiline-concat").is_some();
-        let same = batch.lines == 0 || batch.words.manner == manner;
-        if message.tag("batch").as_deref() != Some(&*batch.name) || !target.eq_ignore_ascii_case(&batch.target) {
-            return self.invalid(out, "A line has another batch or target than the message that it is part of");
+    pub(super) fn continue_multiline(&mut self, message: &Message<'_>, manner: Manner, answer: &mut Answer<'_>) {
+        let name = message.tag("batch").unwrap_or_default();
+        if self.is_refused(&name) {
+            return;
         }
-        if !same || text.starts_with('\u{1}') || (joined && (text.is_empty() || batch.lines == 0)) {
-            return self.invalid(out, "A line does not fit the message that it is part of");
+        let Some(mut batch) = self.take_multiline(&name) else {
+            self.extras().refused = Some(name.into());
+            return self.fail(answer, "BATCH", INVALID, &[], "There is no such unfinished message");
+        };
+        match batch.add(message, manner, self.line_length) {
+            Ok(()) => self.extras().multiline = Some(batch),
+            Err((code, limit, text)) => {
+                self.refuse(batch);
+                let limit = limit.map(|limit| limit.to_string());
+                self.fail(answer, "BATCH", code, limit.as_deref().as_slice(), text);
+            }
         }
-        if batch.lines == MULTILINE_LINES {
-            let limit = MULTILINE_LINES.to_string();
-            return self.fail(out, "BATCH", "MULTILINE_MAX_LINES", &[&limit], "The message has too many lines");
-        }
-        if batch.words.size() - batch.words.tags.len() + text.len() > MULTILINE_BYTES {
-            let limit = MULTILINE_BYTES.to_string();
-            return self.fail(out, "BATCH", "MULTILINE_MAX_BYTES", &[&limit], "The message is too long");
-        }
-        let text = clean(text.as_bytes(), self.line_length).text.into_owned();
-        if batch.lines == 0 {
-            batch.words.manner = manner;
-            batch.words.text = Cow::Owned(text);
-        } else {
-            batch.words.more.push(Further { text: text.into(), joined });
-        }
-        batch.lines += 1;
-        self.kept().batch = Some(batch);
     }
 
-    fn invalid(&self, out: &mut Vec<u8>, text: &str) {
-        self.fail(out, "BATCH", "MULTILINE_INVALID", &[], text);
+    /// A line cannot be understood: if it belongs to such a message, that is refused. Says whether the client is to be
+    /// told; it was told before if the message had been refused already.
+    pub(super) fn refuse_multiline(&mut self, message: &Message<'_>) -> bool {
+        let name = message.tag("batch").filter(|_| self.has(Capabilities::MULTILINE));
+        let Some(name) = name else { return true };
+        if let Some(batch) = self.take_multiline(&name) {
+            self.refuse(batch);
+            return true;
+        }
+        !self.is_refused(&name)
+    }
+
+    /// The client is told why under the label that the whole message has.
+    fn refuse(&mut self, batch: Batch) {
+        self.request().label = batch.label;
+        self.extras().refused = Some(batch.name);
+    }
+
+    fn open_multiline(&self) -> Option<&Batch> {
+        self.extras.as_ref()?.multiline.as_ref()
+    }
+
+    fn take_multiline(&mut self, name: &str) -> Option<Batch> {
+        self.extras.as_mut()?.multiline.take_if(|batch| *batch.name == *name)
+    }
+
+    fn is_refused(&self, name: &str) -> bool {
+        self.extras.as_ref().is_some_and(|extras| extras.refused.as_deref() == Some(name))
+    }
+}
+
+impl Batch {
+    fn add(&mut self, message: &Message<'_>, manner: Manner, line_length: usize) -> Result<(), Problem> {
+        let text = message.parameter(1).unwrap_or_default();
+        let joined = message.tag("draft/multiline-concat").is_some();
+        let is_first = self.lines == 0;
+        if !message.filled(0).unwrap_or_default().eq_ignore_ascii_case(&self.target) {
+            return Err((INVALID, None, "A line has another target than the message that it is part of"));
+        }
+        let fits = manner != Manner::Silent && (is_first || self.words.manner == manner);
+        if !fits || text.starts_with('\u{1}') || (joined && (text.is_empty() || is_first)) {
+            return Err((INVALID, None, "A line does not fit the message that it is part of"));
+        }
+        if self.lines == MULTILINE_LINES {
+            return Err(("MULTILINE_MAX_LINES", Some(MULTILINE_LINES), "The message has too many lines"));
+        }
+        if self.words.size() - self.words.tags.len() + text.len() > MULTILINE_BYTES {
+            return Err(("MULTILINE_MAX_BYTES", Some(MULTILINE_BYTES), "The message is too long"));
+        }
+        let text = clean(text.as_bytes(), line_length).text.into_owned();
+        if is_first {
+            self.words.manner = manner;
+            self.words.text = Cow::Owned(text);
+        } else {
+            self.words.more.push(Further { text: text.into(), joined });
+        }
+        self.lines += 1;
+        Ok(())
     }
 }

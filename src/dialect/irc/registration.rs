@@ -1,20 +1,21 @@
 //! How a client comes in: NICK and USER, capabilities, SASL, and what it is greeted with.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
+use super::Irc;
 use super::capability::{ALL, Capabilities};
-use super::client::Standing;
 use super::form::write_time;
-use super::isupport::{TEXT_LENGTH, USER_LENGTH};
-use super::message::Message;
-use super::{Irc, write};
-use crate::chat::{Command, Event, Form as _, Nick, Person, Profile, Stamp, View, clean};
+use super::isupport::USER_LENGTH;
+use super::message::{MAX_MESSAGE, Message};
+use crate::chat::{Answer, Command, Event, Form as _, Nick, Profile, Refusal, Stamp, TEXT_LENGTH, View, clean};
 
 /// What this program calls itself.
 pub const VERSION: &str = concat!("chatd-", env!("CARGO_PKG_VERSION"));
 
 /// What is known of a client that has not registered yet.
+#[derive(Serialize, Deserialize)]
 pub struct Registration {
     /// What it tells of itself, and what its connection does.
     pub profile: Profile,
@@ -37,16 +38,16 @@ impl Registration {
 
 impl Irc {
     /// A message of a client that has not registered yet.
-    pub(super) fn register<'l>(&mut self, message: &Message<'_>, out: &mut Vec<u8>) -> Option<Command<'l>> {
+    pub(super) fn register<'l>(&mut self, message: &Message<'_>, answer: &mut Answer<'_>) -> Option<Command<'l>> {
         let command = message.command.to_ascii_uppercase();
         match command.as_str() {
-            "CAP" => self.cap(message, out),
+            "CAP" => self.cap(message, answer),
             "NICK" => match message.filled(0) {
-                None => self.numeric(out, "431", &[], "No nickname given"),
+                None => self.numeric(answer, "431", &[], "No nickname given"),
                 Some(nick) => {
-                    self.exchange().wanted = nick.into();
+                    self.request().subject = nick.into();
                     match Nick::new(nick) {
-                        Err(why) => self.refused(&crate::chat::Refusal::NameNotAllowed(why), out),
+                        Err(why) => self.refused(&Refusal::NameNotAllowed(why), answer),
                         Ok(_) => self.registration()?.nick = Some(nick.into()),
                     }
                 }
@@ -58,15 +59,15 @@ impl Irc {
                     registration.profile.real_name = clean(real_name.as_bytes(), TEXT_LENGTH).text.into();
                     registration.user = true;
                 }
-                _ => self.need_more(out, "USER"),
+                _ => self.need_more(answer, "USER"),
             },
             // There is no password; who may come in is decided by the network and by certificates.
-            "PASS" if message.filled(0).is_none() => self.need_more(out, "PASS"),
+            "PASS" if message.filled(0).is_none() => self.need_more(answer, "PASS"),
             "PASS" | "PONG" => {}
-            "PING" => self.pong(message, out),
-            "AUTHENTICATE" => self.authenticate(message, out),
+            "PING" => self.pong(message, answer),
+            "AUTHENTICATE" => self.authenticate(message, answer),
             "QUIT" => return Some(Command::Quit(last_word(message.parameter(0)).map(|word| word.into_owned().into()))),
-            _ => self.numeric(out, "451", &[], "You have not registered"),
+            _ => self.numeric(answer, "451", &[], "You have not registered"),
         }
         self.complete()
     }
@@ -80,12 +81,12 @@ impl Irc {
         }
         let name = registration.nick.take()?;
         let (name, profile) = (Cow::Owned(name.into()), Box::new(registration.profile.clone()));
-        Some(Command::Register { name, profile, enter })
+        Some(Command::Register { name, profile, enter, guest: false })
     }
 
-    /// CAP. Says whether events look different from now on.
-    pub(super) fn cap(&mut self, message: &Message<'_>, out: &mut Vec<u8>) {
-        let Some(subcommand) = message.filled(0) else { return self.need_more(out, "CAP") };
+    /// CAP, which may change how events look.
+    pub(super) fn cap(&mut self, message: &Message<'_>, answer: &mut Answer<'_>) {
+        let Some(subcommand) = message.filled(0) else { return self.need_more(answer, "CAP") };
         let list = message.parameter(1).unwrap_or_default();
         match subcommand.to_ascii_uppercase().as_str() {
             "LS" => {
@@ -95,22 +96,22 @@ impl Irc {
                     // Implied by the version, as the specification has it.
                     self.capabilities = self.capabilities.with(Capabilities::CAP_NOTIFY);
                 }
-                self.say_capabilities("LS", &self.capability_list(), out);
+                let list = self.capability_list(answer.view);
+                self.say_capabilities("LS", list.iter().map(String::as_str), answer);
             }
             "LIST" => {
                 let enabled = ALL.iter().filter(|(_, capability, _)| self.has(*capability));
-                let enabled: Vec<String> = enabled.map(|(name, ..)| (*name).to_owned()).collect();
-                self.say_capabilities("LIST", &enabled, out);
+                self.say_capabilities("LIST", enabled.map(|(name, ..)| *name), answer);
             }
             "REQ" => {
                 self.negotiate(true);
-                let changed = self.request(list);
-                let answer = if changed.is_some() { " ACK :" } else { " NAK :" };
+                let changed = self.requested(list, answer.view);
+                let subcommand = if changed.is_some() { "ACK" } else { "NAK" };
                 self.capabilities = changed.unwrap_or(self.capabilities);
-                write(out, &[":", &self.server.name, " CAP ", self.nick(), answer, list, "\r\n"]);
+                self.say_capabilities(subcommand, list.split_ascii_whitespace(), answer);
             }
             "END" => self.negotiate(false),
-            _ => self.numeric(out, "410", &[subcommand], "Invalid CAP command"),
+            _ => self.numeric(answer, "410", &[subcommand], "Invalid CAP command"),
         }
     }
 
@@ -120,23 +121,32 @@ impl Irc {
         }
     }
 
-    fn registration(&mut self) -> Option<&mut Registration> {
-        match &mut self.standing {
-            Standing::Registering(registration) => Some(registration),
-            Standing::Registered(_) => None,
+    /// In as many lines as it takes. In a list, those which are not the last one have an asterisk, if the client knows
+    /// what that means.
+    fn say_capabilities<'t>(&self, subcommand: &str, list: impl Iterator<Item = &'t str>, answer: &mut Answer<'_>) {
+        let start = format!(":{} CAP {} {subcommand} ", self.server.name, self.own(answer.view).nick);
+        let room = MAX_MESSAGE.saturating_sub(start.len() + "* :".len());
+        let mut line = String::new();
+        for word in list {
+            if !line.is_empty() && line.len() + 1 + word.len() > room {
+                let is_list = self.version_302 && matches!(subcommand, "LS" | "LIST");
+                self.line(answer, &[&start, if is_list { "* :" } else { ":" }, &line]);
+                line.clear();
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
         }
-    }
-
-    fn say_capabilities(&self, subcommand: &str, list: &[String], out: &mut Vec<u8>) {
-        write(out, &[":", &self.server.name, " CAP ", self.nick(), " ", subcommand, " :", &list.join(" "), "\r\n"]);
+        self.line(answer, &[&start, ":", &line]);
     }
 
     /// The capabilities after a request; `None` if any of what it asks for is not possible.
-    fn request(&self, list: &str) -> Option<Capabilities> {
+    fn requested(&self, list: &str, view: &dyn View) -> Option<Capabilities> {
         list.split_ascii_whitespace().try_fold(self.capabilities, |capabilities, word| {
             let (name, wanted) = word.strip_prefix('-').map_or((word, true), |name| (name, false));
             let (_, capability, _) =
-                ALL.iter().find(|(known, capability, _)| *known == name && self.can(*capability))?;
+                ALL.iter().find(|(known, capability, _)| *known == name && self.can(*capability, view))?;
             let fixed = *capability == Capabilities::CAP_NOTIFY && self.version_302;
             match wanted {
                 true => Some(capabilities.with(*capability)),
@@ -147,75 +157,65 @@ impl Irc {
     }
 
     /// Whether this client can have a capability.
-    pub(super) fn can(&self, capability: Capabilities) -> bool {
-        capability != Capabilities::SASL || self.profile().account.is_some()
+    pub(super) fn can(&self, capability: Capabilities, view: &dyn View) -> bool {
+        capability != Capabilities::SASL || self.own(view).profile.account.is_some()
     }
 
     /// SASL EXTERNAL (RFC 4422, appendix A): the certificate has said who it is already.
-    pub(super) fn authenticate(&mut self, message: &Message<'_>, out: &mut Vec<u8>) {
-        let Some(word) = message.filled(0) else { return self.need_more(out, "AUTHENTICATE") };
-        match (word.to_ascii_uppercase().as_str(), &self.profile().account) {
-            ("*", _) => self.numeric(out, "906", &[], "SASL authentication aborted"),
-            ("EXTERNAL", Some(_)) => write(out, &["AUTHENTICATE +\r\n"]),
+    pub(super) fn authenticate(&mut self, message: &Message<'_>, answer: &mut Answer<'_>) {
+        let Some(word) = message.filled(0) else { return self.need_more(answer, "AUTHENTICATE") };
+        let own = self.own(answer.view);
+        match (word.to_ascii_uppercase().as_str(), &own.profile.account) {
+            ("*", _) => self.numeric(answer, "906", &[], "SASL authentication aborted"),
+            ("EXTERNAL", Some(_)) => answer.write(&["AUTHENTICATE +\r\n"]),
             // No other identity can be asked for than the certificate's.
             ("+", Some(account)) => {
-                let source = format!("{}!{}@{}", self.nick(), self.profile().user, self.server.name);
-                self.numeric(out, "900", &[&source, account], &format!("You are now logged in as {account}"));
-                self.numeric(out, "903", &[], "SASL authentication successful");
+                let source = format!("{}!{}@{}", own.nick, own.profile.user, self.server.name);
+                self.numeric(answer, "900", &[&source, account], &format!("You are now logged in as {account}"));
+                self.numeric(answer, "903", &[], "SASL authentication successful");
             }
             (_, Some(_)) => {
-                self.numeric(out, "908", &["EXTERNAL"], "are available SASL mechanisms");
-                self.numeric(out, "904", &[], "SASL authentication failed");
+                self.numeric(answer, "908", &["EXTERNAL"], "are available SASL mechanisms");
+                self.numeric(answer, "904", &[], "SASL authentication failed");
             }
-            (_, None) => self.numeric(out, "904", &[], "SASL takes a client certificate that this server verifies"),
+            (_, None) => self.numeric(answer, "904", &[], "SASL takes a client certificate that this server verifies"),
         }
     }
 
-    pub(super) fn pong(&self, message: &Message<'_>, out: &mut Vec<u8>) {
+    pub(super) fn pong(&self, message: &Message<'_>, answer: &mut Answer<'_>) {
         match message.filled(0) {
-            None => self.numeric(out, "409", &[], "No origin specified"),
+            None => self.numeric(answer, "409", &[], "No origin specified"),
             Some(token) => {
-                write(out, &[":", &self.server.name, " PONG ", &self.server.name, " :", token, "\r\n"]);
+                self.line(answer, &[":", &self.server.name, " PONG ", &self.server.name, " :", token]);
             }
         }
     }
 
     /// The client has its name: what every client waits for.
-    pub(super) fn registered(&mut self, person: &Arc<Person>, view: &dyn View, out: &mut Vec<u8>) {
-        self.standing = Standing::Registered(person.clone());
-        let server = self.server.clone();
-        let source = format!("{}!{}@{}", self.nick(), self.profile().user, server.name);
+    pub(super) fn registered(&self, answer: &mut Answer<'_>) {
+        let (server, own) = (&self.server, self.own(answer.view));
+        let source = format!("{}!{}@{}", own.nick, own.profile.user, server.name);
         let mut started = Vec::new();
         write_time(server.started, &mut started);
-        self.numeric(out, "001", &[], &format!("Welcome to the {} chat, {source}", server.room));
-        self.numeric(out, "002", &[], &format!("Your host is {}, running version {VERSION}", server.name));
-        self.numeric(out, "003", &[], &format!("This server was started {}", String::from_utf8_lossy(&started)));
-        self.begin(out, "004", &[&server.name, VERSION, "B", "n"]);
-        write(out, &["\r\n"]);
-        self.isupport(out);
-        self.lusers(view, server.autojoin, out);
-        self.motd(out);
+        self.numeric(answer, "001", &[], &format!("Welcome to the {} chat, {source}", server.room));
+        self.numeric(answer, "002", &[], &format!("Your host is {}, running version {VERSION}", server.name));
+        self.numeric(answer, "003", &[], &format!("This server was started {}", String::from_utf8_lossy(&started)));
+        self.short_numeric(answer, "004", &[&server.name, VERSION, "B", "n"]);
+        self.isupport(answer);
+        self.lusers(self.server.autojoin, answer);
+        self.motd(answer);
     }
 
-    pub(super) fn motd(&self, out: &mut Vec<u8>) {
-        self.numeric(out, "422", &[], "There is no message of the day; the room has a topic");
+    pub(super) fn motd(&self, answer: &mut Answer<'_>) {
+        self.numeric(answer, "422", &[], "There is no message of the day; the room has a topic");
     }
 
     /// The client is in the room: its own JOIN, the topic, the names, and what was said before.
-    pub(super) fn welcome(&mut self, person: &Person, stamp: Stamp, view: &dyn View, out: &mut Vec<u8>) {
-        self.in_room = true;
-        self.own_form().render(stamp, Event::Joined(person), out);
-        self.topic(view.topic(), false, out);
-        self.names(view, out);
-        if self.has(Capabilities::READ_MARKER) {
-            let room = format!("#{}", self.server.room);
-            self.say_marker(&room, out);
-        }
-        self.end_of_names(&format!("#{}", self.server.room), out);
-        // Those who can ask for the history do so.
-        if !self.has(Capabilities::HISTORY) {
-            self.play_back(stamp, view, out);
-        }
+    pub(super) fn welcome(&mut self, stamp: Stamp, event: &Event<'_>, answer: &mut Answer<'_>) {
+        self.own_form().render(stamp, event, answer.view, answer.bytes);
+        self.topic(false, answer);
+        let room = self.server.channel();
+        self.names(&room, Some(stamp), answer);
     }
 }
 

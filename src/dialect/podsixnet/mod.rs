@@ -7,12 +7,14 @@
 mod form;
 pub mod rencode;
 
-use std::fmt;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Dialect, Input};
-use crate::chat::{Changes, Command, Form, Now, Reason, Reply, Words, clean};
+use serde::{Deserialize, Serialize};
+
+use super::Input;
+use crate::chat::{Answer, Changes, Command, Event, Form, Now, Reply, Words, clean};
 use form::PodSixNetForm;
 use rencode::{Value, Version, decode, encode};
 
@@ -28,103 +30,88 @@ const SPEAK_FIRST: Duration = Duration::from_secs(10);
 /// Bytes of a frame beyond those of its text: its other fields and their names.
 const FRAME_EXTRA: usize = 1024;
 
-/// What a listener says of its clients.
-pub struct Variety {
-    version: Option<Version>,
-    old: Arc<PodSixNetForm>,
-    new: Arc<PodSixNetForm>,
-}
-
-impl Variety {
-    /// `version`: what all clients of the listener speak; `None`: found out for each.
-    #[must_use]
-    pub fn new(version: Option<Version>) -> Variety {
-        let form = |version| Arc::new(PodSixNetForm::new(version));
-        Variety { version, old: form(Version::Old), new: form(Version::New) }
-    }
-
-    fn form(&self, version: Version) -> &Arc<PodSixNetForm> {
-        match version {
-            Version::Old => &self.old,
-            Version::New => &self.new,
-        }
-    }
-}
-
-impl fmt::Debug for Variety {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Variety").field("version", &self.version).finish_non_exhaustive()
-    }
-}
-
-impl PartialEq for Variety {
-    fn eq(&self, other: &Variety) -> bool {
-        self.version == other.version
-    }
-}
-
-impl Eq for Variety {}
-
 /// One client that uses PodSixNet.
+#[derive(Serialize, Deserialize)]
 pub struct PodSixNet {
-    variety: Arc<Variety>,
     line_length: usize,
     /// Known from the first frame on.
     version: Option<Version>,
     partial: Vec<u8>,
-    /// When a client without a name gets one, in ticks.
-    silent: u64,
-    named: bool,
-    /// It is to be given a name now.
-    nameless: bool,
+    /// When it gets a name by itself, in ticks; `None`: it has one.
+    silent: Option<u64>,
+    guest: Guest,
     /// Said before it had a name.
     said: Option<String>,
 }
 
+/// Whether the client is to be given a name by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum Guest {
+    /// No.
+    No,
+    /// Yes, before anything else is read.
+    Due,
+    /// It is being done.
+    AskedFor,
+}
+
 impl PodSixNet {
-    /// `line_length`: bytes of one message; the rest of a longer one is dropped, and its author told.
+    /// `version`: what all clients of the listener speak; `None`: found out for each. `line_length`: bytes of one
+    /// message; the rest of a longer one is dropped, and its author told.
     #[must_use]
-    pub fn new(variety: Arc<Variety>, now: Now, line_length: usize) -> PodSixNet {
-        let silent = now.ticks + u64::try_from(SPEAK_FIRST.as_micros()).unwrap_or(u64::MAX);
-        let version = variety.version;
-        PodSixNet {
-            variety,
-            line_length,
-            version,
-            partial: Vec::new(),
-            silent,
-            named: false,
-            nameless: false,
-            said: None,
-        }
+    pub fn new(version: Option<Version>, now: Now, line_length: usize) -> PodSixNet {
+        let (partial, silent) = (Vec::new(), Some(speak_first(now)));
+        PodSixNet { line_length, version, partial, silent, guest: Guest::No, said: None }
     }
 
     /// Takes the next frame off the front of `input`; of one that is too long, only so much that this can be seen.
-    fn frame(&mut self, input: &mut &[u8]) -> Option<Vec<u8>> {
-        let limit = 2 * self.line_length + FRAME_EXTRA;
-        let seen = self.partial.len().saturating_sub(TERMINATOR.len() - 1);
-        let before = self.partial.len();
-        self.partial.extend_from_slice(input);
-        let end = memchr::memmem::find(self.partial.get(seen..).unwrap_or_default(), TERMINATOR);
-        let Some(end) = end.map(|end| seen + end) else {
+    fn frame<'i>(&mut self, input: &mut &'i [u8]) -> Option<Cow<'i, [u8]>> {
+        let whole = *input;
+        let kept = self.partial.len();
+        // A terminator may begin in what was kept.
+        let seam_start = kept.saturating_sub(TERMINATOR.len() - 1);
+        let mut seam = self.partial.get(seam_start..).unwrap_or_default().to_vec();
+        seam.extend_from_slice(whole.get(..TERMINATOR.len() - 1).unwrap_or(whole));
+        let end = memchr::memmem::find(&seam, TERMINATOR).map(|at| seam_start + at);
+        let end = end.or_else(|| memchr::memmem::find(whole, TERMINATOR).map(|at| kept + at));
+        let Some(end) = end else {
             *input = &[];
-            if self.partial.len() > limit {
-                // The end is kept, in case it is the start of the terminator, and so is the excess.
-                let tail = self.partial.split_off(self.partial.len() - (TERMINATOR.len() - 1));
-                self.partial.truncate(limit + 1);
-                self.partial.extend(tail);
-            }
+            self.keep(whole);
             return None;
         };
-        *input = input.get((end + TERMINATOR.len()).saturating_sub(before)..).unwrap_or_default();
+        *input = whole.get((end + TERMINATOR.len()).saturating_sub(kept)..).unwrap_or_default();
+        let arrived = whole.get(..end.saturating_sub(kept)).unwrap_or_default();
+        if kept == 0 {
+            return Some(Cow::Borrowed(arrived));
+        }
         let mut frame = std::mem::take(&mut self.partial);
         frame.truncate(end);
-        Some(frame)
+        frame.extend_from_slice(arrived);
+        Some(Cow::Owned(frame))
+    }
+
+    /// Keeps a part of a frame: of one that is too long the excess, and the end, in case it begins a terminator.
+    fn keep(&mut self, bytes: &[u8]) {
+        let (most, tail) = (self.limit() + 1, TERMINATOR.len() - 1);
+        if self.partial.len() + bytes.len() <= most + tail {
+            return self.partial.extend_from_slice(bytes);
+        }
+        let mut end = self.partial.get(self.partial.len().saturating_sub(tail)..).unwrap_or_default().to_vec();
+        end.extend_from_slice(bytes.get(bytes.len().saturating_sub(tail)..).unwrap_or_default());
+        let room = most.saturating_sub(self.partial.len());
+        self.partial.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        self.partial.truncate(most);
+        self.partial.extend_from_slice(end.get(end.len().saturating_sub(tail)..).unwrap_or_default());
+    }
+
+    /// Bytes of a frame.
+    fn limit(&self) -> usize {
+        2 * self.line_length + FRAME_EXTRA
     }
 
     /// What a frame says; the first one also tells the version.
     fn read(&mut self, frame: &[u8], out: &mut Vec<u8>) -> Option<Value> {
-        let is_too_long = frame.len() > 2 * self.line_length + FRAME_EXTRA;
+        let is_too_long = frame.len() > self.limit();
         let versions = [Version::New, Version::Old];
         let read = |version: &Version| decode(frame, *version).ok().filter(|value| value.get("action").is_some());
         if is_too_long {
@@ -154,11 +141,11 @@ impl PodSixNet {
                     if cut || replaced > 0 {
                         self.notice("A part of your message was not text or is too long, and is lost.", out);
                     }
-                    if self.named {
+                    if self.silent.is_none() {
                         return Input::Command(Command::Say(Words::plain(said)));
                     }
                     self.said = Some(said);
-                    self.nameless = true;
+                    self.guest = Guest::Due;
                     self.put_off().map_or(Input::Answered, Input::Command)
                 }
             },
@@ -169,10 +156,12 @@ impl PodSixNet {
 
     /// What is to be done before anything else is read.
     fn put_off(&mut self) -> Option<Command<'static>> {
-        if std::mem::take(&mut self.nameless) && !self.named {
+        if self.guest == Guest::Due {
+            self.guest = Guest::AskedFor;
             return Some(Command::Guest(ANONYMOUS.into()));
         }
-        self.said.take_if(|_| self.named).map(|said| Command::Say(Words::plain(said)))
+        let is_named = self.silent.is_none();
+        self.said.take_if(|_| is_named).map(|said| Command::Say(Words::plain(said)))
     }
 
     fn connected(&self, out: &mut Vec<u8>) {
@@ -191,6 +180,77 @@ impl PodSixNet {
     }
 }
 
+/// See [`Dialect`](super::Dialect).
+impl PodSixNet {
+    pub(super) fn greet(&mut self, answer: &mut Answer<'_>) {
+        self.connected(answer.bytes);
+    }
+
+    pub(super) fn next<'i>(&mut self, _now: Now, input: &mut &'i [u8], answer: &mut Answer<'_>) -> Input<'i> {
+        if let Some(command) = self.put_off() {
+            return Input::Command(command);
+        }
+        let Some(frame) = self.frame(input) else { return Input::Incomplete };
+        let Some(value) = self.read(&frame, answer.bytes) else { return Input::Answered };
+        self.obey(&value, answer.bytes)
+    }
+
+    pub(super) fn is_busy(&self) -> bool {
+        self.guest == Guest::Due || (self.said.is_some() && self.silent.is_none())
+    }
+
+    pub(super) fn due(&self) -> Option<u64> {
+        self.silent
+    }
+
+    pub(super) fn expire(&mut self, now: Now, answer: &mut Answer<'_>) -> Input<'static> {
+        if self.silent.is_some_and(|silent| silent <= now.ticks) {
+            self.silent = Some(speak_first(now));
+            self.guest = Guest::Due;
+            if self.version.is_none() {
+                self.version = Some(Version::New);
+                self.connected(answer.bytes);
+            }
+        }
+        self.put_off().map_or(Input::Incomplete, Input::Command)
+    }
+
+    pub(super) fn reply(&mut self, reply: Reply<'_>, answer: &mut Answer<'_>) {
+        let out = &mut *answer.bytes;
+        match reply {
+            // The room follows: whoever has a name comes in.
+            Reply::Done(_, Event::Registered(_)) => (self.silent, self.guest) = (None, Guest::No),
+            Reply::Done(_, Event::Joined(person)) => {
+                self.send(&form::players(answer.view), out);
+                self.notice(&format!("Welcome, {}.", person.nick), out);
+            }
+            Reply::Refused(refusal) => {
+                self.notice(&refusal.to_string(), out);
+                // A program does not choose again; its user can still be in the room, if there is any name for them.
+                let has_other_name = self.silent.is_none() || self.guest == Guest::AskedFor;
+                self.guest = if has_other_name { Guest::No } else { Guest::Due };
+            }
+            Reply::Private { from, words, .. } => {
+                for line in words.lines() {
+                    self.send(&form::message(from.as_str(), &format!("(to you alone) {line}")), out);
+                }
+            }
+            // These clients know no commands that these would answer.
+            Reply::Sent { .. } | Reply::Done(..) | Reply::Presence { .. } | Reply::Watched(..) => {}
+            Reply::Closing(reason) => self.notice(&format!("Goodbye: {reason}."), out),
+        }
+    }
+
+    pub(super) fn form(&self) -> Arc<dyn Form> {
+        Arc::new(PodSixNetForm(self.version.unwrap_or(Version::New)))
+    }
+}
+
+/// When somebody who has said nothing until then gets a name, in ticks.
+fn speak_first(now: Now) -> u64 {
+    now.ticks.saturating_add(u64::try_from(SPEAK_FIRST.as_micros()).unwrap_or(u64::MAX))
+}
+
 fn named(name: String) -> Input<'static> {
     Input::Command(Command::Name(name.into()))
 }
@@ -199,71 +259,4 @@ fn named(name: String) -> Input<'static> {
 fn frame(value: &Value, version: Version, out: &mut Vec<u8>) {
     encode(value, version, out);
     out.extend_from_slice(TERMINATOR);
-}
-
-impl Dialect for PodSixNet {
-    fn greet(&mut self, _room: &str, out: &mut Vec<u8>) {
-        self.connected(out);
-    }
-
-    fn next<'i>(&mut self, _now: Now, input: &mut &'i [u8], out: &mut Vec<u8>) -> Input<'i> {
-        if let Some(command) = self.put_off() {
-            return Input::Command(command);
-        }
-        let Some(frame) = self.frame(input) else { return Input::Incomplete };
-        let Some(value) = self.read(&frame, out) else { return Input::Answered };
-        self.obey(&value, out)
-    }
-
-    fn due(&self) -> Option<u64> {
-        match (self.nameless || self.said.is_some(), self.named) {
-            (true, _) => Some(0),
-            (false, false) => Some(self.silent),
-            (false, true) => None,
-        }
-    }
-
-    fn expire(&mut self, now: Now, out: &mut Vec<u8>) -> Result<Input<'static>, Reason> {
-        if !self.named && self.silent <= now.ticks {
-            self.nameless = true;
-            if self.version.is_none() {
-                self.version = Some(Version::New);
-                self.connected(out);
-            }
-        }
-        Ok(self.put_off().map_or(Input::Incomplete, Input::Command))
-    }
-
-    fn reply(&mut self, reply: Reply<'_>, out: &mut Vec<u8>) {
-        match reply {
-            // The room follows: whoever has a name comes in.
-            Reply::Registered { .. } => self.named = true,
-            Reply::Welcome { person, view, .. } => {
-                if let Some(version) = self.version {
-                    let form = self.variety.form(version);
-                    form.set_players(view);
-                    frame(&form.players(), version, out);
-                }
-                self.notice(&format!("Welcome, {}.", person.nick), out);
-            }
-            Reply::Refused(refusal) => {
-                self.notice(&refusal.to_string(), out);
-                // A program does not choose again; its user can still be in the room.
-                self.nameless = !self.named;
-            }
-            Reply::Private { from, words, .. } => {
-                for line in words.lines() {
-                    self.send(&form::message(from.as_str(), &format!("(to you alone) {line}")), out);
-                }
-            }
-            // These clients know no commands that these would answer.
-            Reply::Look(_) | Reply::Topic(_) | Reply::Sent { .. } => {}
-            Reply::Done(..) | Reply::Presence { .. } | Reply::Watched(..) => {}
-            Reply::Closing(reason) => self.notice(&format!("Goodbye: {reason}."), out),
-        }
-    }
-
-    fn form(&self) -> Arc<dyn Form> {
-        self.variety.form(self.version.unwrap_or(Version::New)).clone()
-    }
 }

@@ -6,6 +6,7 @@
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use serde::{Deserialize, Serialize};
 
 /// How deep values may lie within each other.
 pub const MAX_DEPTH: usize = 16;
@@ -35,7 +36,7 @@ const LIST_FIXED: u8 = 192;
 const TUPLE_FIXED: u8 = 224;
 
 /// Which of the two versions is spoken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Version {
     /// PodSixNet 0.9.4 and before.
     Old,

@@ -2,77 +2,88 @@
 
 use std::borrow::Cow;
 
-use super::{head, say, tail, trimmed};
+use super::{filled, head, say, tail, trimmed};
 use crate::chat::{Command, Words};
 
-/// A command that begins with a slash: its word, its arguments for people, what it does, and how it is understood, if it
-/// can be.
+/// A command that begins with a slash: its word, its arguments for people, what it does, and how it is understood.
 pub struct Slash {
     word: &'static str,
     pub arguments: &'static str,
     does: &'static str,
-    pub parse: for<'a> fn(Cow<'a, str>) -> Option<Wish<'a>>,
+    pub parse: for<'a> fn(Cow<'a, str>) -> Meaning<'a>,
 }
 
-/// What a slash command comes to.
-pub enum Wish<'a> {
-    /// Something that the room does.
-    Room(Command<'a>),
-    /// The list of commands.
+/// What a line with a slash means.
+pub enum Meaning<'a> {
+    /// The room is to do this.
+    Command(Command<'a>),
+    /// Show the commands.
     Help,
-    /// What was said.
+    /// Show who is here.
+    Who,
+    /// Show the topic.
+    Topic,
+    /// Show what was said.
     History,
-    /// The client's own lines, or none of them.
+    /// Send the client its own lines, or none of them.
     Echo(bool),
+    /// Nothing: the arguments do not fit.
+    Nothing,
 }
 
 /// All commands; `/help` is made from this table.
 const COMMANDS: &[Slash] = &[
-    Slash { word: "help", arguments: "", does: "shows this", parse: |_| Some(Wish::Help) },
-    Slash { word: "who", arguments: "", does: "lists who is here", parse: |_| Some(Wish::Room(Command::Look)) },
-    Slash { word: "history", arguments: "", does: "shows what was said", parse: |_| Some(Wish::History) },
+    Slash { word: "help", arguments: "", does: "shows this", parse: |_| Meaning::Help },
+    Slash { word: "who", arguments: "", does: "lists who is here", parse: |_| Meaning::Who },
+    Slash { word: "history", arguments: "", does: "shows what was said", parse: |_| Meaning::History },
     Slash {
         word: "topic",
         arguments: "[TEXT]",
         does: "shows the topic, or changes it",
-        parse: |text| Some(Wish::Room(if text.is_empty() { Command::Topic } else { Command::SetTopic(text) })),
+        parse: |text| filled(text).map_or(Meaning::Topic, |text| Meaning::Command(Command::SetTopic(text))),
     },
     Slash {
         word: "me",
         arguments: "TEXT",
         does: "says what you do: * NAME TEXT",
-        parse: |text| (!text.is_empty()).then(|| Wish::Room(Command::Say(Words::action(text)))),
+        parse: |text| filled(text).map(|text| Command::Say(Words::action(text))).into(),
     },
-    Slash { word: "msg", arguments: "NAME TEXT", does: "tells one person alone", parse: private },
+    Slash { word: "msg", arguments: "NAME TEXT", does: "tells one person alone", parse: |text| private(text).into() },
     Slash {
         word: "nick",
         arguments: "NAME",
         does: "changes your name",
-        parse: |name| (!name.is_empty()).then_some(Wish::Room(Command::Name(name))),
+        parse: |name| filled(name).map(Command::Name).into(),
     },
     Slash {
         word: "away",
         arguments: "[TEXT]",
         does: "tells others why you do not answer, or that you are back",
-        parse: |text| Some(Wish::Room(Command::Away((!text.is_empty()).then_some(text)))),
+        parse: |text| Meaning::Command(Command::Away(filled(text))),
     },
     Slash {
         word: "echo",
         arguments: "on|off",
         does: "says whether your own lines come back to you",
         parse: |word| match &*word {
-            "on" => Some(Wish::Echo(true)),
-            "off" => Some(Wish::Echo(false)),
-            _ => None,
+            "on" => Meaning::Echo(true),
+            "off" => Meaning::Echo(false),
+            _ => Meaning::Nothing,
         },
     },
     Slash {
         word: "quit",
         arguments: "[TEXT]",
         does: "leaves, with a last word",
-        parse: |text| Some(Wish::Room(Command::Quit((!text.is_empty()).then_some(text)))),
+        parse: |text| Meaning::Command(Command::Quit(filled(text))),
     },
 ];
+
+impl<'a> From<Option<Command<'a>>> for Meaning<'a> {
+    fn from(command: Option<Command<'a>>) -> Meaning<'a> {
+        command.map_or(Meaning::Nothing, Meaning::Command)
+    }
+}
 
 /// The command of this word.
 pub fn find(word: &str) -> Option<&'static Slash> {
@@ -87,9 +98,9 @@ pub fn help(out: &mut Vec<u8>) {
     say(out, &["//TEXT says /TEXT"]);
 }
 
-fn private(arguments: Cow<'_, str>) -> Option<Wish<'_>> {
+fn private(arguments: Cow<'_, str>) -> Option<Command<'_>> {
     let space = arguments.find(char::is_whitespace)?;
     let text = trimmed(tail(&arguments, space));
     let to = head(arguments, space);
-    (!text.is_empty()).then(|| Wish::Room(Command::Private { to, words: Words::plain(text) }))
+    (!text.is_empty()).then(|| Command::Private { to, words: Words::plain(text) })
 }

@@ -1,7 +1,7 @@
 //! What was said before somebody came, for people who cannot ask their client for the times.
 
 use super::{TextForm, say};
-use crate::chat::{Form as _, Past, Person, View};
+use crate::chat::{Form as _, Person, View};
 use crate::dialect::moment;
 
 /// Whoever comes back within this time, in milliseconds, is not shown again what they have read.
@@ -13,27 +13,26 @@ pub fn remind(out: &mut Vec<u8>, person: &Person, now: u64, view: &dyn View) {
     let lately = last.filter(|gone| now.saturating_sub(gone.unix) <= ABSENCE);
     let same = lately.filter(|gone| gone.person.profile.account == person.profile.account);
     let Some(shown) = same.and_then(|gone| gone.shown) else {
-        play(out, view.history(), now, "What was said before you came:");
+        play(out, view, 0, now, "What was said before you came:");
         return;
     };
-    let meanwhile = view.history().filter(|past| past.stamp().sequence > shown);
-    let any = play(out, meanwhile, now, "What was said since you left (/history shows all that is kept):");
+    let any = play(out, view, shown, now, "What was said since you left (/history shows all that is kept):");
     if !any && view.history().len() > 0 {
         say(out, &["Nothing was said since you left; /history shows all that is kept."]);
     }
 }
 
-/// Shows what was said, each line with its time, and a mark where it ends. Says whether there was anything.
-pub fn play<'p>(out: &mut Vec<u8>, history: impl Iterator<Item = &'p Past>, now: u64, heading: &str) -> bool {
+/// Shows what was said after the event `shown`, each line with its time, and a mark where it ends. Says whether there was anything.
+pub fn play(out: &mut Vec<u8>, view: &dyn View, shown: u64, now: u64, heading: &str) -> bool {
     let (mut any, mut lines) = (false, Vec::new());
-    for past in history {
+    for past in view.history().filter(|past| past.stamp.sequence > shown) {
         if !any {
             say(out, &[heading]);
             any = true;
         }
         lines.clear();
-        TextForm.render(past.stamp(), past.event(), &mut lines);
-        let time = format!("[{}] ", moment(past.stamp().unix, now));
+        TextForm.render(past.stamp, &past.event, view, &mut lines);
+        let time = format!("[{}] ", moment(past.stamp.unix, now));
         for line in lines.split_inclusive(|byte| *byte == b'\n') {
             out.extend_from_slice(time.as_bytes());
             out.extend_from_slice(line);

@@ -7,37 +7,126 @@ mod commands;
 mod history;
 
 use std::borrow::Cow;
-use std::num::NonZeroU64;
 use std::sync::Arc;
 
-use super::{Dialect, Input, Lines};
-use crate::chat::{Changes, Command, Event, Form, Manner, Now, Person, Reason, Reply, Stamp, View, Words, clean};
-use commands::Wish;
+use serde::{Deserialize, Serialize};
+
+use super::{Input, Lines};
+use crate::chat::{
+    Answer, Changes, Command, Event, Form, Manner, Now, Person, Reason, Reply, Seen, Stamp, View, Words, clean,
+};
+use commands::Meaning;
 
 /// Names on one line of the list of those present.
 const NAMES_PER_LINE: usize = 16;
 /// Names that a newcomer is shown; `/who` shows them all.
 const NAMES_AT_WELCOME: usize = 64;
+/// Lines of names that `/who` writes in one step.
+const LINES_PER_STEP: usize = 64;
 
 /// One client of the text protocol.
+#[derive(Serialize, Deserialize)]
 pub struct Text {
     lines: Lines,
-    named: bool,
     /// Whether the client is sent its own lines.
     echo: bool,
-    /// When the client asked for what was said, if that is not answered yet: milliseconds since 1970-01-01 UTC.
-    history_asked: Option<NonZeroU64>,
+    /// The key of the last name that `/who` has shown, if it has not shown them all.
+    listed: Option<Arc<str>>,
 }
 
 impl Text {
     /// `line_length`: bytes of one message; the rest of a longer one is dropped, and its author told.
     #[must_use]
     pub fn new(line_length: usize) -> Text {
-        Text { lines: Lines::new(line_length), named: false, echo: true, history_asked: None }
+        Text { lines: Lines::new(line_length), echo: true, listed: None }
+    }
+
+    /// The first words.
+    pub(super) fn greet(&mut self, answer: &mut Answer<'_>) {
+        say(answer.bytes, &["This is ", answer.view.room(), ", a chat room."]);
+        ask_for_name(answer.bytes);
+    }
+
+    /// See [`Dialect::next`](super::Dialect::next).
+    pub(super) fn next<'i>(&mut self, now: Now, input: &mut &'i [u8], answer: &mut Answer<'_>) -> Input<'i> {
+        let command = if self.is_busy() {
+            self.list_more(answer);
+            None
+        } else {
+            let Some(line) = self.lines.next(input) else { return Input::Incomplete };
+            let line = match line {
+                Cow::Borrowed(line) => cleaned(line, self.lines.limit(), answer.bytes),
+                Cow::Owned(line) => Cow::Owned(cleaned(&line, self.lines.limit(), answer.bytes).into_owned()),
+            };
+            match answer.view.own() {
+                Some(_) => self.spoken(now, line, answer),
+                None => login(line, answer.bytes),
+            }
+        };
+        match command {
+            Some(command) => Input::Command(command),
+            None if self.is_busy() => Input::Unfinished,
+            None => Input::Answered,
+        }
+    }
+
+    /// Whether there are more names to be listed.
+    pub(super) fn is_busy(&self) -> bool {
+        self.listed.is_some()
+    }
+
+    /// Whether the client is sent its own lines as everybody else is.
+    pub(super) fn echoes(&self) -> bool {
+        self.echo
+    }
+
+    /// Puts what the client is told alone into words.
+    pub(super) fn reply(&mut self, reply: Reply<'_>, answer: &mut Answer<'_>) {
+        let (view, out) = (answer.view, &mut *answer.bytes);
+        match reply {
+            Reply::Done(stamp, Event::Joined(person)) => welcome(person, stamp, view, out),
+            Reply::Done(_, Event::Away(_, Some(why))) => say(out, &["Others are told that you are away: ", why]),
+            Reply::Done(_, Event::Away(_, None)) => say(out, &["You are back."]),
+            // What else it does it sees as everybody does, unless it does not want what it says.
+            Reply::Done(stamp, event) if !self.echo && !matches!(event, Event::Said(..)) => {
+                TextForm.render(stamp, event, view, out);
+            }
+            Reply::Done(..) | Reply::Presence { .. } | Reply::Watched(..) => {}
+            Reply::Refused(refusal) => {
+                say(out, &[&refusal.to_string()]);
+                if view.own().is_none() {
+                    ask_for_name(out);
+                }
+            }
+            Reply::Private { from, words, .. } => {
+                words.lines().for_each(|line| write(out, &["[", from.as_str(), "] ", &line, "\n"]));
+            }
+            Reply::Sent { to, words, .. } => {
+                let nick = to.person.as_str();
+                words.lines().for_each(|line| say(out, &["You to ", nick, ": ", &line]));
+                if let Some(why) = to.away {
+                    say(out, &[nick, " is away: ", why]);
+                }
+            }
+            Reply::Closing(reason) => {
+                if reason.is_lag() {
+                    // Whatever line it was in the middle of ends here.
+                    out.push(b'\n');
+                }
+                // Their own last word is for the others.
+                let reason = if let Reason::Quit(_) = reason { &Reason::Quit(None) } else { reason };
+                say(out, &["Goodbye: ", &reason.to_string(), "."]);
+            }
+        }
+    }
+
+    /// How events look to this client.
+    pub(super) fn form(&self) -> Arc<dyn Form> {
+        Arc::new(TextForm)
     }
 
     /// A line of somebody who is in the room.
-    fn spoken<'a>(&mut self, now: Now, line: Cow<'a, str>, out: &mut Vec<u8>) -> Option<Command<'a>> {
+    fn spoken<'a>(&mut self, now: Now, line: Cow<'a, str>, answer: &mut Answer<'_>) -> Option<Command<'a>> {
         if is_goodbye(&line) {
             return Some(Command::Quit(None));
         }
@@ -52,106 +141,45 @@ impl Text {
         }
         let length = line.find(char::is_whitespace).unwrap_or(line.len());
         let word = tail(&line, 1).chars().take_while(|c| !c.is_whitespace()).collect::<String>();
+        let out = &mut *answer.bytes;
         let Some(slash) = commands::find(&word) else {
             say(out, &["There is no command /", &word, "; /help lists them. To say it, begin with two slashes."]);
             return None;
         };
         match (slash.parse)(trimmed(tail(&line, length))) {
-            None => say(out, &["Say: /", &word, " ", slash.arguments]),
-            Some(Wish::Room(command)) => return Some(command),
-            Some(Wish::Help) => commands::help(out),
-            Some(Wish::History) => {
-                self.history_asked = Some(NonZeroU64::MIN.saturating_add(now.unix));
-                return Some(Command::Look);
+            Meaning::Command(command) => return Some(command),
+            Meaning::Help => commands::help(out),
+            Meaning::Who => self.list_more(answer),
+            Meaning::Topic => say(out, &["Topic: ", &answer.view.topic().text]),
+            Meaning::History => {
+                if !history::play(out, answer.view, 0, now.unix, "What was said:") {
+                    say(out, &["Nothing that was said is kept."]);
+                }
             }
-            Some(Wish::Echo(on)) => {
-                self.echo = on;
-                say(
-                    out,
-                    &[if on { "Your own lines come back to you." } else { "Your own lines do not come back to you." }],
-                );
+            Meaning::Echo(true) => {
+                self.echo = true;
+                say(out, &["Your own lines come back to you."]);
             }
+            Meaning::Echo(false) => {
+                self.echo = false;
+                say(out, &["Your own lines do not come back to you."]);
+            }
+            Meaning::Nothing => say(out, &["Say: /", &word, " ", slash.arguments]),
         }
         None
     }
-}
 
-impl Dialect for Text {
-    fn greet(&mut self, room: &str, out: &mut Vec<u8>) {
-        say(out, &["This is ", room, ", a chat room."]);
-        ask_for_name(out);
-    }
-
-    fn echoes(&self) -> bool {
-        self.echo
-    }
-
-    fn next<'i>(&mut self, now: Now, input: &mut &'i [u8], out: &mut Vec<u8>) -> Input<'i> {
-        let Some(line) = self.lines.next(input) else { return Input::Incomplete };
-        let line = match line {
-            Cow::Borrowed(line) => cleaned(line, self.lines.limit(), out),
-            Cow::Owned(line) => Cow::Owned(cleaned(&line, self.lines.limit(), out).into_owned()),
-        };
-        let command = if self.named { self.spoken(now, line, out) } else { login(line, out) };
-        command.map_or(Input::Answered, Input::Command)
-    }
-
-    fn reply(&mut self, reply: Reply<'_>, out: &mut Vec<u8>) {
-        match reply {
-            // The room follows: whoever has a name comes in.
-            Reply::Registered { .. } => self.named = true,
-            Reply::Welcome { person, stamp, view } => {
-                let (room, nick) = (view.room(), person.as_str());
-                say(out, &["Welcome to ", room, ", ", nick, ". /help lists the commands, /quit leaves."]);
-                list(out, view, NAMES_AT_WELCOME);
-                say(out, &["Topic: ", &view.topic().text]);
-                history::remind(out, person, stamp.unix, view);
-            }
-            Reply::Refused(refusal) => {
-                say(out, &[&refusal.to_string()]);
-                if !self.named {
-                    ask_for_name(out);
-                }
-            }
-            Reply::Look(view) => match self.history_asked.take() {
-                None => list(out, view, usize::MAX),
-                Some(now) => {
-                    if !history::play(out, view.history(), now.get(), "What was said:") {
-                        say(out, &["Nothing that was said is kept."]);
-                    }
-                }
-            },
-            Reply::Topic(topic) => say(out, &["Topic: ", &topic.text]),
-            Reply::Done(_, Event::Away(_, Some(why))) => say(out, &["Others are told that you are away: ", why]),
-            Reply::Done(_, Event::Away(_, None)) => say(out, &["You are back."]),
-            // All other events of its own come to it as they do to everybody, unless it does not want what it says.
-            Reply::Done(_, Event::Said(..)) => {}
-            Reply::Done(stamp, event) if !self.echo => TextForm.render(stamp, event, out),
-            Reply::Done(..) | Reply::Presence { .. } | Reply::Watched(..) => {}
-            Reply::Private { from, words, .. } => {
-                words.lines().for_each(|line| write(out, &["[", from.as_str(), "] ", line, "\n"]));
-            }
-            Reply::Sent { to, words, .. } => {
-                let nick = to.person.as_str();
-                words.lines().for_each(|line| say(out, &["You to ", nick, ": ", line]));
-                if let Some(why) = to.away {
-                    say(out, &[nick, " is away: ", why]);
-                }
-            }
-            Reply::Closing(reason) => {
-                if matches!(reason, Reason::TooSlow(_)) {
-                    // Whatever line it was in the middle of ends here.
-                    out.push(b'\n');
-                }
-                // Their own last word is for the others.
-                let reason = if let Reason::Quit(_) = reason { &Reason::Quit(None) } else { reason };
-                say(out, &["Goodbye: ", &reason.to_string(), "."]);
-            }
+    /// Lists the names of those who are here, or the next of them.
+    fn list_more(&mut self, answer: &mut Answer<'_>) {
+        let after = self.listed.take();
+        let mut people = answer.view.people_after(after.as_deref()).filter(|seen| seen.present);
+        for _ in 0..LINES_PER_STEP {
+            let line: Vec<_> = people.by_ref().take(NAMES_PER_LINE).collect();
+            let Some(last) = line.last() else { return self.listed = None };
+            let names: Vec<_> = line.iter().map(name).collect();
+            say(answer.bytes, &["Here: ", &names.join(", ")]);
+            self.listed = Some(last.person.nick.key().clone());
         }
-    }
-
-    fn form(&self) -> Arc<dyn Form> {
-        Arc::new(TextForm)
     }
 }
 
@@ -163,7 +191,7 @@ impl Form for TextForm {
         ("text", 0)
     }
 
-    fn render(&self, _stamp: Stamp, event: Event<'_>, out: &mut Vec<u8>) {
+    fn render(&self, _stamp: Stamp, event: &Event<'_>, _view: &dyn View, out: &mut Vec<u8>) {
         match event {
             Event::Said(who, words) => speak(out, who, words),
             Event::Joined(who) => say(out, &[who.as_str(), " has joined"]),
@@ -172,13 +200,11 @@ impl Form for TextForm {
             Event::Parted(who, Some(word)) => say(out, &[who.as_str(), " has left the room (", word, ")"]),
             Event::Renamed { from, to } => say(out, &[from.as_str(), " is now known as ", to.as_str()]),
             Event::Notice(text) => say(out, &["notice: ", text]),
-            Event::Topic { by: None, topic } => say(out, &["Topic: ", &topic.text]),
-            Event::Topic { by: Some(who), topic } => {
-                say(out, &[who.as_str(), " has changed the topic: ", &topic.text]);
-            }
+            Event::Topic { by: None, text } => say(out, &["Topic: ", text]),
+            Event::Topic { by: Some(who), text } => say(out, &[who.as_str(), " has changed the topic: ", text]),
             Event::Redacted { by, .. } => say(out, &[by.as_str(), " has taken a line back"]),
             // Whoever wants to know asks for it: /who.
-            Event::Away(..) | Event::Described(_) => {}
+            Event::Registered(_) | Event::Away(..) | Event::Described(_) => {}
         }
     }
 }
@@ -190,7 +216,7 @@ fn speak(out: &mut Vec<u8>, who: &Person, words: &Words<'_>) {
         Manner::Action => ("* ", " "),
         Manner::Silent => return,
     };
-    words.lines().for_each(|line| write(out, &[before, who.as_str(), after, line, "\n"]));
+    words.lines().for_each(|line| write(out, &[before, who.as_str(), after, &line, "\n"]));
 }
 
 /// The first line: a name, `USER name` as the teaching clients have it, or a goodbye.
@@ -204,6 +230,30 @@ fn login<'a>(line: Cow<'a, str>, out: &mut Vec<u8>) -> Option<Command<'a>> {
         return None;
     }
     Some(Command::Name(name))
+}
+
+/// What a newcomer is shown: who is here, the topic, and what was said.
+fn welcome(person: &Person, stamp: Stamp, view: &dyn View, out: &mut Vec<u8>) {
+    say(out, &["Welcome to ", view.room(), ", ", person.as_str(), ". /help lists the commands, /quit leaves."]);
+    let present: Vec<_> = view.people().filter(|seen| seen.present).take(NAMES_AT_WELCOME).collect();
+    for people in present.chunks(NAMES_PER_LINE) {
+        let names: Vec<_> = people.iter().map(name).collect();
+        say(out, &["Here: ", &names.join(", ")]);
+    }
+    let more = view.present().saturating_sub(present.len());
+    if more > 0 {
+        say(out, &["and ", &more.to_string(), " more; /who lists them all"]);
+    }
+    say(out, &["Topic: ", &view.topic().text]);
+    history::remind(out, person, stamp.unix, view);
+}
+
+/// A name in the list of those present.
+fn name<'a>(seen: &Seen<'a>) -> Cow<'a, str> {
+    match seen.away {
+        None => Cow::Borrowed(seen.person.as_str()),
+        Some(_) => Cow::Owned(format!("{} (away)", seen.person.as_str())),
+    }
 }
 
 /// The quit words of the teaching servers.
@@ -232,26 +282,6 @@ fn cleaned<'a>(line: &'a [u8], limit: usize, out: &mut Vec<u8>) -> Cow<'a, str> 
         say(out, &["Your line was too long; what is beyond ", &limit.to_string(), " bytes is lost."]);
     }
     cleaned.text
-}
-
-fn list(out: &mut Vec<u8>, view: &dyn View, most: usize) {
-    let mut names = view.people().filter(|seen| seen.present).map(|seen| match seen.away {
-        None => Cow::Borrowed(seen.person.as_str()),
-        Some(_) => Cow::Owned(format!("{} (away)", seen.person.as_str())),
-    });
-    let mut shown = 0;
-    while shown < most {
-        let line: Vec<_> = names.by_ref().take(NAMES_PER_LINE).collect();
-        if line.is_empty() {
-            return;
-        }
-        shown += line.len();
-        say(out, &["Here: ", &line.join(", ")]);
-    }
-    let more = view.present().saturating_sub(shown);
-    if more > 0 {
-        say(out, &["and ", &more.to_string(), " more; /who lists them all"]);
-    }
 }
 
 fn say(out: &mut Vec<u8>, parts: &[&str]) {
@@ -287,6 +317,11 @@ fn head(text: Cow<'_, str>, to: usize) -> Cow<'_, str> {
             Cow::Owned(text)
         }
     }
+}
+
+/// A text that is not empty.
+fn filled(text: Cow<'_, str>) -> Option<Cow<'_, str>> {
+    (!text.is_empty()).then_some(text)
 }
 
 fn trimmed(text: Cow<'_, str>) -> Cow<'_, str> {

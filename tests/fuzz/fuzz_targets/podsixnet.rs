@@ -3,35 +3,48 @@
 
 use std::sync::Arc;
 
-use chatd::chat::{Command, Now, Person, Reply};
+use chatd::chat::{Answer, Command, Event, Now, PersonId, Reply};
+use chatd::dialect::irc::Server;
+use chatd::dialect::podsixnet::TERMINATOR;
 use chatd::dialect::podsixnet::rencode::{Version, decode};
-use chatd::dialect::podsixnet::{PodSixNet, TERMINATOR, Variety};
-use chatd::dialect::{Dialect, Input};
-use chatd::room::{HistoryLimit, Room};
+use chatd::dialect::{Input, Protocol, Setting};
+use chatd::room::{Actor, HistoryLimit, Outcome, State};
 use libfuzzer_sys::fuzz_target;
 
 const NOW: Now = Now { ticks: 0, unix: 0 };
 
 fuzz_target!(|pieces: Vec<Vec<u8>>| {
-    let room: Room<()> = Room::new(NOW, "lobby", "", HistoryLimit { length: 10, size: 1000 });
-    let mut dialect = PodSixNet::new(Arc::new(Variety::new(None)), NOW, 100);
-    let mut out = Vec::new();
+    let mut state = State::new(NOW, "lobby", "", HistoryLimit { length: 10, size: 1000 });
+    let irc = Arc::new(Server::default());
+    let setting = Setting { line_length: 100, encrypted: false, local: true, account: None, irc: &irc };
+    let mut dialect = Protocol::PodSixNet(None).speak(NOW, setting);
+    let (mut out, mut me): (Vec<u8>, Option<PersonId>) = (Vec::new(), None);
     let harmless = |text: &str| text.len() <= 100 && !text.chars().any(char::is_control);
     for piece in &pieces {
         let mut rest = piece.as_slice();
-        while !rest.is_empty() {
-            match dialect.next(NOW, &mut rest, &mut out) {
-                Input::Command(Command::Say(words)) => assert!(words.lines().all(harmless)),
-                Input::Command(Command::Name(name)) => assert!(harmless(&name)),
-                Input::Command(Command::Guest(base)) => {
-                    let mut locked = room.lock();
-                    let Some(nick) = locked.roster().free(&base) else { continue };
-                    let person = locked.register(NOW, Person::named(nick), ()).expect("a free name");
-                    let (_, stamp) = locked.enter(NOW, &person.nick, dialect.form()).expect("somebody with a name");
-                    dialect.reply(Reply::Registered { person: &person, view: &locked }, &mut out);
-                    dialect.reply(Reply::Welcome { person: &person, stamp, view: &locked }, &mut out);
+        while !rest.is_empty() || dialect.is_busy() {
+            let answer = &mut Answer { view: &state.seen_by(me), bytes: &mut out };
+            let name = match dialect.next(NOW, &mut rest, answer) {
+                Input::Command(Command::Say(words)) => {
+                    assert!(words.lines().all(|line| harmless(&line)));
+                    continue;
                 }
-                _ => {}
+                Input::Command(Command::Name(name)) => {
+                    assert!(harmless(&name));
+                    continue;
+                }
+                Input::Command(Command::Guest(name)) => name,
+                _ => continue,
+            };
+            let register = Command::Register { name, profile: Box::default(), enter: true, guest: true };
+            for command in [register, Command::Enter] {
+                let done = state.perform(NOW, Actor { person: me, session: 0 }, command);
+                let Ok(Outcome::Done(stamp, event)) = done else { panic!("a guest comes in") };
+                if let Event::Registered(person) = &event {
+                    me = Some(person.id);
+                }
+                let answer = &mut Answer { view: &state.seen_by(me), bytes: &mut out };
+                dialect.reply(Reply::Done(stamp, &event), answer);
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::chat::Now;
+use crate::session::micros;
 
 /// Counts from when the daemon started.
 #[derive(Debug)]
@@ -23,10 +24,4 @@ impl Clock {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Now { ticks: micros(self.start.elapsed()), unix: u64::try_from(unix.as_millis()).unwrap_or(u64::MAX) }
     }
-}
-
-/// A duration in the ticks of [`Now`].
-#[must_use]
-pub fn micros(duration: std::time::Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

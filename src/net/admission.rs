@@ -8,8 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 use tracing::warn;
 
-use super::count;
-use crate::net::Address;
+use super::Address;
 
 /// Counts connections against their limits. The limits are arguments, because a reload changes them.
 #[derive(Debug, Default)]
@@ -46,7 +45,7 @@ impl Admissions {
                 return;
             }
             if !told {
-                count(&self.full);
+                self.full.fetch_add(1, Ordering::Relaxed);
                 warn!(chatd.event = "limit", "all {} connections are in use; further clients wait", self.open());
                 told = true;
             }
@@ -60,7 +59,7 @@ impl Admissions {
             let mut per_address = self.per_address.lock().unwrap_or_else(PoisonError::into_inner);
             let connections = per_address.entry(key).or_default();
             if *connections >= limit {
-                count(&self.address_full);
+                self.address_full.fetch_add(1, Ordering::Relaxed);
                 return None;
             }
             *connections += 1;

@@ -1,20 +1,13 @@
 //! Counts something, altogether and over the last minute, without a timer.
 
-use std::sync::{Mutex, PoisonError};
-
 use crate::chat::Now;
 
 /// Seconds that "over the last minute" means.
 const SECONDS: usize = 60;
 
 /// One counter.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Meter {
-    counts: Mutex<Counts>,
-}
-
-#[derive(Debug)]
-struct Counts {
     total: u64,
     /// The second that was counted last.
     second: u64,
@@ -24,17 +17,16 @@ struct Counts {
 
 impl Default for Meter {
     fn default() -> Meter {
-        Meter { counts: Mutex::new(Counts { total: 0, second: 0, recent: [0; SECONDS] }) }
+        Meter { total: 0, second: 0, recent: [0; SECONDS] }
     }
 }
 
 impl Meter {
     /// Counts one.
-    pub fn count(&self, now: Now) {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let second = counts.pass(now);
-        counts.total += 1;
-        if let Some(count) = counts.recent.get_mut(second) {
+    pub fn count(&mut self, now: Now) {
+        let second = self.pass(now);
+        self.total += 1;
+        if let Some(count) = self.recent.get_mut(second) {
             *count += 1;
         }
     }
@@ -42,20 +34,17 @@ impl Meter {
     /// How many altogether.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner).total
+        self.total
     }
 
     /// How many a second, on the average of the last minute.
     #[must_use]
-    pub fn per_second(&self, now: Now) -> f64 {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.pass(now);
-        let recent: u32 = counts.recent.iter().sum();
+    pub fn per_second(&mut self, now: Now) -> f64 {
+        self.pass(now);
+        let recent: u32 = self.recent.iter().sum();
         f64::from(recent) / SECONDS as f64
     }
-}
 
-impl Counts {
     /// Forgets the seconds that are over a minute old, and returns the present one's place.
     fn pass(&mut self, now: Now) -> usize {
         let second = now.ticks / 1_000_000;
@@ -80,10 +69,10 @@ mod tests {
 
     #[test]
     fn a_minute_is_remembered_and_no_longer() {
-        let meter = Meter::default();
+        let mut meter = Meter::default();
         (0..30).for_each(|_| meter.count(at(0)));
         (0..60).for_each(|_| meter.count(at(10)));
-        let per_minute = |second| (meter.per_second(at(second)) * SECONDS as f64).round();
+        let mut per_minute = |second| (meter.per_second(at(second)) * SECONDS as f64).round();
         assert_eq!(per_minute(10), 90.0);
         assert_eq!(per_minute(59), 90.0);
         assert_eq!(per_minute(60), 60.0, "the first second is over a minute old");
@@ -93,7 +82,7 @@ mod tests {
 
     #[test]
     fn a_long_silence_forgets_everything() {
-        let meter = Meter::default();
+        let mut meter = Meter::default();
         (0..60).for_each(|second| meter.count(at(second)));
         assert_eq!(meter.per_second(at(59)), 1.0);
         meter.count(at(1_000_000_000));

@@ -1,0 +1,79 @@
+//! What the server knows, in the types of the admin interface.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use super::types::{self, Certificate, Error, LimitsReached, Listener, Status, User, Users};
+use crate::connections::Snapshot;
+use crate::server::{Found, InvalidNotice, Listening, NoSuchUser, Numbers};
+
+impl From<Found> for Users {
+    /// Sorted by name. With ten thousand people this takes milliseconds.
+    fn from(Found(mut found): Found) -> Users {
+        found.sort_unstable_by(|one, other| one.person.nick.key().cmp(other.person.nick.key()));
+        Users { users: found.iter().map(user).collect() }
+    }
+}
+
+fn user(seen: &Snapshot) -> User {
+    User {
+        name: seen.person.nick.to_string(),
+        address: seen.address.to_string(),
+        transport: seen.transport.to_owned(),
+        protocol: seen.protocol.to_owned(),
+        connected_at: UNIX_EPOCH + Duration::from_millis(seen.connected.unix),
+        idle_seconds: seen.idle / 1_000_000,
+        lag_bytes: seen.lag,
+    }
+}
+
+impl From<Numbers> for Status {
+    fn from(numbers: Numbers) -> Status {
+        let reached = numbers.reached;
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started_at: numbers.started,
+            uptime_seconds: numbers.uptime.as_secs(),
+            users: numbers.users as u64,
+            connections: numbers.connections as u64,
+            refused: numbers.refused,
+            messages: numbers.messages,
+            messages_per_second: numbers.messages_per_second,
+            listeners: numbers.listening.into_iter().map(Listener::from).collect(),
+            certificate: numbers.certificate.map(|(facts, self_signed)| Certificate {
+                subject: facts.subject,
+                names: facts.names,
+                not_after: facts.not_after,
+                fingerprint: facts.fingerprint,
+                self_signed,
+            }),
+            limits_reached: LimitsReached {
+                connections: reached.connections,
+                connections_per_address: reached.connections_per_address,
+                handshake_timeout: reached.handshake_timeout,
+                login_timeout: reached.login_timeout,
+                message_rate: reached.message_rate,
+                max_lag: reached.max_lag,
+                backlog: reached.backlog,
+            },
+            log_lost: numbers.log_lost,
+        }
+    }
+}
+
+impl From<Listening> for Listener {
+    fn from(Listening { address, protocol, tls }: Listening) -> Listener {
+        Listener { address, protocol: protocol.to_owned(), tls }
+    }
+}
+
+impl From<NoSuchUser> for Error {
+    fn from(NoSuchUser(name): NoSuchUser) -> Error {
+        Error::NoSuchUser(types::NoSuchUser { name })
+    }
+}
+
+impl From<InvalidNotice> for Error {
+    fn from(InvalidNotice(reason): InvalidNotice) -> Error {
+        Error::InvalidText(types::InvalidText { reason })
+    }
+}

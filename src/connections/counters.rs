@@ -1,0 +1,47 @@
+//! What is counted from the start on.
+
+use super::Meter;
+use crate::chat::{Event, Now, Reason, Refusal};
+use crate::room::Outcome;
+
+/// Counts of what has happened.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Messages that clients sent to the room.
+    pub messages: Meter,
+    /// Connections that were turned away, or ended before they had a name by the daemon's doing.
+    pub refused: u64,
+    /// Of these, how many had no name in time.
+    pub login_timeout: u64,
+    /// Times that a client was read more slowly because it was over its rate.
+    pub message_rate: u64,
+    /// Clients that were disconnected because they lagged too far behind.
+    pub max_lag: u64,
+    /// Clients that were disconnected because all together lagged too far behind.
+    pub backlog: u64,
+}
+
+impl Counters {
+    pub(super) fn count_outcome(&mut self, now: Now, outcome: &Result<Outcome<'_>, Refusal>) {
+        if let Ok(Outcome::Done(_, Event::Said(..))) = outcome {
+            self.messages.count(now);
+        }
+    }
+
+    pub(super) fn count_end(&mut self, reason: &Reason, named: bool) {
+        match reason {
+            Reason::TooSlow(_) => self.max_lag += 1,
+            Reason::Backlog(_) => self.backlog += 1,
+            _ => {}
+        }
+        if !named && is_refusal(reason) {
+            self.refused += 1;
+            self.login_timeout += u64::from(*reason == Reason::LoginTimeout);
+        }
+    }
+}
+
+/// Whether somebody without a name who ends for this reason was turned away, rather than going by themselves.
+pub(super) fn is_refusal(reason: &Reason) -> bool {
+    !matches!(reason, Reason::Kicked(_) | Reason::Quit(_) | Reason::Closed | Reason::Stopping)
+}

@@ -1,0 +1,156 @@
+//! Carries what was appended to everybody who keeps up: one write for each and round.
+
+use std::io::{self, ErrorKind, IoSlice};
+use std::sync::Arc;
+
+use super::turn::write_all;
+use super::{Connection, Connections};
+use crate::chat::{Now, Reason};
+use crate::net::Transport;
+use crate::people::SessionId;
+use crate::room::{Block, Round};
+use crate::session::{News, Output};
+
+/// Members who are written to between two looks at the clock.
+const LOOK: u32 = 16;
+
+/// A round that is on its way.
+pub struct Delivery {
+    rounds: Vec<Round>,
+    chains: Vec<Vec<Arc<Block>>>,
+    /// Who is next.
+    next: SessionId,
+}
+
+impl<T: Transport> Connections<T> {
+    /// Begins to carry everything that was appended so far. The round is to be [delivered](Self::deliver) until that says
+    /// that it is done, and only then is the next one to begin.
+    pub fn begin_round(&mut self) -> Delivery {
+        let rounds = self.state.log.begin_round();
+        let chains = rounds.iter().map(chain).collect();
+        Delivery { rounds, chains, next: 0 }
+    }
+
+    /// Serves members for as long as `go_on` says: a big room must not keep logins and readers waiting. Says whether the
+    /// round is done.
+    pub fn deliver(&mut self, delivery: &mut Delivery, now: Now, mut go_on: impl FnMut() -> bool) -> bool {
+        let slices: Vec<Vec<IoSlice<'_>>> = delivery.chains.iter().map(|chain| slices(chain)).collect();
+        let news: Vec<News<'_>> =
+            delivery.rounds.iter().zip(&slices).map(|(round, slices)| news(round, slices)).collect();
+        let mut failed = Vec::new();
+        let mut served = 0;
+        while delivery.next < self.ids().end {
+            let id = delivery.next;
+            delivery.next += 1;
+            if let Some(connection) = self.all.get_mut(id as usize) {
+                match serve(connection, &news, now) {
+                    Served::Done => {}
+                    waiting @ (Served::Behind | Served::Waiting) => {
+                        match connection.session.lags(&self.state, &self.limits) {
+                            Some(reason) => {
+                                // What it will never be sent must not be kept for it any longer.
+                                connection.session.output_mut().abandon(&mut self.state.log);
+                                failed.push((id, reason));
+                            }
+                            None if matches!(waiting, Served::Behind) => self.wake(id),
+                            None => {}
+                        }
+                    }
+                    Served::Broken(reason) => failed.push((id, reason)),
+                }
+            }
+            served += 1;
+            if served % LOOK == 0 && !go_on() {
+                break;
+            }
+        }
+        for (id, reason) in failed {
+            match &reason {
+                Reason::Broken(_) => self.break_off(id, now, &reason),
+                _ => self.close(id, now, &reason),
+            }
+        }
+        let done = delivery.next >= self.ids().end;
+        if done {
+            drop(news);
+            delivery.chains.clear();
+            self.state.log.end_round(std::mem::take(&mut delivery.rounds));
+            self.bound_backlog(now);
+        }
+        done
+    }
+}
+
+/// How serving a session went.
+enum Served {
+    Done,
+    /// It has not been sent all, and goes on in its own turns.
+    Behind,
+    /// The same, and it waits already for room in its transport.
+    Waiting,
+    Broken(Reason),
+}
+
+fn serve<T: Transport>(connection: &mut Connection<T>, news: &[News<'_>], now: Now) -> Served {
+    let Connection { session, transport, .. } = connection;
+    let output = session.output_mut();
+    let Some(own) = output.reading().and_then(|feed| news.get(feed.index())) else { return Served::Done };
+    if own.start == own.end {
+        return Served::Done;
+    }
+    let waits = output.is_blocked() && !output.is_paced();
+    let written = if output.keeps_up(own) {
+        write_news(output, transport, own)
+    } else {
+        output.hold_news(own);
+        if output.is_blocked() { Ok(()) } else { write_all(output, transport).map(drop) }
+    };
+    if let Err(e) = written {
+        return Served::Broken(Reason::Broken(e.kind().to_string().into()));
+    }
+    if !output.is_blocked() {
+        if let Some(own) = output.reading().and_then(|feed| news.get(feed.index())) {
+            output.caught_up(own);
+        }
+        return Served::Done;
+    }
+    if waits {
+        return Served::Waiting;
+    }
+    if !output.is_paced() {
+        session.note_sending(now, false, true);
+    }
+    Served::Behind
+}
+
+/// Sends a round's news: the very bytes that all others are sent, in one call.
+fn write_news<T: Transport>(output: &mut Output, transport: &mut T, news: &News<'_>) -> io::Result<()> {
+    let sent = match transport.write(news.slices) {
+        Err(e) if e.kind() == ErrorKind::WouldBlock => 0,
+        sent => sent?,
+    };
+    if !output.sent_news(news, sent) || transport.has_unsent() {
+        output.hold_news(news);
+        output.set_blocked(true);
+    }
+    Ok(())
+}
+
+fn chain(round: &Round) -> Vec<Arc<Block>> {
+    let (mut chain, mut block) = (Vec::new(), &round.from);
+    while !Arc::ptr_eq(block, &round.to)
+        && let Some(next) = block.next()
+    {
+        chain.push(next.clone());
+        block = next;
+    }
+    chain
+}
+
+fn slices(chain: &[Arc<Block>]) -> Vec<IoSlice<'_>> {
+    chain.iter().filter(|block| !block.bytes().is_empty()).map(|block| IoSlice::new(block.bytes())).collect()
+}
+
+fn news<'a>(round: &'a Round, slices: &'a [IoSlice<'a>]) -> News<'a> {
+    News { from: &round.from, start: round.from.end(), end: round.to.end(), slices }
+}

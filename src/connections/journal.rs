@@ -1,0 +1,46 @@
+//! What the journal is told of clients: who has come, gone, and changed their name. Never what they say.
+
+use tracing::info;
+
+use super::counters::is_refusal;
+use crate::chat::{Event, Nick, Reason};
+use crate::room::Outcome;
+use crate::session::{Ended, Origin};
+
+/// A client has caused this.
+pub(super) fn happened(origin: &Origin, protocol: &'static str, outcome: &Outcome<'_>) {
+    let Outcome::Done(_, event) = outcome else { return };
+    match event {
+        Event::Joined(who) => {
+            info!(chatd.event = "join", chatd.user = %who.nick, chatd.address = %origin.address,
+                chatd.transport = origin.transport(), chatd.protocol = protocol, "{} has joined", who.nick);
+        }
+        Event::Parted(who, word) => {
+            left(origin, protocol, &who.nick, &Reason::Quit(word.as_deref().map(Into::into)));
+        }
+        Event::Renamed { from, to } => {
+            info!(chatd.event = "rename", chatd.user = %to, chatd.address = %origin.address,
+                chatd.transport = origin.transport(), chatd.protocol = protocol, "{} is now known as {to}", from.nick);
+        }
+        _ => {}
+    }
+}
+
+/// A client's session has ended.
+pub(super) fn ended(origin: &Origin, protocol: &'static str, ended: &Ended, reason: &Reason) {
+    match &ended.person {
+        Some(person) if ended.in_room => left(origin, protocol, &person.nick, reason),
+        Some(_) => {}
+        None if is_refusal(reason) => {
+            info!(chatd.event = "refused", chatd.address = %origin.address, chatd.transport = origin.transport(),
+                chatd.protocol = protocol, chatd.reason = reason.code(), "a connection was ended: {reason}");
+        }
+        None => {}
+    }
+}
+
+fn left(origin: &Origin, protocol: &'static str, nick: &Nick, reason: &Reason) {
+    info!(chatd.event = "leave", chatd.user = %nick, chatd.address = %origin.address,
+        chatd.transport = origin.transport(), chatd.protocol = protocol, chatd.reason = reason.code(),
+        "{nick} has left");
+}

@@ -1,0 +1,332 @@
+//! All connections: each a session and its transport. Gives sessions their turns, carries what they have to send, and
+//! wakes them in time; what is said is no concern of it.
+//!
+//! It is a plain value, too: no socket (a [`Transport`] is given), no clock (time is an argument), no runtime. The server
+//! drives it with sockets and real time, the tests with fake transports and virtual time.
+
+mod backlog;
+mod counters;
+mod delivery;
+mod journal;
+mod meter;
+mod turn;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::ops::Range;
+use std::sync::Arc;
+
+use slab::Slab;
+
+pub use counters::Counters;
+pub use delivery::Delivery;
+pub use meter::Meter;
+
+use crate::chat::{Event, Nick, Now, Person, Reason, Stamp};
+use crate::config::Limits;
+use crate::dialect::{Protocol, irc};
+use crate::net::{Address, Admission, Readiness, Transport};
+use crate::people::SessionId;
+use crate::room::State;
+use crate::session::{Context, NEVER, Origin, Session};
+
+/// What one read may bring; one buffer for all, so that an idle client holds none.
+const SCRATCH: usize = 64 * 1024;
+
+/// All connections, and the state that they share.
+pub struct Connections<T> {
+    /// People, the room, and the log.
+    pub state: State,
+    /// What has been counted since the start.
+    pub counters: Counters,
+    all: Slab<Connection<T>>,
+    /// Those that are to get a turn.
+    woken: VecDeque<SessionId>,
+    /// When sessions are to be woken, in ticks; each has one alarm at a time.
+    alarms: BTreeSet<(u64, SessionId)>,
+    limits: Arc<Limits>,
+    irc: Arc<irc::Server>,
+    stopping: bool,
+    scratch: Vec<u8>,
+}
+
+/// One client's connection.
+struct Connection<T> {
+    session: Session,
+    transport: T,
+    /// Its place among the connections, until it ends.
+    _admission: Admission,
+    /// When its alarm rings, in ticks; [`NEVER`]: it has none.
+    alarm: u64,
+    /// Whether it is among those that are to get a turn.
+    woken: bool,
+}
+
+/// One client who has a name, as the administrator sees it.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    /// Who it is.
+    pub person: Arc<Person>,
+    /// Whether they are in the room.
+    pub in_room: bool,
+    /// Where it comes from.
+    pub address: Address,
+    /// `tls` or `plain`.
+    pub transport: &'static str,
+    /// The name of what it speaks.
+    pub protocol: &'static str,
+    /// When it connected.
+    pub connected: Now,
+    /// Ticks since its last message, or since it connected.
+    pub idle: u64,
+    /// Bytes that it has not been sent yet.
+    pub lag: u64,
+}
+
+impl<T: Transport> Connections<T> {
+    /// No connections, and this state.
+    #[must_use]
+    pub fn new(state: State, limits: Arc<Limits>, irc: Arc<irc::Server>) -> Connections<T> {
+        Connections {
+            state,
+            counters: Counters::default(),
+            all: Slab::new(),
+            woken: VecDeque::new(),
+            alarms: BTreeSet::new(),
+            limits,
+            irc,
+            stopping: false,
+            scratch: vec![0; SCRATCH],
+        }
+    }
+
+    /// Takes in a client. `protocol`: what it speaks; `None`: to be found out.
+    pub fn insert(
+        &mut self,
+        now: Now,
+        origin: Origin,
+        protocol: Option<&Protocol>,
+        transport: T,
+        admission: Admission,
+    ) -> SessionId {
+        let id = self.next_id();
+        let context = Context { now, limits: &self.limits, irc: &self.irc, id };
+        let session = Session::new(context, &self.state, origin, protocol);
+        self.take_in(session, transport, admission);
+        if self.stopping {
+            self.close(id, now, &Reason::Stopping);
+        }
+        id
+    }
+
+    /// Takes in a session that was read back, under the number that [`next_id`](Self::next_id) has said.
+    pub fn take_in(&mut self, session: Session, transport: T, admission: Admission) -> SessionId {
+        let id = self.next_id();
+        if let Some(person) = session.person() {
+            self.state.people.connect(person, id);
+        }
+        self.all.insert(Connection { session, transport, _admission: admission, alarm: NEVER, woken: false });
+        self.wake(id);
+        id
+    }
+
+    /// The number that the next client will have.
+    #[must_use]
+    pub fn next_id(&self) -> SessionId {
+        // There cannot be as many descriptors.
+        SessionId::try_from(self.all.vacant_key()).unwrap_or(SessionId::MAX)
+    }
+
+    /// Lets go of a connection whose session has ended, or was never watched.
+    pub fn remove(&mut self, id: SessionId) -> Option<(Session, T)> {
+        let connection = self.all.try_remove(id as usize)?;
+        if connection.alarm != NEVER {
+            self.alarms.remove(&(connection.alarm, id));
+        }
+        if self.all.is_empty() {
+            // An empty daemon gives back what a full one needed.
+            (self.all, self.woken) = Default::default();
+        }
+        Some((connection.session, connection.transport))
+    }
+
+    /// What carries a client's bytes.
+    #[must_use]
+    pub fn transport(&self, id: SessionId) -> Option<&T> {
+        Some(&self.all.get(id as usize)?.transport)
+    }
+
+    /// What carries a client's bytes.
+    pub fn transport_mut(&mut self, id: SessionId) -> Option<&mut T> {
+        Some(&mut self.all.get_mut(id as usize)?.transport)
+    }
+
+    /// A client's session.
+    #[must_use]
+    pub fn session(&self, id: SessionId) -> Option<&Session> {
+        Some(&self.all.get(id as usize)?.session)
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// All numbers that a connection may have now; nobody has some of them.
+    #[must_use]
+    pub fn ids(&self) -> Range<SessionId> {
+        0..SessionId::try_from(self.all.capacity()).unwrap_or(SessionId::MAX)
+    }
+
+    /// Something has happened to a client's socket. Whoever has gone, and whoever has come under the number since, can be
+    /// told without harm.
+    pub fn note(&mut self, id: SessionId, readiness: Readiness) {
+        if let Some(connection) = self.all.get_mut(id as usize) {
+            connection.transport.note(readiness);
+            self.wake(id);
+        }
+    }
+
+    /// Has a session get a turn.
+    fn wake(&mut self, id: SessionId) {
+        if let Some(connection) = self.all.get_mut(id as usize)
+            && !std::mem::replace(&mut connection.woken, true)
+        {
+            self.woken.push_back(id);
+        }
+    }
+
+    /// The next one that is to get a turn.
+    pub fn next_woken(&mut self) -> Option<SessionId> {
+        self.woken.pop_front()
+    }
+
+    /// How many are to get a turn.
+    #[must_use]
+    pub fn woken(&self) -> usize {
+        self.woken.len()
+    }
+
+    /// Whether somebody is to get a turn.
+    #[must_use]
+    pub fn has_woken(&self) -> bool {
+        !self.woken.is_empty()
+    }
+
+    /// Wakes everybody whose time has come, and says when the next one's will, in ticks.
+    pub fn ring(&mut self, now: Now) -> Option<u64> {
+        while let Some((at, id)) = self.alarms.first().copied() {
+            if at > now.ticks {
+                return Some(at);
+            }
+            self.alarms.pop_first();
+            self.wake(id);
+        }
+        None
+    }
+
+    /// When the next alarm rings, in ticks.
+    #[must_use]
+    pub fn next_alarm(&self) -> Option<u64> {
+        self.alarms.first().map(|(at, _)| *at)
+    }
+
+    /// Ends a session, and has its client told why.
+    pub fn close(&mut self, id: SessionId, now: Now, reason: &Reason) {
+        let Some(connection) = self.all.get_mut(id as usize) else { return };
+        let context = Context { now, limits: &self.limits, irc: &self.irc, id };
+        if let Some(ended) = connection.session.close(context, &mut self.state, reason) {
+            self.counters.count_end(reason, ended.person.is_some());
+            journal::ended(connection.session.origin(), connection.session.protocol(), &ended, reason);
+        }
+        self.wake(id);
+        self.carry_mail();
+    }
+
+    /// Gives single sessions what they are told alone.
+    fn carry_mail(&mut self) {
+        if !self.state.has_mail() {
+            return;
+        }
+        for (id, mail) in self.state.take_mail() {
+            if let Some(connection) = self.all.get_mut(id as usize) {
+                connection.session.receive(&self.state, &mail);
+                self.wake(id);
+            }
+        }
+    }
+
+    /// The connection of whoever has this name, in the room or not.
+    #[must_use]
+    pub fn find(&self, nick: &Nick) -> Option<SessionId> {
+        self.state.people.find(nick)?.session
+    }
+
+    /// Has something happen that no client has caused.
+    pub fn commit(&mut self, now: Now, event: &Event<'_>) -> Stamp {
+        let stamp = self.state.commit(now, event);
+        self.carry_mail();
+        stamp
+    }
+
+    /// What an administrator may know of a client, if it has a name.
+    #[must_use]
+    pub fn snapshot(&self, id: SessionId, now: Now) -> Option<Snapshot> {
+        let session = &self.all.get(id as usize)?.session;
+        let known = self.state.people.get(session.person()?)?;
+        let origin = session.origin();
+        Some(Snapshot {
+            person: known.person.clone(),
+            in_room: self.state.room.members.contains(known.person.id),
+            address: origin.address,
+            transport: origin.transport(),
+            protocol: session.protocol(),
+            connected: origin.connected,
+            idle: now.ticks.saturating_sub(session.last_message()),
+            lag: session.output().lag(&self.state.log) + session.output().answers() as u64,
+        })
+    }
+
+    /// The daemon is about to stop: what this client has said by now still counts, also if it came too fast.
+    pub fn hear_out(&mut self, id: SessionId) {
+        if let Some(connection) = self.all.get_mut(id as usize) {
+            connection.session.hear_out();
+            // Perhaps nobody has been told yet of what has just come.
+            connection.transport.note(Readiness { readable: true, writable: false, ended: false });
+            self.wake(id);
+        }
+    }
+
+    /// From now on, whoever comes in is sent away.
+    pub fn begin_stop(&mut self) {
+        self.stopping = true;
+    }
+
+    /// What a client may take of us.
+    #[must_use]
+    pub fn limits(&self) -> &Arc<Limits> {
+        &self.limits
+    }
+
+    /// Puts other limits in force, at once and for everybody.
+    pub fn set_limits(&mut self, limits: Arc<Limits>) {
+        self.limits = limits;
+    }
+
+    /// What IRC tells of this server.
+    #[must_use]
+    pub fn irc(&self) -> &Arc<irc::Server> {
+        &self.irc
+    }
+
+    /// Has IRC tell something else of this server to those who come from now on.
+    pub fn set_irc(&mut self, irc: Arc<irc::Server>) {
+        self.irc = irc;
+    }
+}

@@ -1,0 +1,277 @@
+//! One turn of one connection: what has arrived is understood, what is due is done, what is owed is sent.
+
+use std::io::{self, ErrorKind, IoSlice};
+use std::time::Duration;
+
+use super::{Connection, Connections, journal};
+use crate::chat::{Command, Now, Reason};
+use crate::net::{Readiness, Transport};
+use crate::people::SessionId;
+use crate::session::{Context, NEVER, Output, Session, Step, micros};
+
+/// When a full transport is tried again, whatever the kernel says. Short of memory, it turns down what is written to a
+/// socket that has nothing to send, and never says that there is room, because no acknowledgment makes any.
+const RETRY: Duration = Duration::from_millis(200);
+
+impl<T: Transport> Connections<T> {
+    /// Gives a session a turn.
+    pub fn turn(&mut self, id: SessionId, now: Now) {
+        let Some(connection) = self.all.get_mut(id as usize) else { return };
+        connection.woken = false;
+        if connection.alarm <= now.ticks {
+            self.alarms.remove(&(connection.alarm, id));
+            connection.alarm = NEVER;
+            connection.transport.note(Readiness { readable: false, writable: true, ended: false });
+        }
+        if let Err(reason) = self.hear(id, now) {
+            self.close(id, now, &reason);
+        }
+        self.send(id, now);
+        self.settle(id, now);
+        self.bound_backlog(now);
+    }
+
+    /// Takes in what has arrived, and does what is due. What has arrived comes first: it may meet a time limit that has
+    /// passed while nobody looked.
+    fn hear(&mut self, id: SessionId, now: Now) -> Result<(), Reason> {
+        let Some(Connection { session, transport, .. }) = self.all.get_mut(id as usize) else { return Ok(()) };
+        if !session.is_open() {
+            discard(session, transport, &mut self.scratch);
+            return Ok(());
+        }
+        let reads = session.wants_input() && (transport.is_readable() || session.due() <= now.ticks);
+        if session.has_work() {
+            let held = session.take_held();
+            self.understand(id, now, &held)?;
+        } else if reads {
+            let mut scratch = std::mem::take(&mut self.scratch);
+            let heard = self.read(id, now, &mut scratch);
+            self.scratch = scratch;
+            heard?;
+        }
+        let Some(Connection { session, transport, .. }) = self.all.get_mut(id as usize) else { return Ok(()) };
+        let nothing_arrived = !session.wants_input() || reads && !transport.is_readable();
+        if session.due() <= now.ticks && nothing_arrived {
+            self.expire(id, now)?;
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, id: SessionId, now: Now, scratch: &mut [u8]) -> Result<(), Reason> {
+        let Some(Connection { session, transport, .. }) = self.all.get_mut(id as usize) else { return Ok(()) };
+        match transport.read(scratch) {
+            Ok(0) => {
+                let context = Context { now, limits: &self.limits, irc: &self.irc, id };
+                let end = session.last_line(context);
+                let last = [&*session.take_held(), end].concat();
+                self.understand(id, now, &last)?;
+                // Also what is answered in several steps: there is no later for it either.
+                while let Some(connection) = self.all.get_mut(id as usize)
+                    && connection.session.has_work()
+                {
+                    let held = connection.session.take_held();
+                    self.understand(id, now, &held)?;
+                }
+                Err(Reason::Closed)
+            }
+            Ok(length) => {
+                let arrived = scratch.get(..length).unwrap_or_default();
+                let held = session.take_held();
+                if held.is_empty() {
+                    self.understand(id, now, arrived)
+                } else {
+                    self.understand(id, now, &[&*held, arrived].concat())
+                }
+            }
+            Err(e) if e.kind() == ErrorKind::WouldBlock => Ok(()),
+            Err(e) if e.kind() == ErrorKind::InvalidData => Err(Reason::Tls(e.to_string().into())),
+            Err(e) => Err(broken(&e)),
+        }
+    }
+
+    /// Understands input and has done what it asks.
+    fn understand(&mut self, id: SessionId, now: Now, mut input: &[u8]) -> Result<(), Reason> {
+        let mut answers = Vec::new();
+        loop {
+            let Some(connection) = self.all.get_mut(id as usize) else { return Ok(()) };
+            let context = Context { now, limits: &self.limits, irc: &self.irc, id };
+            match connection.session.step(context, &mut self.state, &mut input, &mut answers)? {
+                Step::Command(command) => self.perform(id, now, command, &mut answers),
+                Step::More => {}
+                Step::TooFast => {
+                    self.counters.message_rate += 1;
+                    break;
+                }
+                Step::Pause | Step::Wait => break,
+            }
+        }
+        if let Some(connection) = self.all.get_mut(id as usize)
+            && !input.is_empty()
+        {
+            connection.session.hold(input);
+        }
+        Ok(())
+    }
+
+    fn expire(&mut self, id: SessionId, now: Now) -> Result<(), Reason> {
+        let mut answers = Vec::new();
+        let Some(connection) = self.all.get_mut(id as usize) else { return Ok(()) };
+        let context = Context { now, limits: &self.limits, irc: &self.irc, id };
+        match connection.session.expire(context, &mut self.state, &mut answers)? {
+            Step::Command(command) => self.perform(id, now, command, &mut answers),
+            Step::TooFast => self.counters.message_rate += 1,
+            Step::More | Step::Pause | Step::Wait => {}
+        }
+        // What was held back may be understood now.
+        if let Some(connection) = self.all.get_mut(id as usize)
+            && connection.session.has_work()
+        {
+            let held = connection.session.take_held();
+            self.understand(id, now, &held)?;
+        }
+        Ok(())
+    }
+
+    fn perform(&mut self, id: SessionId, now: Now, command: Command<'_>, answers: &mut Vec<u8>) {
+        let Some(Connection { session, .. }) = self.all.get_mut(id as usize) else { return };
+        let outcome = self.state.perform(now, session.actor(id), command);
+        self.counters.count_outcome(now, &outcome);
+        if let Ok(outcome) = &outcome {
+            journal::happened(session.origin(), session.protocol(), outcome);
+        }
+        session.done(&mut self.state, outcome, answers);
+        self.carry_mail();
+    }
+
+    /// Sends what the session owes, as far as there is room.
+    fn send(&mut self, id: SessionId, now: Now) {
+        if let Err(e) = self.write(id, now) {
+            self.break_off(id, now, &broken(&e));
+        }
+        let lags = self.all.get(id as usize).and_then(|connection| connection.session.lags(&self.state, &self.limits));
+        if let Some(reason) = lags {
+            self.close(id, now, &reason);
+            if let Err(e) = self.write(id, now) {
+                self.break_off(id, now, &broken(&e));
+            }
+        }
+    }
+
+    /// The connection is broken: nothing more can be sent.
+    pub(super) fn break_off(&mut self, id: SessionId, now: Now, reason: &Reason) {
+        self.close(id, now, reason);
+        if let Some(connection) = self.all.get_mut(id as usize) {
+            connection.session.give_up(&mut self.state);
+        }
+    }
+
+    fn write(&mut self, id: SessionId, now: Now) -> io::Result<()> {
+        let Some(Connection { session, transport, .. }) = self.all.get_mut(id as usize) else { return Ok(()) };
+        if session.output().is_paced() {
+            let (progress, full) = write_paced(session.output_mut(), transport, now)?;
+            session.note_sending(now, progress, full);
+        } else if !session.output().is_blocked() || transport.is_writable() {
+            let progress = write_all(session.output_mut(), transport)?;
+            let full = session.output().is_blocked();
+            session.note_sending(now, progress, full);
+        }
+        if session.wants_end() && !transport.has_unsent() {
+            if transport.end()?.is_ready() {
+                session.note_ended(now);
+            } else {
+                session.output_mut().set_blocked(true);
+            }
+        }
+        Ok(())
+    }
+
+    /// Has the session woken for whatever is next, or lets go of it when it is over.
+    pub(super) fn settle(&mut self, id: SessionId, now: Now) {
+        let Some(connection) = self.all.get_mut(id as usize) else { return };
+        if connection.session.is_over(now.ticks) {
+            self.remove(id);
+            return;
+        }
+        let Connection { session, transport, alarm, .. } = connection;
+        // An alarm that rings too early costs one turn; so only an earlier one replaces it, or none at all.
+        let retry = if transport.is_writable() { NEVER } else { now.ticks + micros(RETRY) };
+        let next = session.due().min(retry);
+        if next < *alarm || next == NEVER && *alarm != NEVER {
+            self.alarms.remove(&(*alarm, id));
+            *alarm = next;
+            if next != NEVER {
+                self.alarms.insert((next, id));
+            }
+        }
+        let blocked = session.output().is_blocked() && !session.output().is_paced();
+        let may_read = (session.wants_input() || session.discards_input()) && transport.is_readable();
+        if session.has_work() || may_read || blocked && transport.is_writable() {
+            self.wake(id);
+        }
+    }
+}
+
+/// Throws away what comes to a session that is ending.
+fn discard<T: Transport>(session: &mut Session, transport: &mut T, scratch: &mut [u8]) {
+    if session.discards_input() && transport.is_readable() {
+        match transport.read(scratch) {
+            Err(e) if e.kind() == ErrorKind::WouldBlock => {}
+            Ok(length) if length > 0 => {}
+            // Its end, or an error of a connection that is about to end anyway.
+            _ => session.note_peer_ended(),
+        }
+    }
+}
+
+/// Sends all that there is, or as much as there is room for. Says whether something was sent.
+pub(super) fn write_all<T: Transport>(output: &mut Output, transport: &mut T) -> io::Result<bool> {
+    let mut progress = false;
+    if transport.flush()?.is_pending() {
+        output.set_blocked(true);
+        return Ok(progress);
+    }
+    loop {
+        let (pieces, total) = output.gather();
+        if total == 0 {
+            drop(pieces);
+            output.advance(0);
+            output.set_blocked(false);
+            return Ok(progress);
+        }
+        let sent = match transport.write(&pieces) {
+            Err(e) if e.kind() == ErrorKind::WouldBlock => 0,
+            sent => sent?,
+        };
+        drop(pieces);
+        progress |= sent > 0;
+        output.advance(sent);
+        if sent < total || transport.has_unsent() {
+            output.set_blocked(true);
+            return Ok(progress);
+        }
+    }
+}
+
+/// Sends the messages of a session that is sent each one apart, each in its time. Says whether something was sent, and
+/// whether the transport is full.
+fn write_paced<T: Transport>(output: &mut Output, transport: &mut T, now: Now) -> io::Result<(bool, bool)> {
+    let mut progress = false;
+    while transport.flush()?.is_ready() {
+        let Some(message) = output.next_message(now.ticks) else { return Ok((progress, false)) };
+        let sent = match transport.write(&[IoSlice::new(&message)]) {
+            Err(e) if e.kind() == ErrorKind::WouldBlock => break,
+            sent => sent?,
+        };
+        progress |= sent > 0;
+        output.sent_message(sent, sent == message.len(), now.ticks);
+        if sent < message.len() {
+            break;
+        }
+    }
+    Ok((progress, true))
+}
+
+/// What a socket's error means for the session.
+fn broken(error: &io::Error) -> Reason {
+    Reason::Broken(error.kind().to_string().into())
+}

@@ -1,0 +1,102 @@
+//! Read markers: how far somebody has read. Those of an account outlive its connection; a name alone proves nothing,
+//! because anybody may have it next, so those of people without an account go with them.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::chat::{Person, PersonId};
+
+/// Targets whose markers are kept for one account or person.
+const MOST_TARGETS: usize = 64;
+/// Accounts whose markers are kept; of more, those that have not been used for longest are forgotten.
+const MOST_ACCOUNTS: usize = 4096;
+
+/// The markers of one account or person: by target in lower case, in milliseconds since 1970-01-01 UTC.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Markers(Vec<(Box<str>, u64)>);
+
+/// Everybody's markers.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct ReadMarkers {
+    /// With the number of the last use.
+    accounts: HashMap<Box<str>, (u64, Markers)>,
+    people: HashMap<PersonId, Markers>,
+    uses: u64,
+}
+
+impl ReadMarkers {
+    /// How far somebody has read a target, given in lower case.
+    #[must_use]
+    pub fn get(&self, person: &Person, target: &str) -> Option<u64> {
+        let markers = match &person.profile.account {
+            Some(account) => &self.accounts.get(account)?.1,
+            None => self.people.get(&person.id)?,
+        };
+        markers.0.iter().find(|(known, _)| **known == *target).map(|(_, time)| *time)
+    }
+
+    /// Moves somebody's marker of a target, given in lower case; only forward.
+    pub fn set(&mut self, person: &Person, target: &str, time: u64) {
+        let markers = match &person.profile.account {
+            Some(account) => self.of_account(account),
+            None => self.people.entry(person.id).or_default(),
+        };
+        if let Some((_, known)) = markers.0.iter_mut().find(|(known, _)| **known == *target) {
+            *known = time.max(*known);
+            return;
+        }
+        if markers.0.len() == MOST_TARGETS {
+            markers.0.remove(0);
+        }
+        markers.0.push((target.into(), time));
+    }
+
+    /// Forgets the markers of somebody who is gone, unless they are an account's.
+    pub fn forget(&mut self, person: PersonId) {
+        self.people.remove(&person);
+    }
+
+    fn of_account(&mut self, account: &str) -> &mut Markers {
+        let ReadMarkers { accounts, uses, .. } = self;
+        if accounts.len() == MOST_ACCOUNTS
+            && !accounts.contains_key(account)
+            && let Some(oldest) = accounts.iter().min_by_key(|(_, (used, _))| *used).map(|(name, _)| name.clone())
+        {
+            accounts.remove(&oldest);
+        }
+        *uses += 1;
+        let (used, markers) = accounts.entry(account.into()).or_default();
+        *used = *uses;
+        markers
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::chat::{Nick, Profile};
+
+    fn person(account: &str) -> Person {
+        let profile = Profile { account: Some(account.into()), ..Profile::default() };
+        Person { profile: Arc::new(profile), ..Person::named(Nick::new("ana").unwrap()) }
+    }
+
+    #[test]
+    fn what_was_not_used_for_longest_is_forgotten() {
+        let mut markers = ReadMarkers::default();
+        for number in 0..MOST_ACCOUNTS {
+            markers.set(&person(&number.to_string()), "#lobby", 1);
+        }
+        markers.set(&person("0"), "#lobby", 2);
+        markers.set(&person("new"), "#lobby", 3);
+        let found = ["0", "1", "2", "new"].map(|account| markers.get(&person(account), "#lobby"));
+        assert_eq!(found, [Some(2), None, Some(1), Some(3)]);
+        for number in 0..MOST_TARGETS {
+            markers.set(&person("0"), &number.to_string(), 1);
+        }
+        assert_eq!((markers.get(&person("0"), "#lobby"), markers.get(&person("0"), "0")), (None, Some(1)));
+    }
+}

@@ -1,0 +1,102 @@
+//! What an event changes, and who is told of it.
+
+use std::sync::Arc;
+
+use super::{Mail, State};
+use crate::chat::{Event, Now, Person, Reason, Stamp, Topic};
+
+impl State {
+    /// Changes the state as an event says, renders it for the room, and puts down what others are told alone.
+    pub(super) fn apply(&mut self, now: Now, stamp: Stamp, event: &Event<'_>) {
+        let mut shown = event.concerns().is_none_or(|who| self.room.members.contains(who.id));
+        let State { people, room, .. } = self;
+        match event {
+            Event::Registered(who) => {
+                // It was decided that nobody has the name.
+                let _ = people.add(now, who.clone());
+                self.tell_presence(who, true);
+            }
+            Event::Joined(who) => room.members.add(who),
+            Event::Parted(who, _) => {
+                room.members.remove(who);
+            }
+            Event::Left(who, reason) => {
+                let present = room.members.remove(who);
+                // Whoever leaves in order has had the chance to read all; what a broken connection swallowed, nobody knows.
+                let in_order = matches!(reason, Reason::Quit(_) | Reason::Closed | Reason::Kicked(_));
+                people.remove(stamp.unix, who.id, (present && in_order).then_some(stamp.sequence));
+                // Everybody is told of the stop for themselves: nobody needs as many lines as there are people.
+                shown &= *reason != Reason::Stopping;
+                self.tell_presence(who, false);
+            }
+            Event::Renamed { from, to } => {
+                let present = room.members.remove(from);
+                if let Some(after) = people.rename(stamp.unix, from.id, to) {
+                    if present {
+                        room.members.add(&after);
+                    }
+                    if to.key() != from.nick.key() {
+                        self.tell_presence(from, false);
+                        self.tell_presence(&after, true);
+                    }
+                }
+            }
+            Event::Said(who, _) => {
+                people.note_active(now, who.id);
+                room.keep(stamp, event);
+            }
+            Event::Redacted { line, .. } => room.forget(*line),
+            Event::Notice(_) => room.keep(stamp, event),
+            Event::Topic { by, text } => {
+                let by = by.as_ref().map(|by| by.nick.clone());
+                room.topic = Topic { text: text.as_ref().into(), by, unix: stamp.unix };
+            }
+            Event::Away(who, why) => {
+                people.set_away(who.id, why.as_deref());
+                self.tell_watchers(stamp, who, event);
+            }
+            Event::Described(who) => {
+                people.describe(who);
+                self.tell_watchers(stamp, who, event);
+            }
+        }
+        if !shown {
+            return;
+        }
+        self.render(stamp, event);
+        if let Event::Joined(who) = event
+            && let Some(why) = self.people.get(who.id).and_then(|known| known.away.clone())
+        {
+            self.render(stamp, &Event::Away(who.clone(), Some((&*why).into())));
+        }
+    }
+
+    fn render(&mut self, stamp: Stamp, event: &Event<'_>) {
+        let State { people, room, log, .. } = self;
+        log.render(stamp, event, &super::Seeing { people, room, who: None });
+    }
+
+    /// Tells those who watch somebody that they have come, or are gone.
+    fn tell_presence(&mut self, person: &Arc<Person>, here: bool) {
+        let State { people, mail, .. } = self;
+        for watcher in people.watchers.of(&person.nick) {
+            if let Some(session) = people.get(*watcher).and_then(|known| known.session) {
+                mail.push((session, Mail::Presence { person: person.clone(), here }));
+            }
+        }
+    }
+
+    /// Tells those who watch somebody what they have done, unless both are in the room, where everybody sees it.
+    fn tell_watchers(&mut self, stamp: Stamp, person: &Arc<Person>, event: &Event<'_>) {
+        let State { people, room, mail, .. } = self;
+        let seen = room.members.contains(person.id);
+        for watcher in people.watchers.of(&person.nick) {
+            if seen && room.members.contains(*watcher) {
+                continue;
+            }
+            if let Some(session) = people.get(*watcher).and_then(|known| known.session) {
+                mail.push((session, Mail::Watched(stamp, event.clone().into_owned())));
+            }
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! From a command to an event or a refusal, by the state alone and without changing it.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::State;
+use crate::chat::{Command, Event, Nick, Person, PersonId, Profile, Refusal, TEXT_LENGTH, Words, shorten};
+use crate::people::SessionId;
+
+/// Who asks.
+#[derive(Debug, Clone, Copy)]
+pub struct Actor {
+    /// The person, once there is a name.
+    pub person: Option<PersonId>,
+    /// The connection.
+    pub session: SessionId,
+}
+
+/// What a command comes to.
+#[derive(Debug)]
+pub enum Decision<'c> {
+    /// This is to happen.
+    Event(Event<'c>),
+    /// It is so already.
+    Already(Event<'c>),
+    /// This is to be said to one person alone. It is no event: nobody else ever learns of it.
+    Private {
+        /// Who says it.
+        from: Arc<Person>,
+        /// To whom.
+        to: PersonId,
+        /// What.
+        words: Words<'c>,
+    },
+    /// Somebody is to be told of other people, and no more of some.
+    Watch {
+        /// Who.
+        watcher: PersonId,
+        /// Of whom from now on.
+        add: Vec<Nick>,
+        /// Of whom no more.
+        remove: Vec<Nick>,
+    },
+    /// Somebody has read so far.
+    MarkRead {
+        /// Who.
+        who: Arc<Person>,
+        /// What, in lower case.
+        target: Cow<'c, str>,
+        /// Up to which time, in milliseconds since 1970-01-01 UTC.
+        time: u64,
+    },
+    /// There is nothing to do.
+    Nothing,
+}
+
+impl State {
+    /// What is to come of a command.
+    ///
+    /// # Errors
+    /// It is not to be done, and this is why.
+    pub fn decide<'c>(&self, actor: Actor, command: Command<'c>) -> Result<Decision<'c>, Refusal> {
+        let known = actor.person.and_then(|id| self.people.get(id));
+        let Some(known) = known else {
+            return match command {
+                Command::Register { name, profile, guest, .. } => self.register(&name, *profile, guest),
+                // Whoever has no name is not heard; their dialect asks them for one.
+                _ => Ok(Decision::Nothing),
+            };
+        };
+        let person = known.person.clone();
+        let in_room = self.room.members.contains(person.id);
+        let must_be_in_room = if in_room { Ok(()) } else { Err(Refusal::NotInRoom) };
+        let event = match command {
+            Command::Enter if in_room => return Ok(Decision::Nothing),
+            Command::Enter => Event::Joined(person),
+            Command::Exit(word) => {
+                must_be_in_room?;
+                Event::Parted(person, word.map(last_word))
+            }
+            Command::Name(name) => return self.rename(person, &name),
+            Command::Say(words) => {
+                must_be_in_room?;
+                Event::Said(person, words)
+            }
+            Command::Private { to, words } => {
+                let found = Nick::new(&to).ok().and_then(|to| self.people.find(&to));
+                let Some(to) = found else { return Err(Refusal::NoSuchUser(to.into())) };
+                return Ok(Decision::Private { from: person, to: to.person.id, words });
+            }
+            Command::Redact { line, reason } => {
+                must_be_in_room?;
+                self.may_redact(person.id, line)?;
+                Event::Redacted { by: person, line, reason: reason.map(last_word) }
+            }
+            Command::SetTopic(text) => {
+                must_be_in_room?;
+                fits(&text)?;
+                let same = *text == *self.room.topic.text;
+                let event = Event::Topic { by: Some(person), text };
+                if same {
+                    return Ok(Decision::Already(event));
+                }
+                event
+            }
+            Command::Away(why) => {
+                fits(why.as_deref().unwrap_or_default())?;
+                Event::Away(person, why)
+            }
+            Command::Describe(profile) => {
+                Event::Described(Arc::new(Person { profile: Arc::new(*profile), ..(*person).clone() }))
+            }
+            Command::Watch { add, remove } => return Ok(Decision::Watch { watcher: person.id, add, remove }),
+            Command::MarkRead { target, time } => return Ok(Decision::MarkRead { who: person, target, time }),
+            // A second login; what only a session can do.
+            Command::Guest(_) | Command::Register { .. } | Command::ChangeForm | Command::Quit(_) => {
+                return Ok(Decision::Nothing);
+            }
+        };
+        Ok(Decision::Event(event))
+    }
+
+    fn register<'c>(&self, name: &str, profile: Profile, guest: bool) -> Result<Decision<'c>, Refusal> {
+        let nick = Nick::new(name).map_err(Refusal::NameNotAllowed)?;
+        let nick = if guest { self.people.free_name(name).unwrap_or(nick) } else { nick };
+        if self.people.find(&nick).is_some() {
+            return Err(Refusal::NameTaken(nick.as_str().into()));
+        }
+        // Shared by all who tell nothing but a name.
+        let plain = Person::named(nick);
+        let profile = if profile == *plain.profile { plain.profile.clone() } else { Arc::new(profile) };
+        let id = PersonId(self.log.sequence() + 1);
+        Ok(Decision::Event(Event::Registered(Arc::new(Person { profile, id, ..plain }))))
+    }
+
+    fn rename<'c>(&self, person: Arc<Person>, name: &str) -> Result<Decision<'c>, Refusal> {
+        let to = Nick::new(name).map_err(Refusal::NameNotAllowed)?;
+        if to.as_str() == person.as_str() {
+            return Ok(Decision::Nothing);
+        }
+        self.people.may_rename(person.id, &to)?;
+        Ok(Decision::Event(Event::Renamed { from: person, to }))
+    }
+
+    fn may_redact(&self, by: PersonId, line: u64) -> Result<(), Refusal> {
+        let history = &self.room.history;
+        let index = history.binary_search_by_key(&line, |record| record.stamp.sequence);
+        match index.ok().and_then(|index| history.get(index)).map(|record| &record.event) {
+            None => Err(Refusal::NoSuchLine),
+            Some(Event::Said(who, _)) if who.id == by => Ok(()),
+            Some(_) => Err(Refusal::NotYours),
+        }
+    }
+}
+
+fn fits(text: &str) -> Result<(), Refusal> {
+    if text.len() <= TEXT_LENGTH { Ok(()) } else { Err(Refusal::TextTooLong(TEXT_LENGTH)) }
+}
+
+/// A last word is cut rather than refused: whoever says it may be gone already.
+pub fn last_word(text: Cow<'_, str>) -> Cow<'_, str> {
+    if text.len() <= TEXT_LENGTH { text } else { Cow::Owned(shorten(&text, TEXT_LENGTH).to_owned()) }
+}

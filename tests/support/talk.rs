@@ -1,0 +1,286 @@
+//! A client's side of a conversation, without a socket: bytes in, bytes out, and a real room that does what is asked.
+//!
+//! Beside the dialect that is talked to stands a twin, which is written down and read back after every step, as when the
+//! daemon restarts: whatever is said, both must come to the same.
+
+use std::sync::Arc;
+
+use chatd::chat::{Answer, Command, Event, Nick, Now, Person, PersonId, Profile, Reason, Reply, Stamp, Words};
+use chatd::dialect::irc::Server;
+use chatd::dialect::{Dialect, Input, Protocol, Setting};
+use chatd::room::{Actor, HistoryLimit, Outcome, State};
+
+/// 2026-01-02T03:04:05.678Z, and when the server was started: an hour before.
+pub const NOW: Now = Now { ticks: 3_600_000_000, unix: 1_767_323_045_678 };
+const START: Now = Now { ticks: 0, unix: 1_767_319_445_678 };
+/// The client's connection.
+const SESSION: u32 = 0;
+
+/// One client, and the room with the people there.
+pub struct Talk {
+    pub state: State,
+    pub dialect: Dialect,
+    twin: Dialect,
+    person: Option<PersonId>,
+    irc: Arc<Server>,
+}
+
+/// How a client or its server is unlike most.
+pub struct Unlike {
+    pub name: &'static str,
+    pub room: &'static str,
+    pub account: Option<&'static str>,
+    pub secure_port: Option<u16>,
+    pub encrypted: bool,
+    pub autojoin: bool,
+    pub line_length: usize,
+}
+
+impl Default for Unlike {
+    fn default() -> Unlike {
+        Unlike {
+            name: "irc.test",
+            room: "lobby",
+            account: None,
+            secure_port: None,
+            encrypted: false,
+            autojoin: false,
+            line_length: 2048,
+        }
+    }
+}
+
+impl Talk {
+    /// A client that has just connected.
+    pub fn new(protocol: &Protocol) -> Talk {
+        Talk::with(protocol, Unlike::default())
+    }
+
+    pub fn with(protocol: &Protocol, unlike: Unlike) -> Talk {
+        let irc = Arc::new(Server {
+            name: unlike.name.into(),
+            room: unlike.room.into(),
+            autojoin: unlike.autojoin,
+            started: START.unix,
+            secure_port: unlike.secure_port,
+        });
+        let setting = Setting {
+            line_length: unlike.line_length,
+            encrypted: unlike.encrypted,
+            local: false,
+            account: unlike.account.map(Into::into),
+            irc: &irc,
+        };
+        let dialect = protocol.speak(START, setting);
+        let twin = read_back(&dialect, &irc);
+        let limit = HistoryLimit { length: 100, size: 10_000 };
+        Talk { state: State::new(START, unlike.room, "tea", limit), dialect, twin, person: None, irc }
+    }
+
+    /// The client goes, and another one connects to the same room.
+    pub fn succeeded_by(mut self, protocol: &Protocol, unlike: Unlike) -> Talk {
+        if let Some(person) = self.person.and_then(|id| Some(self.state.people.get(id)?.person.clone())) {
+            self.state.commit(NOW, &Event::Left(person, Reason::Closed));
+        }
+        Talk { state: self.state, ..Talk::with(protocol, unlike) }
+    }
+
+    /// Has both dialects do the same.
+    fn both<T: PartialEq + std::fmt::Debug>(
+        &mut self,
+        out: &mut Vec<u8>,
+        mut act: impl FnMut(&mut Dialect, &mut Answer<'_>) -> T,
+    ) -> T {
+        let view = &self.state.seen_by(self.person);
+        let (mut bytes, mut same) = (std::mem::take(out), out.clone());
+        same.clone_from(&bytes);
+        let result = act(&mut self.dialect, &mut Answer { view, bytes: &mut bytes });
+        let twins = act(&mut self.twin, &mut Answer { view, bytes: &mut same });
+        assert_eq!(result, twins, "the one that was read back has understood something else");
+        assert_eq!(String::from_utf8_lossy(&bytes), String::from_utf8_lossy(&same), "the one that was read back");
+        assert_eq!((self.dialect.is_busy(), self.dialect.due()), (self.twin.is_busy(), self.twin.due()));
+        self.twin = read_back(&self.twin, &self.irc);
+        *out = bytes;
+        result
+    }
+
+    /// What the client is greeted with.
+    pub fn greeting(&mut self) -> String {
+        let mut out = Vec::new();
+        self.both(&mut out, |dialect, answer| dialect.greet(answer));
+        String::from_utf8(out).unwrap()
+    }
+
+    /// What the client is answered to these bytes.
+    pub fn send(&mut self, bytes: &str) -> String {
+        String::from_utf8(self.send_bytes(bytes.as_bytes())).unwrap()
+    }
+
+    pub fn send_bytes(&mut self, mut bytes: &[u8]) -> Vec<u8> {
+        let mut all = Vec::new();
+        while let Some((command, mut out)) = self.step(&mut bytes) {
+            if let Some(command) = command {
+                self.perform(command, &mut out);
+            }
+            self.finish(&mut out);
+            all.append(&mut out);
+        }
+        assert!(bytes.is_empty());
+        all
+    }
+
+    /// What the client asks with these bytes, and what its dialect answers by itself; nothing is done.
+    pub fn asks(&mut self, mut bytes: &[u8]) -> (Vec<String>, String) {
+        let (mut commands, mut all) = (Vec::new(), Vec::new());
+        while let Some((command, mut out)) = self.step(&mut bytes) {
+            commands.extend(command.map(|command| format!("{command:?}")));
+            all.append(&mut out);
+        }
+        assert!(bytes.is_empty());
+        (commands, String::from_utf8(all).unwrap())
+    }
+
+    /// One step of reading: what is asked, and what is answered to it so far. `None`: there is nothing more to do.
+    pub fn step(&mut self, bytes: &mut &[u8]) -> Option<(Option<Command<'static>>, Vec<u8>)> {
+        let (before, mut after, mut out) = (*bytes, *bytes, Vec::new());
+        let command = self.both(&mut out, |dialect, answer| {
+            let mut rest = before;
+            let command = match dialect.next(NOW, &mut rest, answer) {
+                Input::Command(command) => Some(Some(command.into_owned())),
+                Input::Answered | Input::Unfinished => Some(None),
+                Input::Incomplete => None,
+            };
+            after = rest;
+            command
+        });
+        *bytes = after;
+        command.map(|command| (command, out))
+    }
+
+    /// All that a step brought is answered.
+    pub fn finish(&mut self, out: &mut Vec<u8>) {
+        self.both(out, |dialect, answer| dialect.finish(answer.bytes));
+    }
+
+    /// What a session does with a command.
+    fn perform(&mut self, command: Command<'static>, out: &mut Vec<u8>) {
+        let plain = |name, guest| Command::Register { name, profile: Box::default(), enter: true, guest };
+        let command = match command {
+            Command::Name(name) if self.person.is_none() => plain(name, false),
+            Command::Guest(name) if self.person.is_none() => plain(name, true),
+            Command::Quit(_) | Command::ChangeForm => {
+                return out.extend_from_slice(format!("-> {command:?}\r\n").as_bytes());
+            }
+            command => command,
+        };
+        let enters = matches!(command, Command::Register { enter: true, .. });
+        let before = self.person;
+        self.perform_one(command, out);
+        if enters && before != self.person {
+            self.perform_one(Command::Enter, out);
+        }
+    }
+
+    fn perform_one(&mut self, command: Command<'static>, out: &mut Vec<u8>) {
+        let actor = Actor { person: self.person, session: SESSION };
+        match self.state.perform(NOW, actor, command) {
+            Ok(Outcome::Done(stamp, event)) => {
+                if let Event::Registered(person) = &event {
+                    self.person = Some(person.id);
+                }
+                self.both(out, |dialect, answer| dialect.reply(Reply::Done(stamp, &event), answer));
+            }
+            Ok(Outcome::Sent(stamp, to, words)) => {
+                self.both(out, |dialect, answer| {
+                    let view = answer.view;
+                    let known = view.people().find(|seen| seen.person.id == to).unwrap();
+                    dialect.reply(Reply::Sent { stamp, to: known, words: &words }, answer);
+                });
+            }
+            Ok(Outcome::Nothing) => {}
+            Err(refusal) => self.both(out, |dialect, answer| dialect.reply(Reply::Refused(&refusal), answer)),
+        }
+    }
+
+    /// What the client is told when this happens.
+    pub fn told(&mut self, reply: Reply<'_>) -> String {
+        String::from_utf8(self.told_bytes(reply)).unwrap()
+    }
+
+    pub fn told_bytes(&mut self, reply: Reply<'_>) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.both(&mut out, |dialect, answer| dialect.reply(reply, answer));
+        out
+    }
+
+    /// What comes when the dialect's own time limit is reached.
+    pub fn expire(&mut self, ticks: u64) -> (Result<Input<'static>, Reason>, Vec<u8>) {
+        let mut out = Vec::new();
+        let input = self.both(&mut out, |dialect, answer| dialect.expire(Now { ticks, unix: 0 }, answer));
+        (input, out)
+    }
+
+    /// Somebody else gets a name, and comes into the room if `present`.
+    pub fn arrives(&mut self, name: &str, present: bool) -> Arc<Person> {
+        let profile = Profile { real_name: format!("{name} Real").into(), ..Profile::default() };
+        let name = name.to_owned().into();
+        let command = Command::Register { name, profile: Box::new(profile), enter: present, guest: false };
+        let Event::Registered(person) = self.does(None, command).1 else { panic!("not registered") };
+        if present {
+            self.does(Some(&person), Command::Enter);
+        }
+        person
+    }
+
+    /// Somebody else does this.
+    pub fn does(&mut self, who: Option<&Person>, command: Command<'static>) -> (Stamp, Event<'static>) {
+        let actor = Actor { person: who.map(|who| who.id), session: 1 };
+        let Ok(Outcome::Done(stamp, event)) = self.state.perform(NOW, actor, command) else { panic!("not done") };
+        (stamp, event)
+    }
+
+    /// Somebody else says this to the room.
+    pub fn says(&mut self, who: &Person, text: &str) -> Stamp {
+        self.does(Some(who), Command::Say(Words::plain(text.to_owned()))).0
+    }
+
+    /// Somebody else is away.
+    pub fn leaves_for(&mut self, who: &Person, why: &str) {
+        self.does(Some(who), Command::Away(Some(why.to_owned().into())));
+    }
+
+    /// How an event looks to the client.
+    pub fn sees(&self, event: &Event<'_>) -> String {
+        let mut out = Vec::new();
+        let stamp = Stamp { sequence: 255, unix: NOW.unix };
+        self.dialect.form().render(stamp, event, &self.state.seen_by(None), &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    /// Plays a conversation: each line after `> ` is sent, and all lines after `< ` that follow are the answer to it.
+    pub fn plays(&mut self, conversation: &str) {
+        let mut steps: Vec<(&str, String)> = Vec::new();
+        for line in conversation.lines().map(str::trim_start).filter(|line| !line.is_empty()) {
+            match line.split_at(2) {
+                ("> ", sent) => steps.push((sent, String::new())),
+                ("< ", answer) => steps.last_mut().unwrap().1 += &format!("{answer}\n"),
+                _ => panic!("neither sent nor answered: {line}"),
+            }
+        }
+        for (sent, expected) in steps {
+            let answer = self.send(&format!("{sent}\r\n")).replace("\r\n", "\n");
+            assert_eq!(answer, expected, "to {sent}");
+        }
+    }
+}
+
+/// Somebody of whom nothing but the name is known.
+pub fn person(name: &str) -> Arc<Person> {
+    Arc::new(Person::named(Nick::new(name).unwrap()))
+}
+
+fn read_back(dialect: &Dialect, irc: &Arc<Server>) -> Dialect {
+    let mut dialect: Dialect = postcard::from_bytes(&postcard::to_allocvec(dialect).unwrap()).unwrap();
+    dialect.attach(irc);
+    dialect
+}
