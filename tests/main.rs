@@ -29,3 +29,4 @@ mod support;
 mod systemd;
 mod tls;
 mod vocabulary;
+mod world;

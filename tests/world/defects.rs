@@ -1,0 +1,285 @@
+//! Defects that were found by reading, each as the few steps that bring it about.
+
+use std::time::Duration;
+
+use chatd::chat::Event;
+use chatd::config::Limits;
+
+use super::{Kind, World, limits};
+
+/// A socket that takes whatever comes.
+const LARGE: usize = 1 << 24;
+
+/// Limits that nobody here reaches.
+fn generous() -> Limits {
+    Limits {
+        message_rate: 1_000_000,
+        message_burst: 1_000_000,
+        max_lag: 1 << 20,
+        backlog: 64 << 20,
+        line_length: 2048,
+        ..limits()
+    }
+}
+
+fn text_of(world: &mut World, client: usize) -> String {
+    world.read(client, usize::MAX);
+    world.text(client)
+}
+
+#[test]
+fn a_message_to_oneself_and_another_wire_form_in_one_packet_leave_nothing_behind() {
+    let mut world = World::new();
+    let ana = world.join(Kind::Irc, LARGE);
+    world.notice();
+    world.write(ana, "PRIVMSG c0 :x\r\nCAP REQ :server-time\r\nPING token\r\n");
+    world.settle();
+    let text = text_of(&mut world, ana);
+    let places = ["?1?", "PRIVMSG c0 :x", "CAP c0 ACK", "PONG irc.test :token"].map(|part| text.find(part));
+    assert!(places.is_sorted() && places.iter().all(Option::is_some), "{text}");
+    assert_eq!(world.connections.session(world.clients[ana].id).unwrap().output().answers(), 0);
+}
+
+#[test]
+fn a_stop_hears_no_more_than_there_is_room_for() {
+    let mut world = World::with(Limits { message_rate: 1, message_burst: 1, ..generous() }, 0);
+    let people: Vec<usize> = (0..150).map(|_| world.join(Kind::Irc, 4096)).collect();
+    for client in &people {
+        world.write(*client, "WHO #lobby\r\n".repeat(64 * 1024 / 12));
+    }
+    world.turns(10_000);
+    world.connections.begin_stop();
+    world.connections.ids().for_each(|id| world.connections.hear_out(id));
+    let mut turns = 0;
+    while let Some(id) = world.connections.next_woken() {
+        world.connections.turn(id, world.now);
+        turns += 1;
+    }
+    // Each has one answer of 150 lines in steps of 64, until 64 KiB wait.
+    assert!(turns < 150 * 60, "{turns} turns");
+    let kept = world.connections.state.log.backlog().bytes();
+    assert!(kept < 150 * 80 * 1024, "{kept} bytes are kept");
+}
+
+#[test]
+fn a_client_that_is_sent_each_message_apart_and_reads_nothing_is_bounded_as_well() {
+    let mut world = World::with(generous(), 0);
+    let student = world.join(Kind::Classic, 64);
+    let ana = world.join(Kind::Irc, LARGE);
+    let name = world.clients[student].name.clone();
+    for _ in 0..200 {
+        world.write(ana, format!("PRIVMSG {name} :{}\r\n", "x".repeat(300)).repeat(100));
+        world.settle();
+        world.read(ana, usize::MAX);
+        assert!(world.connections.state.log.backlog().bytes() < 2 << 20);
+    }
+    assert!(world.text(ana).contains("too slow"), "it was disconnected for that");
+}
+
+#[test]
+fn whoever_is_kicked_in_the_middle_of_a_round_is_sent_all_that_was_said_before() {
+    let mut world = World::with(generous(), 0);
+    let people: Vec<usize> = (0..40).map(|_| world.join(Kind::Text, LARGE)).collect();
+    for (place, kicked) in people.iter().enumerate().skip(1).step_by(7) {
+        world.say(people[0]);
+        world.turns(10);
+        // What somebody holds cuts the news into several blocks.
+        world.connections.state.commit(world.now, &Event::Notice("block".into()));
+        let newcomer = world.connect(Kind::Text, LARGE, usize::MAX);
+        let login = world.login_of(newcomer);
+        world.write(newcomer, login);
+        world.turns(10);
+        world.write(newcomer, "/quit\n");
+        world.turns(10);
+        world.say(people[0]);
+        world.turns(10);
+        world.deliver(16);
+        world.kick(*kicked);
+        world.say(people[0]);
+        world.settle();
+        let (all, own) = (text_of(&mut world, people[0]), text_of(&mut world, *kicked));
+        // Everything between its own joining and its end is there, once.
+        let name = &world.clients[*kicked].name;
+        let since = format!("*** {name} has joined\n");
+        let expected = all.split_once(&since).unwrap().1;
+        let seen = own.split_once("*** Topic: tea\n").unwrap().1;
+        let seen = seen.strip_suffix("*** Goodbye: kicked.\n").unwrap();
+        assert!(expected.starts_with(seen), "client {place} sees {seen:?} of {expected:?}");
+        assert!(expected[seen.len()..].starts_with(&format!("*** {name} has left (kicked)\n")));
+    }
+}
+
+#[test]
+fn what_has_arrived_is_looked_at_before_a_deadline_is_judged() {
+    let mut world = World::with(generous(), 0);
+    // It has spoken at once, but nobody had time for it.
+    let ana = world.connect(Kind::Auto, LARGE, usize::MAX);
+    world.clients[ana].wire.borrow_mut().to_server.extend(*b"NICK ana\r\nUSER u 0 * :real\r\n");
+    world.pass(Duration::from_secs(30));
+    world.settle();
+    assert!(text_of(&mut world, ana).starts_with(":irc.test 001 ana "));
+    // The process is suspended for longer than an answer to PING may take, and the answer is there.
+    world.pass(Duration::from_secs(121));
+    world.settle();
+    assert!(text_of(&mut world, ana).ends_with("PING :irc.test\r\n"));
+    world.clients[ana].wire.borrow_mut().to_server.extend(*b"PONG irc.test\r\n");
+    world.pass(Duration::from_secs(3600));
+    world.settle();
+    assert_eq!(world.connections.state.people.len(), 1);
+    // A message whose second half has arrived in time is not torn, however late both are looked at.
+    let student = world.join(Kind::Classic, LARGE);
+    world.write(student, "hel");
+    world.turns(1);
+    world.clients[student].wire.borrow_mut().to_server.extend(*b"lo");
+    world.pass(Duration::from_secs(1));
+    world.settle();
+    world.pass(Duration::from_secs(1));
+    world.settle();
+    assert!(text_of(&mut world, ana).contains(":hello\r\n"), "{}", world.text(ana));
+}
+
+#[test]
+fn ones_own_answers_are_no_lag() {
+    let mut world = World::with(Limits { max_lag: 64 * 1024, ..generous() }, 10_000);
+    let ana = world.join(Kind::Irc, LARGE);
+    for _ in 0..10_000 {
+        world.notice();
+    }
+    for _ in 0..200 {
+        world.join(Kind::Text, LARGE);
+    }
+    world.settle();
+    world.read(ana, usize::MAX);
+    // The history alone is more than anybody may lag behind.
+    let newcomer = world.join(Kind::Irc, 4096);
+    assert!(world.connections.session(world.clients[newcomer].id).unwrap().is_open());
+    world.calm_down(Duration::from_secs(1));
+    assert_eq!(world.seen(newcomer).len(), 10_000);
+    // So is the answer to a question about everybody, for somebody who reads as fast as it comes.
+    world.write(newcomer, "WHO #lobby\r\n".repeat(20));
+    for _ in 0..400 {
+        world.clients[newcomer].wire.borrow_mut().capacity = 2000;
+        world.settle();
+        world.read(newcomer, usize::MAX);
+    }
+    assert_eq!(world.text(newcomer).matches(" 315 ").count(), 20);
+}
+
+#[test]
+fn no_turn_answers_for_more_than_a_few_people_at_once() {
+    let mut world = World::with(generous(), 0);
+    for _ in 0..2000 {
+        world.join(Kind::PodSixNet, LARGE);
+    }
+    let ana = world.join(Kind::Irc, LARGE);
+    world.settle();
+    world.read(ana, usize::MAX);
+    let mask = "*?".repeat(60);
+    for question in [format!("WHO {mask}\r\n"), "WHO #lobby\r\n".to_owned(), "WHO *\r\n".to_owned()] {
+        world.write(ana, question);
+        let mut turns = 0;
+        while let Some(id) = world.connections.next_woken() {
+            let before = world.clients[ana].wire.borrow().to_client.len();
+            world.connections.turn(id, world.now);
+            let written = world.clients[ana].wire.borrow().to_client.len() - before;
+            assert!(written < 16 * 1024, "{written} bytes in one turn");
+            turns += 1;
+        }
+        assert!(turns < 100, "{turns} turns");
+        world.read(ana, usize::MAX);
+    }
+    assert_eq!(world.text(ana).matches(" 315 ").count(), 3);
+}
+
+#[test]
+fn whoever_watches_many_is_forgotten_by_their_own_names_alone() {
+    let mut world = World::with(generous(), 0);
+    let people: Vec<usize> = (0..300).map(|_| world.join(Kind::Irc, LARGE)).collect();
+    for (number, client) in people.iter().enumerate() {
+        let names: Vec<String> = (0..20).map(|name| format!("w{number}x{name}")).collect();
+        world.write(*client, format!("MONITOR + {},shared\r\n", names.join(",")));
+    }
+    world.settle();
+    people[..299].iter().for_each(|client| world.end(*client, true));
+    world.settle();
+    let last = people[299];
+    let name = world.clients[last].name.clone();
+    world.write(last, format!("MONITOR + {name}\r\nNICK shared\r\n"));
+    world.settle();
+    assert!(text_of(&mut world, last).contains(":irc.test 730 shared :shared!u@irc.test\r\n"));
+    assert_eq!(world.connections.len(), 1);
+}
+
+#[test]
+fn all_together_make_us_keep_no_more_than_one_bound() {
+    let bound = 2 << 20;
+    let mut world = World::with(Limits { backlog: bound, ..generous() }, 0);
+    let talker = world.join(Kind::Text, LARGE);
+    let stalled: Vec<usize> = (0..128).map(|_| world.join(Kind::Irc, 1024)).collect();
+    let capabilities = ["server-time", "message-tags", "account-tag", "away-notify", "extended-join", "setname"];
+    for round in 0..60_usize {
+        for (number, client) in stalled.iter().enumerate() {
+            // Each in its own order: many forms, each with a log of its own.
+            let name = capabilities[(number / (1 + round % 5) + round) % capabilities.len()];
+            world.write(*client, format!("CAP REQ :{}{name}\r\n", if round % 2 == 0 { "" } else { "-" }));
+        }
+        for _ in 0..5 {
+            world.write(talker, format!("{}\n", "x".repeat(1500)));
+        }
+        world.settle();
+        world.read(talker, usize::MAX);
+        let kept = world.connections.state.log.backlog().bytes();
+        assert!(kept < bound + (512 << 10), "{kept} bytes are kept");
+    }
+    assert!(world.connections.counters.backlog > 0);
+    assert!(world.connections.session(world.clients[talker].id).unwrap().is_open(), "who keeps up stays");
+}
+
+#[test]
+fn a_wire_form_that_is_left_is_not_copied() {
+    let mut world = World::with(generous(), 0);
+    let talker = world.join(Kind::Text, LARGE);
+    let stalled: Vec<usize> = (0..50).map(|_| world.join(Kind::Irc, 64)).collect();
+    for _ in 0..200 {
+        world.write(talker, format!("{}\n", "x".repeat(1500)));
+    }
+    world.settle();
+    let before = world.connections.state.log.backlog().bytes();
+    for client in &stalled {
+        world.write(*client, "CAP REQ :server-time\r\nPART #lobby\r\n");
+    }
+    world.settle();
+    let after = world.connections.state.log.backlog().bytes();
+    assert!(after < before + 50 * 1024, "{before} bytes became {after}");
+    world.calm_down(Duration::from_secs(1));
+    for client in stalled {
+        assert!(world.text(client).matches(&"x".repeat(400)).count() >= 200, "nothing is missing");
+    }
+}
+
+#[test]
+fn somebody_outside_the_room_can_be_kicked_and_leaves_no_room() {
+    let mut world = World::new();
+    let ana = world.join(Kind::Irc, LARGE);
+    let bo = world.join(Kind::Irc, LARGE);
+    world.write(bo, "PART #lobby\r\n");
+    world.settle();
+    world.read(ana, usize::MAX);
+    let before = world.text(ana);
+    world.kick(bo);
+    world.settle();
+    assert_eq!(text_of(&mut world, ana), before, "nobody is told twice");
+    assert!(text_of(&mut world, bo).ends_with("ERROR :Closing link: kicked\r\n"));
+    assert_eq!(world.connections.state.people.len(), 1);
+}
+
+#[test]
+fn a_client_that_reads_nothing_for_a_minute_is_let_go_although_nobody_speaks() {
+    let mut world = World::new();
+    let ana = world.join(Kind::Text, 200);
+    world.write(ana, "/help\n".repeat(40));
+    world.settle();
+    world.pass(Duration::from_secs(61));
+    world.settle();
+    assert_eq!(world.connections.state.people.len(), 0);
+}

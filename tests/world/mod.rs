@@ -1,0 +1,347 @@
+//! A world of sessions in virtual time: the real connections, room and delivery, with fake transports and a clock that is
+//! moved by hand. Whatever happens in whatever order, it must hold that everybody sees one order without gap or double,
+//! that every wait ends, that memory is bounded, that nobody is there whose connection is gone, and that writing everything
+//! down and reading it back changes nothing.
+//!
+//! `PROPTEST_CASES=1000000 cargo test --release world` runs it for longer.
+
+mod defects;
+mod steps;
+mod wire;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chatd::chat::{Event, Nick, Now, Reason};
+use chatd::config::Limits;
+use chatd::connections::{Connections, Delivery};
+use chatd::dialect::podsixnet::rencode::Version;
+use chatd::dialect::{Protocol, classic, irc};
+use chatd::net::{Admissions, Readiness, Transport as _};
+use chatd::people::{People, SessionId};
+use chatd::room::{HistoryLimit, Room, State};
+use chatd::session::{Origin, SavedSession};
+use wire::{Streams, Wire};
+
+/// What a client is like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Auto,
+    Text,
+    Irc,
+    Classic,
+    PodSixNet,
+}
+
+/// One client: its end of the wire, and what it has said and seen.
+pub struct Client {
+    pub kind: Kind,
+    pub name: String,
+    pub id: SessionId,
+    pub wire: Rc<RefCell<Streams>>,
+    pub received: Vec<u8>,
+    /// Whether it has been out of the room meanwhile.
+    pub wandered: bool,
+}
+
+impl Client {
+    /// Then it is not sent its own lines.
+    pub fn speaks_irc(&self) -> bool {
+        matches!(self.kind, Kind::Auto | Kind::Irc)
+    }
+}
+
+/// Everything.
+pub struct World {
+    pub connections: Connections<Wire>,
+    pub now: Now,
+    pub clients: Vec<Client>,
+    delivery: Option<Delivery>,
+    admissions: Arc<Admissions>,
+    protocols: [Option<Protocol>; 5],
+    /// How many things have been said, each with its own number.
+    pub said: usize,
+}
+
+/// Limits that are reached soon.
+pub fn limits() -> Limits {
+    Limits {
+        connections: 100,
+        connections_per_address: 100,
+        handshake_timeout: Duration::from_secs(10),
+        login_timeout: Duration::from_secs(60),
+        line_length: 400,
+        message_rate: 20,
+        message_burst: 50,
+        max_lag: 16 * 1024,
+        backlog: 48 * 1024,
+    }
+}
+
+impl World {
+    pub fn new() -> World {
+        World::with(limits(), 0)
+    }
+
+    /// `history`: lines that newcomers are shown.
+    pub fn with(limits: Limits, history: usize) -> World {
+        let now = Now { ticks: 1_000_000, unix: 1_767_323_045_678 };
+        let state = State::new(now, "lobby", "tea", HistoryLimit { length: history, size: 1 << 20 });
+        let server = irc::Server {
+            name: "irc.test".into(),
+            room: "lobby".into(),
+            autojoin: true,
+            started: now.unix,
+            secure_port: None,
+        };
+        let quit_echo = classic::PRESETS.iter().find(|(name, _)| *name == "quit-echo").unwrap().1;
+        let protocols = [
+            None,
+            Some(Protocol::Text),
+            Some(Protocol::Irc),
+            Some(Protocol::Classic(quit_echo().into())),
+            Some(Protocol::PodSixNet(Some(Version::New))),
+        ];
+        let connections = Connections::new(state, Arc::new(limits), Arc::new(server));
+        let (clients, admissions) = Default::default();
+        World { connections, now, clients, delivery: None, admissions, protocols, said: 0 }
+    }
+
+    /// A client connects; it has said nothing yet. Returns its place among the clients.
+    pub fn connect(&mut self, kind: Kind, capacity: usize, piece: usize) -> usize {
+        let wire = Rc::new(RefCell::new(Streams::new(capacity, piece)));
+        let id = self.insert(kind, Wire(wire.clone()));
+        let name = format!("c{}", self.clients.len());
+        self.clients.push(Client { kind, name, id, wire, received: Vec::new(), wandered: false });
+        self.clients.len() - 1
+    }
+
+    fn insert(&mut self, kind: Kind, wire: Wire) -> SessionId {
+        let address = std::net::SocketAddr::from(([127, 0, 0, 1], 1000)).into();
+        let admission = self.admissions.enter(address, 100_000).unwrap();
+        let origin = Origin { address, encrypted: false, account: None, connected: self.now };
+        self.connections.insert(self.now, origin, self.protocols[kind as usize].as_ref(), wire, admission)
+    }
+
+    /// A client that has logged in.
+    pub fn join(&mut self, kind: Kind, capacity: usize) -> usize {
+        let client = self.connect(kind, capacity, usize::MAX);
+        let login = self.login_of(client);
+        self.write(client, login);
+        self.settle();
+        client
+    }
+
+    /// What brings a client into the room.
+    pub fn login_of(&self, client: usize) -> Vec<u8> {
+        let Client { kind, name, .. } = &self.clients[client];
+        match kind {
+            Kind::Auto | Kind::Irc => format!("NICK {name}\r\nUSER u 0 * :real\r\n").into_bytes(),
+            Kind::Text | Kind::Classic => format!("{name}\n").into_bytes(),
+            Kind::PodSixNet => frame("nickname", "nickname", name),
+        }
+    }
+
+    /// A client writes.
+    pub fn write(&mut self, client: usize, bytes: impl AsRef<[u8]>) {
+        let Client { wire, id, .. } = &self.clients[client];
+        wire.borrow_mut().to_server.extend(bytes.as_ref());
+        self.note(*id, wire.clone(), Readiness { readable: true, writable: false, ended: false });
+    }
+
+    /// A client says the next numbered thing to the room.
+    pub fn say(&mut self, client: usize) {
+        let line = self.line(client);
+        self.write(client, line);
+    }
+
+    /// The next numbered line, in the client's manner.
+    pub fn line(&mut self, client: usize) -> Vec<u8> {
+        self.said += 1;
+        let token = format!("?{}?", self.said);
+        match self.clients[client].kind {
+            Kind::Auto | Kind::Irc => format!("PRIVMSG #lobby :{token}\r\n").into_bytes(),
+            Kind::Text | Kind::Classic => format!("{token}\n").into_bytes(),
+            Kind::PodSixNet => frame("message", "message", &token),
+        }
+    }
+
+    fn note(&mut self, id: SessionId, wire: Rc<RefCell<Streams>>, readiness: Readiness) {
+        // The number may be somebody else's by now.
+        if self.connections.transport(id).is_some_and(|known| Rc::ptr_eq(&known.0, &wire)) {
+            self.connections.note(id, readiness);
+        }
+    }
+
+    /// A client reads so many bytes.
+    pub fn read(&mut self, client: usize, most: usize) {
+        let Client { wire, received, id, .. } = &mut self.clients[client];
+        let (id, wire) = (*id, wire.clone());
+        let length = {
+            let streams = &mut *wire.borrow_mut();
+            let length = streams.to_client.len().min(most);
+            received.extend(streams.to_client.drain(..length));
+            length
+        };
+        if length > 0 {
+            self.note(id, wire, Readiness { readable: false, writable: true, ended: false });
+        }
+    }
+
+    /// A client ends its side, or its connection breaks.
+    pub fn end(&mut self, client: usize, broken: bool) {
+        let Client { wire, id, .. } = &self.clients[client];
+        {
+            let streams = &mut *wire.borrow_mut();
+            streams.client_ended = true;
+            streams.broken |= broken;
+        }
+        self.note(*id, wire.clone(), Readiness { readable: true, writable: broken, ended: true });
+    }
+
+    /// Time passes.
+    pub fn pass(&mut self, time: Duration) {
+        self.now.ticks += time.as_micros() as u64;
+        self.now.unix += time.as_millis() as u64;
+        self.connections.ring(self.now);
+    }
+
+    /// So many sessions get their turns, if as many are to get one.
+    pub fn turns(&mut self, most: usize) {
+        for _ in 0..most {
+            let Some(id) = self.connections.next_woken() else { return };
+            self.connections.turn(id, self.now);
+            self.check_bounds();
+        }
+    }
+
+    /// A round of the delivery goes on for so many members, or a new one begins.
+    pub fn deliver(&mut self, members: usize) {
+        let mut delivery = self.delivery.take().unwrap_or_else(|| self.connections.begin_round());
+        let mut left = members / 16;
+        let go_on = || {
+            left = left.saturating_sub(1);
+            left > 0
+        };
+        if !self.connections.deliver(&mut delivery, self.now, go_on) {
+            self.delivery = Some(delivery);
+        }
+        self.check_bounds();
+    }
+
+    /// Everything is done that can be done without anybody's doing and without time.
+    pub fn settle(&mut self) {
+        for _ in 0..10_000 {
+            if self.connections.has_woken() {
+                self.turns(100);
+            } else if self.delivery.is_some() || self.connections.state.log.has_news() {
+                self.deliver(usize::MAX);
+            } else {
+                return;
+            }
+        }
+        panic!("it never comes to rest");
+    }
+
+    /// Everybody reads all that there is, for so long.
+    pub fn calm_down(&mut self, time: Duration) {
+        let end = self.now.ticks + time.as_micros() as u64;
+        while self.now.ticks < end {
+            for client in 0..self.clients.len() {
+                self.clients[client].wire.borrow_mut().capacity = 1 << 20;
+                self.read(client, usize::MAX);
+            }
+            self.settle();
+            self.pass(Duration::from_millis(200));
+        }
+    }
+
+    pub fn kick(&mut self, client: usize) {
+        let nick = Nick::new(&self.clients[client].name).unwrap();
+        if let Some(id) = self.connections.find(&nick) {
+            self.connections.close(id, self.now, &Reason::Kicked(None));
+        }
+    }
+
+    pub fn notice(&mut self) {
+        self.said += 1;
+        let text = format!("?{}?", self.said);
+        self.connections.commit(self.now, &Event::Notice(text.into()));
+    }
+
+    /// Everything is written down, and read back by another process.
+    pub fn save_and_restore(&mut self) {
+        self.finish_round();
+        let ids: Vec<SessionId> = self.connections.ids().filter(|id| self.connections.session(*id).is_some()).collect();
+        let limits = self.connections.limits().clone();
+        let irc = self.connections.irc().clone();
+        let mut old = std::mem::replace(&mut self.connections, empty(limits.clone(), irc.clone()));
+        let mut saved = Vec::new();
+        for id in ids {
+            let (session, wire) = old.remove(id).unwrap();
+            let bytes = postcard::to_allocvec(&session.save(&mut old.state)).unwrap();
+            saved.push((id, bytes, wire));
+        }
+        let people = postcard::to_allocvec(&old.state.people).unwrap();
+        let room = postcard::to_allocvec(&old.state.room).unwrap();
+        let people: People = postcard::from_bytes(&people).unwrap();
+        let room: Room = postcard::from_bytes(&room).unwrap();
+        let state = State::from_parts(people, room, old.state.log.sequence());
+        self.connections = Connections::new(state, limits, irc.clone());
+        for (_, bytes, mut wire) in saved {
+            let saved: SavedSession = postcard::from_bytes(&bytes).unwrap();
+            let session = saved.restore(&irc, &mut self.connections.state);
+            wire.note(Readiness { readable: true, writable: true, ended: false });
+            let admission = self.admissions.enter(session.origin().address, 100_000).unwrap();
+            let streams = wire.0.clone();
+            let id = self.connections.take_in(session, wire, admission);
+            let client = self.clients.iter_mut().find(|client| Rc::ptr_eq(&client.wire, &streams)).unwrap();
+            client.id = id;
+        }
+    }
+
+    fn finish_round(&mut self) {
+        if self.delivery.is_some() {
+            self.deliver(usize::MAX);
+        }
+    }
+
+    /// What all clients together make us keep.
+    fn check_bounds(&self) {
+        let kept = self.connections.state.log.backlog().bytes();
+        // What one step may add before it is looked at again: a round's bytes in each form, a long answer.
+        let slack = 512 * 1024;
+        assert!(kept <= self.connections.limits().backlog + slack, "{kept} bytes are kept");
+    }
+
+    /// The numbers that a client has seen, in its order.
+    pub fn seen(&self, client: usize) -> Vec<usize> {
+        tokens(&self.clients[client].received)
+    }
+
+    /// What a client has received, as text.
+    pub fn text(&self, client: usize) -> String {
+        String::from_utf8_lossy(&self.clients[client].received).into_owned()
+    }
+}
+
+fn empty(limits: Arc<Limits>, irc: Arc<irc::Server>) -> Connections<Wire> {
+    let state = State::new(Now::default(), "", "", HistoryLimit { length: 0, size: 0 });
+    Connections::new(state, limits, irc)
+}
+
+/// A PodSixNet frame of the present version: a dictionary of two short strings.
+fn frame(action: &str, key: &str, value: &str) -> Vec<u8> {
+    let text = |text: &str| [&[128 + text.len() as u8], text.as_bytes()].concat();
+    let pairs = [text("action"), text(action), text(key), text(value)].concat();
+    [&[102 + 2][..], &pairs, b"\0---\0"].concat()
+}
+
+/// All numbers between question marks, which no name has, in their order.
+pub fn tokens(bytes: &[u8]) -> Vec<usize> {
+    let text = String::from_utf8_lossy(bytes);
+    let numbers = text.split('?').filter(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
+    numbers.filter_map(|number| number.parse().ok()).collect()
+}
