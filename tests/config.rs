@@ -292,8 +292,7 @@ fn no_endpoint_is_used_twice() {
     {
         assert_eq!(
             mistakes(&two(&format!("address = '{one}'"), &format!("address = '{other}'"))),
-            ["4:1: `address` and the one in line 2 include each other, and a port can be taken only once; remove \
-                 one of them"]
+            ["4:1: `address` overlaps with that in line 2, so both cannot be had; remove one"]
         );
     }
     good(&two("address = '0.0.0.0:1'", "address = '[::1]:1'"));

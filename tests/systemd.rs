@@ -237,8 +237,8 @@ fn a_socket_that_is_wanted_but_not_handed_over() {
     assert_eq!(status.code(), Some(78));
     let sentence = format!(
         "{}:4:1: systemd handed over no socket named \"tls\", only \"other\", \"plain\": chatd-tls.socket is not running; \
-         \"systemctl status chatd-tls.socket\" says why, and afterwards: systemctl start chatd-tls.socket && systemctl \
-         restart chatd",
+         \"systemctl status chatd-tls.socket\" says why, and afterwards: systemctl stop chatd && systemctl start \
+         chatd-tls.socket chatd",
         daemon.path("chatd.toml").display()
     );
     assert!(log.last().unwrap().ends_with(&sentence), "{log:?}");

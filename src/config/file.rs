@@ -260,11 +260,8 @@ impl Endpoints {
                 section.mistake(key, format!("`{key}` is the same as in line {line}; write another one"));
             }
             Some((Conflict::Within, line)) => {
-                let what = "`address` and the one in line";
-                section.mistake(
-                    key,
-                    format!("{what} {line} include each other, and a port can be taken only once; remove one of them"),
-                );
+                let what = format!("`address` overlaps with that in line {line}, so both cannot be had; remove one");
+                section.mistake(key, what);
             }
             None => self.0.push((endpoint.clone(), section.line_of(key))),
         }

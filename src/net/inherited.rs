@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use listenfd::ListenFd;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::retry_on_intr;
 use rustix::net::SocketFlags;
 use thiserror::Error;
 
@@ -160,7 +159,7 @@ impl Inherited {
     /// (at a Unix socket). Waits so long for the first of them.
     ///
     /// # Errors
-    /// The kernel cannot say who waits.
+    /// The kernel cannot say who waits, or a signal has come.
     pub fn accept_waiting(&self, patience: Duration) -> io::Result<Vec<(OwnedFd, bool)>> {
         let mut waited: Vec<PollFd<'_>> = Vec::new();
         for (_, socket) in &self.sockets {
@@ -171,7 +170,7 @@ impl Inherited {
             }
         }
         let patience = Timespec::try_from(patience).map_err(io::Error::other)?;
-        retry_on_intr(|| poll(&mut waited, Some(&patience)))?;
+        poll(&mut waited, Some(&patience))?;
         let accepted = self.sockets.iter().filter_map(|(_, socket)| match socket {
             Socket::Tcp(socket) => Some((accept(socket)?, false)),
             Socket::Unix(socket) => Some((accept(socket)?, true)),
@@ -233,9 +232,10 @@ fn unit(name: &str) -> Option<&'static str> {
 /// What to do where a name is missing.
 fn advice(name: &str) -> String {
     match unit(name) {
+        // Not restart: systemd refuses to start a socket whose service runs, as one that cannot start does for a while.
         Some(unit) => format!(
-            "{unit} is not running; \"systemctl status {unit}\" says why, and afterwards: systemctl start {unit} && \
-             systemctl restart chatd"
+            "{unit} is not running; \"systemctl status {unit}\" says why, and afterwards: systemctl stop chatd && \
+             systemctl start {unit} chatd"
         ),
         None => format!(
             "the .socket unit with FileDescriptorName={name} and Service=chatd.service is not running; \
