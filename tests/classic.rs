@@ -4,6 +4,7 @@ mod boundaries;
 mod crowd;
 mod documents;
 mod flaws;
+mod kinds;
 mod properties;
 pub mod student;
 
@@ -44,6 +45,12 @@ impl Raw {
         let mut buffer = [0; 1024];
         let length = self.0.read(&mut buffer).unwrap();
         (length > 0).then(|| buffer[..length].to_vec())
+    }
+
+    /// The connection ends with a reset: an error, where an end would be read again and again by some clients.
+    fn expect_reset(&mut self) {
+        let error = self.0.read(&mut [0; 1024]).expect_err("a reset");
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
     }
 
     fn expect_next(&mut self, expected: &str) {

@@ -7,11 +7,13 @@ mod talk;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 
+use chatd::dialect::Protocol;
 use chatd::dialect::podsixnet::TERMINATOR;
 use chatd::dialect::podsixnet::rencode::{Value, Version, decode, encode};
 
 use crate::support::PATIENCE;
 use crate::support::daemon::{Daemon, LISTENERS};
+use crate::support::talk::Talk;
 
 fn daemon(keys: &str) -> (Daemon, SocketAddr) {
     let listener = format!("[[listen]]\naddress = '127.0.0.1:0'\nprotocol = 'podsixnet'\n{keys}\n");
@@ -169,6 +171,15 @@ fn who_never_says_a_name_is_anonymous_and_never_somebody_else() {
     // The author that a frame claims means nothing.
     thief.send(&[("action", "message"), ("message", "boo"), ("expediteur", "text"), ("who", "text")]);
     text.expect_next("thief: boo");
+}
+
+#[test]
+fn nothing_is_guessed_of_a_client_that_is_silent() {
+    for version in [None, Some(Version::Old), Some(Version::New)] {
+        let mut talk = Talk::new(&Protocol::PodSixNet(version));
+        assert_eq!(talk.greeting_bytes().is_empty(), version.is_none());
+        assert_eq!((talk.dialect.due(), talk.dialect.is_busy()), (None, false), "only the session waits, for a login");
+    }
 }
 
 #[test]

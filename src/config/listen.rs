@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
+
 use super::file::Endpoints;
 use super::reader::Section;
 use super::{Listen, value};
-use crate::dialect::classic::{Description, Encoding, LINE_ENDINGS, MAX_QUIT, MAX_TEMPLATE, MIN_BUFFER, PRESETS};
+use crate::dialect::classic::{Description, Encoding, Framing, LINE_ENDINGS, MAX_QUIT, MAX_TEMPLATE};
+use crate::dialect::classic::{MIN_BUFFER, PRESETS};
 use crate::dialect::podsixnet::rencode::Version;
 use crate::dialect::{Choice, Protocol};
 
@@ -62,34 +65,47 @@ fn report_idle_keys(listen: &mut Section<'_, '_>, choice: Choice) {
 /// The preset's description with everything that `[listen.classic]` changes; without a preset, there is none.
 fn classic(classic: &mut Section<'_, '_>, preset: Option<Description>) -> Option<Description> {
     let milliseconds = Duration::from_millis;
-    let greeting = classic.optional("greeting", value::template(&["room", "quit"], &[]));
+    let greeting = classic.optional("greeting", value::shown(&["room", "quit"], &[]));
     let keyword = classic.optional("keyword", value::words(MAX_TEMPLATE));
-    let login = classic.optional("login", value::template(&["name"], &["name"]));
-    let welcome = classic.optional("welcome", value::template(&["name", "room", "quit"], &[]));
-    let users = classic.optional("users", value::template(&["users"], &[]));
-    let empty = classic.optional("empty", value::template(&[], &[]));
-    let join = classic.optional("join", value::template(&["name"], &[]));
+    let preamble = classic.optional("preamble", value::words(MAX_TEMPLATE));
+    let login = classic.optional("login", value::template_or_nothing(&["name", "any"], &["name"]));
+    let refused = classic.optional("refused", value::shown(&["reason"], &[]));
+    let welcome = classic.optional("welcome", value::shown(&["name", "room", "quit", "time"], &[]));
+    let users = classic.optional("users", value::shown(&["users"], &[]));
+    let empty = classic.optional("empty", value::shown(&[], &[]));
+    let users_separator = classic.optional("users-separator", value::words(MAX_QUIT));
+    let users_with_self = classic.optional("users-with-self", value::boolean);
+    let users_on_change = classic.optional("users-on-change", value::boolean);
+    let join = classic.optional("join", value::shown(&["name", "time"], &[]));
     let own_join = classic.optional("own-join", value::boolean);
-    let leave = classic.optional("leave", value::template(&["name"], &[]));
-    let line = classic.optional("line", value::template(&["name", "text"], &["name", "text"]));
-    let notice = classic.optional("notice", value::template(&["text"], &["text"]));
+    let leave = classic.optional("leave", value::shown(&["name", "time"], &[]));
+    let line = classic.optional("line", value::shown(&["name", "text", "time"], &["name", "text"]));
+    let notice = classic.optional("notice", value::shown(&["text"], &["text"]));
     let echo = classic.optional("echo", value::boolean);
     let own_prefix = classic.optional("own-prefix", value::template(&["name"], &[]));
     let quit = classic.optional("quit", value::words(MAX_QUIT));
     let quit_answer = classic.optional("quit-answer", value::words(MAX_QUIT));
+    let reset = classic.optional("reset", value::boolean);
+    let framing_in = classic.optional("framing-in", value::framing);
+    let framing_out = classic.optional("framing-out", value::framing);
     let line_ending = classic.optional("line-ending", value::choice(LINE_ENDINGS));
     let encoding = classic.optional("encoding", value::choice(Encoding::ALL));
     let buffer = classic.optional("buffer", value::size(MIN_BUFFER..=64 << 10));
-    let quiet = classic.optional("quiet", value::duration(milliseconds(1)..=milliseconds(1000)));
+    let quiet = classic.optional("quiet", value::duration(milliseconds(0)..=milliseconds(1000)));
     let gap = classic.optional("gap", value::duration(milliseconds(0)..=milliseconds(1000)));
     let preset = preset?;
-    let description = Description {
+    let mut description = Description {
         greeting: greeting?.unwrap_or(preset.greeting),
         keyword: keyword?.unwrap_or(preset.keyword),
+        preamble: preamble?.unwrap_or(preset.preamble),
         login: login?.unwrap_or(preset.login),
+        refused: refused?.unwrap_or(preset.refused),
         welcome: welcome?.unwrap_or(preset.welcome),
         users: users?.unwrap_or(preset.users),
         empty: empty?.unwrap_or(preset.empty),
+        users_separator: users_separator?.unwrap_or(preset.users_separator),
+        users_with_self: users_with_self?.unwrap_or(preset.users_with_self),
+        users_on_change: users_on_change?.unwrap_or(preset.users_on_change),
         join: join?.unwrap_or(preset.join),
         own_join: own_join?.unwrap_or(preset.own_join),
         leave: leave?.unwrap_or(preset.leave),
@@ -99,15 +115,36 @@ fn classic(classic: &mut Section<'_, '_>, preset: Option<Description>) -> Option
         own_prefix: own_prefix?.unwrap_or(preset.own_prefix),
         quit: quit?.unwrap_or(preset.quit),
         quit_answer: quit_answer?.unwrap_or(preset.quit_answer),
+        reset: reset?.unwrap_or(preset.reset),
+        framing_in: framing_in?.unwrap_or(preset.framing_in),
+        framing_out: framing_out?.unwrap_or(preset.framing_out),
         line_ending: line_ending?.map_or(preset.line_ending, Into::into),
         encoding: encoding?.unwrap_or(preset.encoding),
         buffer: buffer?.unwrap_or(preset.buffer),
         quiet: quiet?.unwrap_or(preset.quiet),
         gap: gap?.unwrap_or(preset.gap),
+        zone: TimeZone::system(),
     };
+    if description.framing_out == Framing::Line && description.line_ending.is_empty() {
+        description.line_ending = "\n".into();
+    }
+    report_contradictions(classic, &description);
+    Some(description)
+}
+
+/// Reports keys that do not go together.
+fn report_contradictions(classic: &mut Section<'_, '_>, description: &Description) {
     if !description.keyword.is_empty() && !description.greeting.is_empty() {
         let key = if classic.has("keyword") { "keyword" } else { "greeting" };
         classic.mistake(key, "a client is sent either `greeting` or `keyword`; make the other one \"\"".to_owned());
     }
-    Some(description)
+    let ends_name = |(_, after): (&str, &str)| !after.trim().is_empty();
+    if description.login.is_empty() && !description.own_prefix.split_once("{name}").is_some_and(ends_name) {
+        let what =
+            "with login = \"\" the name is taken from `own-prefix`, which must have {name} and something after it";
+        classic.mistake("login", what.to_owned());
+    }
+    if description.users_on_change && description.users.is_empty() {
+        classic.needs("users-on-change", "users");
+    }
 }

@@ -12,7 +12,7 @@ use bytesize::ByteSize;
 use toml::de::DeValue;
 
 use super::Endpoint;
-use crate::dialect::classic::{self, MAX_TEMPLATE};
+use crate::dialect::classic::{self, DIGITS, Framing, MAX_TEMPLATE, MAX_TEMPLATES, Shown};
 
 /// A value, or what it must be.
 pub(super) type Read<T> = Result<T, String>;
@@ -105,38 +105,96 @@ pub(super) fn one_line(longest: usize) -> impl Fn(&DeValue<'_>) -> Read<String> 
 /// Words that a client sends or is sent as they stand.
 pub(super) fn words(longest: usize) -> impl Fn(&DeValue<'_>) -> Read<Cow<'static, str>> {
     move |value| {
-        text(value, |words| words.len() <= longest && !words.contains(char::is_control))
+        text(value, |words| words.len() <= longest && !words.contains(is_unfit))
             .map(Cow::Owned)
-            .ok_or_else(|| format!("text of at most {longest} bytes without control characters"))
+            .ok_or_else(|| format!("text of at most {longest} bytes without control characters but line ends"))
     }
 }
 
-/// Words that a client is sent with something in the place of the `known` placeholders, each at most once; `needed` are
-/// those that must be there.
+/// Words with something in the place of the `known` placeholders, each at most once; `needed` are those that must be
+/// there.
 pub(super) fn template(
     known: &'static [&'static str],
     needed: &'static [&'static str],
 ) -> impl Fn(&DeValue<'_>) -> Read<Cow<'static, str>> {
-    let allowed = move |template: &str| {
-        let found: Vec<&str> = classic::placeholders(template).collect();
-        let times = |name: &str| found.iter().filter(|found| **found == name).count();
-        template.len() <= MAX_TEMPLATE
-            && !template.contains(|c: char| c.is_control() && c != '\n' && c != '\r')
-            && found.iter().all(|name| known.contains(name) && times(name) == 1)
-            && needed.iter().all(|name| times(name) == 1)
-    };
     move |value| {
-        text(value, allowed).map(Cow::Owned).ok_or_else(|| {
-            let braced =
-                |names: &[&str]| names.iter().map(|name| format!("{{{name}}}")).collect::<Vec<_>>().join(" and one ");
-            let placeholders = match (needed, known) {
-                ([], []) => "with no placeholder".to_owned(),
-                ([], known) => format!("with no placeholder but one {}", braced(known)),
-                (needed, _) => format!("with exactly one {}", braced(needed)),
-            };
+        text(value, |template| are_templates(&[template], known, needed)).map(Cow::Owned).ok_or_else(|| {
+            let placeholders = braced(known, needed);
             format!("text of at most {MAX_TEMPLATE} bytes without control characters but line ends, {placeholders}")
         })
     }
+}
+
+/// The same, or nothing.
+pub(super) fn template_or_nothing(
+    known: &'static [&'static str],
+    needed: &'static [&'static str],
+) -> impl Fn(&DeValue<'_>) -> Read<Cow<'static, str>> {
+    move |value| match value.as_str() {
+        Some("") => Ok(Cow::Borrowed("")),
+        _ => template(known, needed)(value).map_err(|expected| format!("{expected}, or \"\"")),
+    }
+}
+
+/// What a client is shown: one such text, or several in a list, whose placeholders are counted together.
+pub(super) fn shown(
+    known: &'static [&'static str],
+    needed: &'static [&'static str],
+) -> impl Fn(&DeValue<'_>) -> Read<Shown> {
+    move |value| {
+        let texts: Option<Vec<&str>> = match value {
+            DeValue::Array(list) => list.iter().map(|text| text.get_ref().as_str()).collect(),
+            one => one.as_str().map(|text| vec![text]),
+        };
+        let texts = texts.filter(|texts| texts.len() <= MAX_TEMPLATES && are_templates(texts, known, needed));
+        let shown = |texts: Vec<&str>| {
+            texts.into_iter().filter(|text| !text.is_empty()).map(|text| Cow::Owned(text.to_owned())).collect()
+        };
+        texts.map(shown).ok_or_else(|| {
+            format!(
+                "text of at most {MAX_TEMPLATE} bytes without control characters but line ends, or a list of at most \
+                 {MAX_TEMPLATES} such texts, {}",
+                braced(known, needed)
+            )
+        })
+    }
+}
+
+/// How one sees where a message ends.
+pub(super) fn framing(value: &DeValue<'_>) -> Read<Framing> {
+    value.as_str().and_then(Framing::named).ok_or_else(|| {
+        format!(
+            "\"none\", \"line\", \"u16be\", \"u16le\", \"u32be\", \"u32le\", or \"ascii-N\", \"ascii-N-left\" or \
+             \"ascii-N-zeros\" with N from {} to {}",
+            DIGITS.start(),
+            DIGITS.end()
+        )
+    })
+}
+
+fn are_templates(texts: &[&str], known: &[&str], needed: &[&str]) -> bool {
+    let found: Vec<&str> = texts.iter().flat_map(|text| classic::placeholders(text)).collect();
+    let times = |name: &str| found.iter().filter(|found| **found == name).count();
+    texts.iter().all(|text| text.len() <= MAX_TEMPLATE && !text.contains(is_unfit))
+        && found.iter().all(|name| known.contains(name) && times(name) == 1)
+        && needed.iter().all(|name| times(name) == 1)
+}
+
+/// Which placeholders there may and must be.
+fn braced(known: &[&str], needed: &[&str]) -> String {
+    let list = |names: &[&str]| names.iter().map(|name| format!("one {{{name}}}")).collect::<Vec<_>>().join(" and ");
+    let others: Vec<&str> = known.iter().copied().filter(|name| !needed.contains(name)).collect();
+    match (needed, others.as_slice()) {
+        ([], []) => "with no placeholder".to_owned(),
+        ([], others) => format!("with no placeholder but {}", list(others)),
+        (needed, []) => format!("with exactly {}", list(needed)),
+        (needed, others) => format!("with exactly {} and perhaps {}", list(needed), list(others)),
+    }
+}
+
+/// What no client is sent and none sends within a message.
+fn is_unfit(c: char) -> bool {
+    c.is_control() && c != '\n' && c != '\r'
 }
 
 /// A file.

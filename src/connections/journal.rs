@@ -26,6 +26,12 @@ pub(super) fn happened(origin: &Origin, protocol: &'static str, outcome: &Outcom
     }
 }
 
+/// A client has sent something as its name that is none in its protocol.
+pub(super) fn nonsense(origin: &Origin, protocol: &'static str, hint: &str) {
+    info!(chatd.event = "refused", chatd.address = %origin.address, chatd.transport = origin.transport(),
+        chatd.protocol = protocol, chatd.reason = "nonsense", "a name was refused: {hint}");
+}
+
 /// A client's session has ended.
 pub(super) fn ended(origin: &Origin, protocol: &'static str, ended: &Ended, reason: &Reason) {
     match &ended.person {

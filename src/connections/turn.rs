@@ -76,6 +76,10 @@ impl<T: Transport> Connections<T> {
             }
             Ok(length) => {
                 let arrived = scratch.get(..length).unwrap_or_default();
+                if session.output().is_paced() {
+                    // Its messages are told apart by when they come.
+                    transport.acknowledge();
+                }
                 let held = session.take_held();
                 if held.is_empty() {
                     self.understand(id, now, arrived)
@@ -97,6 +101,10 @@ impl<T: Transport> Connections<T> {
             let context = Context { now, limits: &self.limits, irc: &self.irc, id };
             match connection.session.step(context, &mut self.state, &mut input, &mut answers)? {
                 Step::Command(command) => self.perform(id, now, command, &mut answers),
+                Step::Nonsense(hint) => {
+                    let session = &connection.session;
+                    journal::nonsense(session.origin(), session.protocol(), hint);
+                }
                 Step::More => {}
                 Step::TooFast => {
                     self.counters.message_rate += 1;
@@ -120,6 +128,9 @@ impl<T: Transport> Connections<T> {
         match connection.session.expire(context, &mut self.state, &mut answers)? {
             Step::Command(command) => self.perform(id, now, command, &mut answers),
             Step::TooFast => self.counters.message_rate += 1,
+            Step::Nonsense(hint) => {
+                journal::nonsense(connection.session.origin(), connection.session.protocol(), hint);
+            }
             Step::More | Step::Pause | Step::Wait => {}
         }
         // What was held back may be understood now.
@@ -176,7 +187,7 @@ impl<T: Transport> Connections<T> {
             session.note_sending(now, progress, full);
         }
         if session.wants_end() && !transport.has_unsent() {
-            if transport.end()?.is_ready() {
+            if session.resets() || transport.end()?.is_ready() {
                 session.note_ended(now);
             } else {
                 session.output_mut().set_blocked(true);
@@ -189,6 +200,9 @@ impl<T: Transport> Connections<T> {
     pub(super) fn settle(&mut self, id: SessionId, now: Now) {
         let Some(connection) = self.all.get_mut(id as usize) else { return };
         if connection.session.is_over(now.ticks) {
+            if connection.session.is_to_be_reset() {
+                connection.transport.reset_at_close();
+            }
             self.remove(id);
             return;
         }

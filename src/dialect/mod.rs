@@ -29,14 +29,18 @@ pub enum Input<'a> {
     Command(Command<'a>),
     /// A message was read, and the dialect itself had the answer to it, if there was one.
     Answered,
+    /// A message was read that makes no sense and was answered so; the journal is to be told this, which completes "a
+    /// name was refused: ".
+    Nonsense(&'static str),
     /// A part of a long answer was written; the next step writes more, once the client has room for it.
     Unfinished,
     /// There is no whole message in the input any more; what is left of it is kept.
     Incomplete,
 }
 
-/// Ends every message of a dialect that is [paced](Dialect::pace), and is not sent itself. No text contains it.
-pub const END: u8 = 0;
+/// Ends every message of a dialect that is [paced](Dialect::pace), and is not sent itself. No message contains it: UTF-8
+/// has no such bytes, and UTF-16 would have to have a noncharacter.
+pub const END: &[u8] = &[0xfe, 0xff, 0xff];
 
 /// One client's side of a conversation.
 #[derive(Serialize, Deserialize)]
@@ -45,7 +49,7 @@ pub enum Dialect {
     Text(Box<text::Text>),
     /// Internet Relay Chat.
     Irc(Box<irc::Irc>),
-    /// The unframed protocols of networking courses.
+    /// The protocols of networking courses.
     Classic(Box<classic::Classic>),
     /// The library PodSixNet.
     PodSixNet(Box<podsixnet::PodSixNet>),
@@ -99,18 +103,33 @@ impl Dialect {
             Dialect::Text(text) => text.is_busy(),
             Dialect::Irc(irc) => irc.is_busy(),
             Dialect::PodSixNet(podsixnet) => podsixnet.is_busy(),
-            Dialect::Classic(_) => false,
+            Dialect::Classic(classic) => classic.is_busy(),
         }
+    }
+
+    /// What ends the last message of a client that has ended its side in the middle of it; nothing, if nothing can.
+    #[must_use]
+    pub fn last_end(&self) -> &'static [u8] {
+        match self {
+            Dialect::Classic(classic) => classic.last_end(),
+            _ => b"\n",
+        }
+    }
+
+    /// Whether the connection is to end with a reset, if the client does not close it: some read the proper end of a
+    /// connection for ever, as fast as they can, and take only an error for the end.
+    #[must_use]
+    pub fn resets(&self) -> bool {
+        matches!(self, Dialect::Classic(classic) if classic.resets())
     }
 
     /// When [`expire`](Self::expire) is to be called, in ticks, if nothing is read before: a protocol's own time limits.
     #[must_use]
     pub fn due(&self) -> Option<u64> {
         match self {
-            Dialect::Text(_) => None,
             Dialect::Irc(irc) => irc.due(),
             Dialect::Classic(classic) => classic.due(),
-            Dialect::PodSixNet(podsixnet) => podsixnet.due(),
+            Dialect::Text(_) | Dialect::PodSixNet(_) => None,
         }
     }
 
@@ -120,10 +139,9 @@ impl Dialect {
     /// The client has kept the protocol waiting for too long, and is to be disconnected for this reason.
     pub fn expire(&mut self, now: Now, answer: &mut Answer<'_>) -> Result<Input<'static>, Reason> {
         match self {
-            Dialect::Text(_) => Ok(Input::Incomplete),
             Dialect::Irc(irc) => irc.expire(now, answer),
-            Dialect::Classic(classic) => Ok(classic.expire(now, answer)),
-            Dialect::PodSixNet(podsixnet) => Ok(podsixnet.expire(now, answer)),
+            Dialect::Classic(classic) => classic.expire(now, answer),
+            Dialect::Text(_) | Dialect::PodSixNet(_) => Ok(Input::Incomplete),
         }
     }
 
@@ -144,7 +162,7 @@ impl Dialect {
     #[must_use]
     pub fn pace(&self) -> Option<Duration> {
         match self {
-            Dialect::Classic(classic) => Some(classic.pace()),
+            Dialect::Classic(classic) => classic.pace(),
             _ => None,
         }
     }
@@ -197,7 +215,7 @@ pub enum Protocol {
     Text,
     /// Internet Relay Chat.
     Irc,
-    /// The unframed protocols of networking courses, in this variety.
+    /// The protocols of networking courses, in this variety.
     Classic(Arc<classic::Description>),
     /// The library PodSixNet, in this version of its wire format; `None`: found out for each client.
     PodSixNet(Option<podsixnet::rencode::Version>),
@@ -258,7 +276,7 @@ impl Protocol {
                 Dialect::Classic(Box::new(classic::Classic::new(description.clone(), line_length)))
             }
             Protocol::PodSixNet(version) => {
-                Dialect::PodSixNet(Box::new(podsixnet::PodSixNet::new(*version, now, line_length)))
+                Dialect::PodSixNet(Box::new(podsixnet::PodSixNet::new(*version, line_length)))
             }
         }
     }

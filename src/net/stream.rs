@@ -9,7 +9,7 @@ use std::io::{self, ErrorKind, IoSlice};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::net::{SendFlags, Shutdown};
+use rustix::net::{SendFlags, Shutdown, sockopt};
 
 /// Pieces that the kernel takes at once (`IOV_MAX`).
 const MOST_PIECES: usize = 1024;
@@ -122,6 +122,19 @@ impl Stream {
             Err(_) => {}
         }
         written
+    }
+
+    /// Acknowledges at once what was read (tcp(7), `TCP_QUICKACK`). Until then a peer with Nagle's algorithm, which most
+    /// programs have without knowing it, gathers what it sends.
+    pub fn acknowledge(&self) {
+        // Not every socket is TCP's; then there is no such delay.
+        let _ = sockopt::set_tcp_quickack(&self.socket, true);
+    }
+
+    /// Has the connection end with a reset when it is closed, if it is TCP's and still open then.
+    pub fn reset_at_close(&self) {
+        // For another socket, or when the connection is gone already, closing is all that there is to do.
+        let _ = sockopt::set_socket_linger(&self.socket, Some(std::time::Duration::ZERO));
     }
 
     /// Tells the peer that nothing more comes (shutdown(2), `SHUT_WR`); what it still sends can be read.

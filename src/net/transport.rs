@@ -41,6 +41,12 @@ pub trait Transport {
     /// Whether it holds bytes itself that there was no room for.
     fn has_unsent(&self) -> bool;
 
+    /// Acknowledges at once what was read, where that makes a difference.
+    fn acknowledge(&self) {}
+
+    /// Has the connection end with a reset when it is closed, if it can.
+    fn reset_at_close(&self) {}
+
     /// Ends our side properly; everything must have been sent. Pending: there is no room.
     ///
     /// # Errors
@@ -88,6 +94,14 @@ impl Socket {
 }
 
 impl Transport for Socket {
+    fn acknowledge(&self) {
+        self.stream.acknowledge();
+    }
+
+    fn reset_at_close(&self) {
+        self.stream.reset_at_close();
+    }
+
     fn note(&mut self, readiness: Readiness) {
         self.stream.note(readiness);
     }

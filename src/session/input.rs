@@ -125,6 +125,7 @@ impl Session {
         let step = match understood {
             Input::Incomplete => Step::Wait,
             Input::Answered => Step::More,
+            Input::Nonsense(hint) => Step::Nonsense(hint),
             Input::Unfinished => Step::Pause,
             Input::Command(command) => {
                 self.last_message = context.now.ticks;

@@ -105,6 +105,8 @@ pub struct Context<'a> {
 pub enum Step<'i> {
     /// The room is to do this; [`Session::done`] is to be told what came of it.
     Command(Command<'i>),
+    /// A message made no sense; the journal is to be told this.
+    Nonsense(&'static str),
     /// There may be more to do.
     More,
     /// A part of a long answer is written. There is more to do, but others come first.
@@ -160,7 +162,7 @@ impl Session {
             return b"";
         }
         self.rate.forgive(context.now, context.limits);
-        b"\n"
+        self.dialect.as_ref().map_or(b"\n", Dialect::last_end)
     }
 
     /// The daemon is about to stop: what the client has said by now still counts, also if it came too fast.

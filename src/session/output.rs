@@ -306,9 +306,12 @@ impl Output {
         let (slices, total) = self.gather();
         let mut message = Vec::new();
         for slice in &slices {
-            let end = memchr::memchr(END, slice);
-            message.extend_from_slice(slice.get(..end.unwrap_or(slice.len())).unwrap_or_default());
-            if end.is_some() {
+            // An end may lie in two slices.
+            let seen = message.len().saturating_sub(END.len() - 1);
+            let end = memchr::memmem::find(slice, END).map_or(slice.len(), |end| end + END.len());
+            message.extend_from_slice(slice.get(..end).unwrap_or_default());
+            if let Some(end) = memchr::memmem::find(message.get(seen..).unwrap_or_default(), END) {
+                message.truncate(seen + end);
                 break;
             }
         }
@@ -317,7 +320,7 @@ impl Output {
 
     /// Notes that `sent` bytes of a message are sent; `whole`: that was all of it.
     pub fn sent_message(&mut self, sent: usize, whole: bool, now: u64) {
-        self.advance(sent + usize::from(whole));
+        self.advance(sent + if whole { END.len() } else { 0 });
         if whole && let Some(pace) = &self.pace {
             self.set_due(now + pace.gap);
         }

@@ -15,8 +15,6 @@ END = "end"
 def receive():
     while True:
         msg = client_socket.recv(buffer_size)
-        if not msg:
-            harness.ended()
         msg_listbox.insert(END, msg)
         msg_listbox.yview(END)
 

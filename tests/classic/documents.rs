@@ -141,19 +141,20 @@ fn document_5_nic() {
     let mut ana = daemon.join("ana");
     let mut hamed = Student::start("nic.py", address, &["hamed"]);
     hamed.expect_next("hamed joined the chat 😀\n");
-    hamed.expect_next("Connected to the server.");
+    hamed.expect_next("Connected to the server.\n");
     ana.expect_next("*** hamed has joined");
     hamed.say("سلام");
     hamed.expect_next("hamed: سلام\n");
     ana.expect_next("hamed: سلام");
     let mut sara = Student::start("nic.py", address, &["sara"]);
     sara.expect_next("sara joined the chat 😀\n");
-    sara.expect_next("Connected to the server.");
+    sara.expect_next("Connected to the server.\n");
     hamed.expect_next("sara joined the chat 😀\n");
     sara.act("close", "");
     hamed.expect_next("sara left the chat\n");
     assert!(daemon.chatctl(&["kick", "hamed", "--reason", "enough"]).status.success());
     hamed.expect_next("*** Goodbye: kicked: enough.\n");
+    hamed.expect_next("ERROR");
     hamed.expect_end();
     ana.expect("*** hamed has left (kicked: enough)");
 }

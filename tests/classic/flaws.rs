@@ -20,7 +20,7 @@ fn join(address: std::net::SocketAddr, name: &str) -> Raw {
     client.expect_next("NIC");
     client.send(name);
     client.expect_next(&format!("{name} joined the chat 😀\n"));
-    client.expect_next("Connected to the server.");
+    client.expect_next("Connected to the server.\n");
     client
 }
 
@@ -69,7 +69,7 @@ fn a_name_is_taken_once_and_its_client_can_choose_again() {
     // Its user writes another name into the window, and the program puts its own before that.
     second.send("ANA: luzmi\n");
     second.expect_next("luzmi joined the chat 😀\n");
-    second.expect_next("Connected to the server.");
+    second.expect_next("Connected to the server.\n");
     ana.expect_next("luzmi joined the chat 😀\n");
     second.send("ANA: hello\n");
     ana.expect_next("luzmi: hello\n");

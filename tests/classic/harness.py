@@ -17,7 +17,7 @@ def shown(message):
 
 
 def ended():
-    """The connection is at its end; some of the clients would now read nothing for ever."""
+    """The connection is at its end, and the client has noticed."""
     shown(None)
     os._exit(0)
 
@@ -37,9 +37,16 @@ def user(actions):
 
 
 def in_thread(target):
-    thread = threading.Thread(target=target, daemon=True)
-    thread.start()
-    return thread
+    """Runs a receiving loop; the connection is at its end for the client when that ends, by itself or by an error."""
+
+    def run():
+        try:
+            target()
+        except OSError:
+            pass
+        ended()
+
+    threading.Thread(target=run, daemon=True).start()
 
 
 class Entry:
@@ -77,8 +84,6 @@ class Text:
         pass
 
     def insert(self, place, message):
-        if message == "":
-            ended()
         shown(message)
 
     def yview(self, place):

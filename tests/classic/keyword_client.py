@@ -2,7 +2,6 @@
 import os
 import socket
 import sys
-import threading
 
 import harness
 
@@ -19,8 +18,6 @@ def receive():
             message = client.recv(1024).decode(codec)
             if message == palabra_clave:
                 client.send(nombre.encode(codec))
-            elif message == "":
-                harness.ended()
             else:
                 harness.shown(message)
         except (OSError, UnicodeDecodeError):
@@ -34,7 +31,7 @@ def write(text):
     client.send(message.encode(codec))
 
 
-threading.Thread(target=receive, daemon=True).start()
+harness.in_thread(receive)
 
 
 def interrupted(_):

@@ -1,7 +1,6 @@
 """Document 5: the methods of its class as they are printed there."""
 import socket
 import sys
-import threading
 
 import harness
 
@@ -16,8 +15,7 @@ class Client:
         self.window = harness.Window()
         self.text_area = harness.Text()
         self.input_area = harness.Text()
-        receive_thread = threading.Thread(target=self.receive, daemon=True)
-        receive_thread.start()
+        harness.in_thread(self.receive)
 
     def write(self):
         message = f"{self.nickname}: {self.input_area.get('1.0', 'end')}"
@@ -45,7 +43,7 @@ class Client:
             except ConnectionAbortedError:
                 break
             except:
-                print('ERROR')
+                harness.shown('ERROR')
                 self.socket.close()
                 break
 

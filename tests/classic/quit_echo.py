@@ -25,7 +25,6 @@ def receive():
             msg_list.insert(tkt.END, msg)
         except OSError:
             break
-    harness.ended()
 
 
 def send(event=None):

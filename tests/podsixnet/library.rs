@@ -2,8 +2,11 @@
 
 use std::path::Path;
 
+use std::process::Command;
+
 use super::daemon;
 use crate::classic::student::Student;
+use crate::support::program::Program;
 use crate::support::tool;
 
 fn student(python: &Path, program: &str, address: std::net::SocketAddr, name: &str) -> Student {
@@ -60,4 +63,29 @@ fn one_without_a_name_is_anonymous() {
     text.expect_next("*** anonymous has joined");
     text.expect_next("anonymous: who am I?");
     nobody.expect("anonymous : who am I?");
+}
+
+#[test]
+fn a_user_who_thinks_about_a_name_is_waited_for() {
+    let Some(python) = tool::python("podsixnet") else { return };
+    for keys in ["", "podsixnet-version = '0.11'"] {
+        let (daemon, address) = daemon(keys);
+        let mut text = daemon.join("text");
+        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/podsixnet/late.py");
+        let mut command = Command::new(&python);
+        command.args(["-u", "-B"]).arg(program).args([address.ip().to_string(), address.port().to_string()]);
+        let mut bob = Program::start(&mut command);
+        assert_eq!(bob.next_line().as_deref(), Some("Enter your nickname:"));
+        if !keys.is_empty() {
+            assert_eq!(bob.next_line().as_deref(), Some("You are now connected to the server"));
+        }
+        bob.say("bob");
+        text.expect_next("*** bob has joined");
+        bob.expect("*** players: bob, text");
+        bob.say("hello");
+        text.expect_next("bob: hello");
+        assert!(daemon.chatctl(&["kick", "bob"]).status.success());
+        bob.expect("***: Goodbye: kicked.");
+        bob.expect("Server disconnected");
+    }
 }

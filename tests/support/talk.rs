@@ -106,9 +106,13 @@ impl Talk {
 
     /// What the client is greeted with.
     pub fn greeting(&mut self) -> String {
+        String::from_utf8(self.greeting_bytes()).unwrap()
+    }
+
+    pub fn greeting_bytes(&mut self) -> Vec<u8> {
         let mut out = Vec::new();
         self.both(&mut out, |dialect, answer| dialect.greet(answer));
-        String::from_utf8(out).unwrap()
+        out
     }
 
     /// What the client is answered to these bytes.
@@ -147,7 +151,7 @@ impl Talk {
             let mut rest = before;
             let command = match dialect.next(NOW, &mut rest, answer) {
                 Input::Command(command) => Some(Some(command.into_owned())),
-                Input::Answered | Input::Unfinished => Some(None),
+                Input::Answered | Input::Unfinished | Input::Nonsense(_) => Some(None),
                 Input::Incomplete => None,
             };
             after = rest;
@@ -251,10 +255,14 @@ impl Talk {
 
     /// How an event looks to the client.
     pub fn sees(&self, event: &Event<'_>) -> String {
+        String::from_utf8(self.sees_bytes(event)).unwrap()
+    }
+
+    pub fn sees_bytes(&self, event: &Event<'_>) -> Vec<u8> {
         let mut out = Vec::new();
         let stamp = Stamp { sequence: 255, unix: NOW.unix };
         self.dialect.form().render(stamp, event, &self.state.seen_by(None), &mut out);
-        String::from_utf8(out).unwrap()
+        out
     }
 
     /// Plays a conversation: each line after `> ` is sent, and all lines after `< ` that follow are the answer to it.

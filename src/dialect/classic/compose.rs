@@ -5,7 +5,9 @@ use std::borrow::Cow;
 
 use any_ascii::any_ascii_char;
 
-use super::description::{Description, Encoding, fill};
+use super::description::{Description, Shown, fill, placeholders};
+use super::encoding::Encoding;
+use super::framing::Framing;
 use crate::chat::Nick;
 use crate::dialect::END;
 
@@ -13,24 +15,33 @@ use crate::dialect::END;
 const MAX_NAME: usize = 128;
 
 impl Description {
-    /// One message by a template whose values are short.
-    pub(super) fn tell(&self, template: &str, values: &[(&str, &str)], out: &mut Vec<u8>) {
-        if !template.is_empty() {
-            self.message(&self.encoded(&fill(template, values)), out);
+    /// What is shown with values that are short.
+    pub(super) fn tell(&self, shown: &Shown, values: &[(&str, &str)], out: &mut Vec<u8>) {
+        for template in shown.iter().filter(|template| !template.is_empty()) {
+            self.message(&fill(template, values), &self.line_ending, out);
         }
     }
 
-    /// What somebody says or does: as many messages as it takes, and the name in all of them, so that nobody can fill a
-    /// message in such a way that the next begins with somebody else's name.
-    pub(super) fn tell_text(&self, template: &str, name: &str, text: &str, out: &mut Vec<u8>) {
-        let empty = self.encoded(&fill(template, &[("name", name), ("text", "")])).len();
-        let room = self.buffer.saturating_sub(empty + self.line_ending.len());
-        let text = self.encoded(text);
+    /// What is shown with one value that may be long: as often as it takes, and the short values each time, so that
+    /// nobody can fill a message in such a way that the next begins with somebody else's name.
+    pub(super) fn tell_long(
+        &self,
+        shown: &Shown,
+        (long, text): (&str, &str),
+        values: &[(&str, &str)],
+        out: &mut Vec<u8>,
+    ) {
+        let filled = |piece| values.iter().copied().chain([(long, piece)]).collect::<Vec<_>>();
+        let Some(holder) = shown.iter().find(|template| placeholders(template).any(|name| name == long)) else {
+            return self.tell(shown, values, out);
+        };
+        // The least that a buffer and a template leave is more than any character takes.
+        let room = self.room().saturating_sub(self.size(&fill(holder, &filled("")))).max(Encoding::MAX_CHARACTER);
+        let text = self.encoding.readable(text);
         let mut rest = &*text;
         loop {
-            // The least that a buffer and a template leave is more than any character takes.
-            let (piece, after) = rest.split_at(floor(rest, room.max(4)));
-            self.tell(template, &[("name", name), ("text", piece)], out);
+            let (piece, after) = rest.split_at(self.floor(rest, room));
+            self.tell(shown, &filled(piece), out);
             if after.is_empty() {
                 return;
             }
@@ -38,19 +49,23 @@ impl Description {
         }
     }
 
-    /// The names of those who are here, in as many messages as it takes.
+    /// The names of those who are here, in as many messages as it takes; in one, with the first names alone, for a
+    /// client whose list of names is what the last message says.
     pub(super) fn tell_users<'a>(&self, names: impl Iterator<Item = &'a Nick>, out: &mut Vec<u8>) {
-        let empty = self.encoded(&fill(&self.users, &[])).len();
-        let room = self.buffer.saturating_sub(empty + self.line_ending.len());
+        let empty: usize = self.users.iter().map(|template| self.size(&fill(template, &[]))).max().unwrap_or(0);
+        let room = self.room().saturating_sub(empty);
         let mut line = String::new();
         for name in names {
             let name = self.name(name);
-            if !line.is_empty() && line.len() + 1 + name.len() > room {
+            if !line.is_empty() && self.size(&line) + self.size(&self.users_separator) + self.size(&name) > room {
+                if self.users_on_change {
+                    break;
+                }
                 self.tell(&self.users, &[("users", &line)], out);
                 line.clear();
             }
             if !line.is_empty() {
-                line.push(' ');
+                line.push_str(&self.users_separator);
             }
             line.push_str(&name);
         }
@@ -63,14 +78,21 @@ impl Description {
 
     /// Something of the server's own.
     pub(super) fn tell_notice(&self, text: &str, out: &mut Vec<u8>) {
-        self.tell_text(&self.notice, "", text, out);
+        self.tell_long(&self.notice, ("text", text), &[], out);
+    }
+
+    /// Words that the client compares with: nothing is put to them but what its framing needs.
+    pub(super) fn tell_exactly(&self, words: &str, out: &mut Vec<u8>) {
+        if !words.is_empty() {
+            self.message(words, if self.framing_out == Framing::Line { &self.line_ending } else { "" }, out);
+        }
     }
 
     /// A name as the client can read it. One that had to be changed ends with a question mark, which no name contains:
     /// it must not look like somebody else's.
     pub(super) fn name<'a>(&self, nick: &'a Nick) -> Cow<'a, str> {
         let name = nick.as_str();
-        if self.encoding == Encoding::Utf8 || name.is_ascii() {
+        if self.encoding != Encoding::Ascii || name.is_ascii() {
             return Cow::Borrowed(name);
         }
         let mut written = String::new();
@@ -88,35 +110,40 @@ impl Description {
         Cow::Owned(written)
     }
 
-    /// A text as the client can read it; what cannot be written in similar letters is a question mark.
-    fn encoded<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        if self.encoding == Encoding::Utf8 || text.is_ascii() {
-            return Cow::Borrowed(text);
+    fn message(&self, text: &str, ending: &str, out: &mut Vec<u8>) {
+        // Nothing is cut here but words of the configuration that are longer in this encoding.
+        let text = self.encoding.readable(text);
+        let text = text.get(..self.floor(&text, self.room())).unwrap_or_default();
+        if let Framing::Length(length) = self.framing_out {
+            length.write(self.size(text) + self.size(ending), out);
         }
-        let mut written = String::new();
-        for c in text.chars() {
-            let letters = any_ascii_char(c);
-            if c.is_ascii() {
-                written.push(c);
-            } else if letters.is_empty() || letters.bytes().any(|b| b.is_ascii_control()) {
-                written.push('?');
-            } else {
-                written.push_str(letters);
-            }
+        self.encoding.write(text, out);
+        self.encoding.write(ending, out);
+        if self.framing_out == Framing::None {
+            out.extend_from_slice(END);
         }
-        Cow::Owned(written)
     }
 
-    fn message(&self, text: &str, out: &mut Vec<u8>) {
-        // Nothing is cut here but words of the configuration that have become many letters in ASCII.
-        let end = floor(text, self.buffer.saturating_sub(self.line_ending.len()));
-        out.extend_from_slice(text.get(..end).unwrap_or_default().as_bytes());
-        out.extend_from_slice(self.line_ending.as_bytes());
-        out.push(END);
+    /// Bytes of a message at most, without its line ending.
+    fn room(&self) -> usize {
+        let most = match self.framing_out {
+            Framing::Length(length) => length.most().min(self.buffer),
+            _ => self.buffer,
+        };
+        most.saturating_sub(self.size(&self.line_ending))
     }
-}
 
-/// The last place not after `limit` where a text can be cut.
-fn floor(text: &str, limit: usize) -> usize {
-    (0..=limit.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+    fn size(&self, text: &str) -> usize {
+        self.encoding.readable(text).chars().map(|c| self.encoding.size(c)).sum()
+    }
+
+    /// The last place where a readable text can be cut so that it takes at most `limit` bytes.
+    fn floor(&self, text: &str, limit: usize) -> usize {
+        let mut size = 0;
+        let fits = |(_, c): &(usize, char)| {
+            size += self.encoding.size(*c);
+            size <= limit
+        };
+        text.char_indices().take_while(fits).last().map_or(0, |(at, c)| at + c.len_utf8())
+    }
 }

@@ -2,14 +2,13 @@
 //!
 //! The document's actions (`username`, `message`) and those of the library's own sample (`nickname`, `message`,
 //! `players`) are understood, and every message has the fields of both. The two versions of the wire format are told
-//! by a client's first frame.
+//! by a client's first frame, or by the configuration: it alone can say what a client speaks that waits for the server.
 
 mod form;
 pub mod rencode;
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -24,9 +23,6 @@ pub const TERMINATOR: &[u8] = b"\0---\0";
 const ANONYMOUS: &str = "anonymous";
 /// Who speaks for the server; nobody else can have this name.
 const SERVER: &str = "***";
-/// How long a client may take to send its first frame, before it is taken for one of the present version that waits for
-/// the server to speak, and for somebody without a name.
-const SPEAK_FIRST: Duration = Duration::from_secs(10);
 /// Bytes of a frame beyond those of its text: its other fields and their names.
 const FRAME_EXTRA: usize = 1024;
 
@@ -37,8 +33,7 @@ pub struct PodSixNet {
     /// Known from the first frame on.
     version: Option<Version>,
     partial: Vec<u8>,
-    /// When it gets a name by itself, in ticks; `None`: it has one.
-    silent: Option<u64>,
+    named: bool,
     guest: Guest,
     /// Said before it had a name.
     said: Option<String>,
@@ -59,9 +54,8 @@ impl PodSixNet {
     /// `version`: what all clients of the listener speak; `None`: found out for each. `line_length`: bytes of one
     /// message; the rest of a longer one is dropped, and its author told.
     #[must_use]
-    pub fn new(version: Option<Version>, now: Now, line_length: usize) -> PodSixNet {
-        let (partial, silent) = (Vec::new(), Some(speak_first(now)));
-        PodSixNet { line_length, version, partial, silent, guest: Guest::No, said: None }
+    pub fn new(version: Option<Version>, line_length: usize) -> PodSixNet {
+        PodSixNet { line_length, version, partial: Vec::new(), named: false, guest: Guest::No, said: None }
     }
 
     /// Takes the next frame off the front of `input`; of one that is too long, only so much that this can be seen.
@@ -141,7 +135,7 @@ impl PodSixNet {
                     if cut || replaced > 0 {
                         self.notice("A part of your message was not text or is too long, and is lost.", out);
                     }
-                    if self.silent.is_none() {
+                    if self.named {
                         return Input::Command(Command::Say(Words::plain(said)));
                     }
                     self.said = Some(said);
@@ -160,7 +154,7 @@ impl PodSixNet {
             self.guest = Guest::AskedFor;
             return Some(Command::Guest(ANONYMOUS.into()));
         }
-        let is_named = self.silent.is_none();
+        let is_named = self.named;
         self.said.take_if(|_| is_named).map(|said| Command::Say(Words::plain(said)))
     }
 
@@ -196,30 +190,14 @@ impl PodSixNet {
     }
 
     pub(super) fn is_busy(&self) -> bool {
-        self.guest == Guest::Due || (self.said.is_some() && self.silent.is_none())
-    }
-
-    pub(super) fn due(&self) -> Option<u64> {
-        self.silent
-    }
-
-    pub(super) fn expire(&mut self, now: Now, answer: &mut Answer<'_>) -> Input<'static> {
-        if self.silent.is_some_and(|silent| silent <= now.ticks) {
-            self.silent = Some(speak_first(now));
-            self.guest = Guest::Due;
-            if self.version.is_none() {
-                self.version = Some(Version::New);
-                self.connected(answer.bytes);
-            }
-        }
-        self.put_off().map_or(Input::Incomplete, Input::Command)
+        self.guest == Guest::Due || (self.said.is_some() && self.named)
     }
 
     pub(super) fn reply(&mut self, reply: Reply<'_>, answer: &mut Answer<'_>) {
         let out = &mut *answer.bytes;
         match reply {
             // The room follows: whoever has a name comes in.
-            Reply::Done(_, Event::Registered(_)) => (self.silent, self.guest) = (None, Guest::No),
+            Reply::Done(_, Event::Registered(_)) => (self.named, self.guest) = (true, Guest::No),
             Reply::Done(_, Event::Joined(person)) => {
                 self.send(&form::players(answer.view), out);
                 self.notice(&format!("Welcome, {}.", person.nick), out);
@@ -227,7 +205,7 @@ impl PodSixNet {
             Reply::Refused(refusal) => {
                 self.notice(&refusal.to_string(), out);
                 // A program does not choose again; its user can still be in the room, if there is any name for them.
-                let has_other_name = self.silent.is_none() || self.guest == Guest::AskedFor;
+                let has_other_name = self.named || self.guest == Guest::AskedFor;
                 self.guest = if has_other_name { Guest::No } else { Guest::Due };
             }
             Reply::Private { from, words, .. } => {
@@ -244,11 +222,6 @@ impl PodSixNet {
     pub(super) fn form(&self) -> Arc<dyn Form> {
         Arc::new(PodSixNetForm(self.version.unwrap_or(Version::New)))
     }
-}
-
-/// When somebody who has said nothing until then gets a name, in ticks.
-fn speak_first(now: Now) -> u64 {
-    now.ticks.saturating_add(u64::try_from(SPEAK_FIRST.as_micros()).unwrap_or(u64::MAX))
 }
 
 fn named(name: String) -> Input<'static> {
