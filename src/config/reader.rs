@@ -269,44 +269,16 @@ fn closest(name: &str, known: &[&'static str]) -> Option<&'static str> {
         let tolerated = key.len().max(3) / 3;
         let comparable = name.len().abs_diff(key.len()) <= tolerated;
         comparable
-            .then(|| distance(name, key))
+            .then(|| strsim::levenshtein(name, key))
             .filter(|distance| *distance <= tolerated)
             .map(|distance| (distance, *key))
     };
     known.iter().filter_map(near).min().map(|(_, key)| key)
 }
 
-/// How many bytes must be inserted, removed or replaced to make `a` of `b` (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (index, a) in a.bytes().enumerate() {
-        let mut left = index + 1;
-        let mut diagonal = index;
-        if let Some(first) = row.first_mut() {
-            *first = left;
-        }
-        for (b, cell) in b.bytes().zip(row.iter_mut().skip(1)) {
-            let replaced = diagonal + usize::from(a != b);
-            diagonal = *cell;
-            left = replaced.min(left + 1).min(diagonal + 1);
-            *cell = left;
-        }
-    }
-    row.last().copied().unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_distance_is_levenshteins() {
-        assert_eq!(distance("", ""), 0);
-        assert_eq!(distance("abc", ""), 3);
-        assert_eq!(distance("", "abc"), 3);
-        assert_eq!(distance("kitten", "sitting"), 3);
-        assert_eq!(distance("flaw", "lawn"), 2);
-    }
 
     #[test]
     fn only_a_close_key_is_suggested() {
