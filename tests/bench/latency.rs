@@ -40,6 +40,11 @@ const PEOPLE: usize = 2000;
 const BATCH: usize = 1000;
 /// Clients who connect at once.
 const NEWCOMERS: usize = 100;
+/// Clients who ask at once who is here, by a mask as long as it may be.
+const ASKING: usize = 64;
+/// TLS handshakes in a second, with a key of RSA whose signature takes milliseconds, by so many clients at a time.
+const HANDSHAKES: usize = 200;
+const SHAKING: usize = 4;
 /// How long each thing is done.
 const MEASURED: Duration = Duration::from_secs(2);
 
@@ -60,6 +65,9 @@ protocol = "text"
 [[listen]]
 address = "127.0.0.1:0"
 tls = true
+[tls]
+certificate = "CERTIFICATES/certificate.pem"
+private-key = "CERTIFICATES/key.pem"
 [limits]
 connections = 100000
 connections-per-address = 100000
@@ -75,14 +83,21 @@ fn main() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
 
-    let daemon = Daemon::start_with(CONFIG, |_| {});
-    let [people_at, irc_at, newcomers_at, ..] = daemon.listeners()[..] else { panic!("listeners") };
+    let certificates = rsa_certificate();
+    let config = CONFIG.replace("CERTIFICATES", certificates.path().to_str().unwrap());
+    let daemon = Daemon::start_with(&config, |_| {});
+    let [people_at, irc_at, newcomers_at, tls_at, ..] = daemon.listeners()[..] else { panic!("listeners") };
     let mut administrator = Administrator::connect(&daemon);
     let mut crowd = Crowd::enter(people_at, people, &mut administrator);
     // The last to come is the last to be sent what happens.
     let mut last = daemon.join("last");
     let mut probe = irc(irc_at, "probe");
     let mut guest = irc(irc_at, "guest");
+    let mut asking: Vec<_> = (0..ASKING).map(|number| irc(irc_at, &format!("asks{number}"))).collect();
+    for client in &mut asking {
+        client.say("JOIN #lobby\r");
+        while !client.line().contains(" 366 ") {}
+    }
     crowd.catch_up(&mut administrator);
 
     println!("{people} people in the room; PING to PONG in microseconds, and as multiples of the quiet ones");
@@ -113,6 +128,41 @@ fn main() {
         // No port waits a minute for the end of what nobody has anything more to say about.
         clients.into_iter().for_each(Client::reset);
     });
+    let mask = "*c?".repeat(30);
+    show("64 ask WHO", &mut |_| {
+        asking.iter_mut().for_each(|client| client.say(&format!("WHO {mask}\r")));
+        for client in &mut asking {
+            while !client.line().contains(" 315 ") {}
+        }
+    });
+    show("200 RSA-4096/s", &mut |_| {
+        std::thread::scope(|scope| {
+            for _ in 0..SHAKING {
+                scope.spawn(|| {
+                    for _ in 0..HANDSHAKES / SHAKING {
+                        let next = Instant::now() + Duration::from_secs(1) / (HANDSHAKES / SHAKING) as u32;
+                        Client::tls(tls_at).reset();
+                        std::thread::sleep(next.saturating_duration_since(Instant::now()));
+                    }
+                });
+            }
+        });
+    });
+}
+
+/// A certificate whose signatures take long.
+fn rsa_certificate() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let made = std::process::Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "rsa:4096", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-keyout"])
+        .arg(path("key.pem"))
+        .arg("-out")
+        .arg(path("certificate.pem"))
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    directory
 }
 
 /// An IRC client that is not in the room.
