@@ -5,6 +5,9 @@ use std::borrow::Cow;
 /// Bytes of a text about oneself or the room: a topic, a reason for being away, a real name, a last word. Short enough for one
 /// line of IRC with everything before it.
 pub const TEXT_LENGTH: usize = 300;
+/// Characters in which a string for a terminal must end to be taken out as a whole; so that nobody has a line of nothing
+/// but beginnings searched to its end for each of them.
+const LONGEST_STRING: usize = 128;
 
 /// What was done to a text to make it harmless, for telling its author.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -42,15 +45,18 @@ pub fn clean(bytes: &[u8], limit: usize) -> Cleaned<'_> {
     let mut changes = Changes::default();
     let mut text = String::with_capacity(bytes.len().min(limit));
     'all: for chunk in bytes.utf8_chunks() {
-        let mut invalid = (!chunk.invalid().is_empty()).then_some(char::REPLACEMENT_CHARACTER);
+        let (valid, mut taken) = (chunk.valid(), 0);
+        let invalid = (!chunk.invalid().is_empty()).then_some(char::REPLACEMENT_CHARACTER);
         changes.replaced += usize::from(invalid.is_some());
-        let mut rest = chunk.valid();
-        while let Some(c) = rest.chars().next().or(invalid.take_if(|_| rest.is_empty())) {
-            let sequence = if c.is_control() { sequence_length(rest) } else { 0 };
-            rest = rest.get(sequence.max(c.len_utf8())..).unwrap_or_default();
+        for (at, c) in valid.char_indices().chain(invalid.map(|c| (valid.len(), c))) {
+            if at < taken {
+                continue;
+            }
+            let sequence = if c.is_control() { sequence_length(valid.get(at..).unwrap_or_default()) } else { 0 };
             let c = if c == '\t' { ' ' } else { c };
             if sequence > 0 {
                 changes.sequences += 1;
+                taken = at + sequence;
             } else if is_harmful(c) {
                 changes.removed += 1;
             } else if text.len() + c.len_utf8() > limit {
@@ -79,11 +85,7 @@ fn sequence_length(text: &str) -> usize {
         Some('[') => key_or_csi_length(body),
         // What some terminals send for arrows, Home and End, and for the first function keys.
         Some('O') if body.starts_with(|c| matches!(c, 'A'..='D' | 'F' | 'H' | 'P'..='S')) => 1,
-        // A string up to its end, such as a window's title; without an end only its beginning is taken out.
-        Some('P' | 'X' | ']' | '^' | '_') => {
-            let ends = ["\u{1b}\\", "\u{7}", "\u{9c}"];
-            ends.iter().filter_map(|end| body.find(end).map(|at| at + end.len())).min().unwrap_or(0)
-        }
+        Some('P' | 'X' | ']' | '^' | '_') => string_length(body),
         // Whoever has pressed Esc and goes on writing loses no letter.
         _ => return 0,
     };
@@ -98,6 +100,18 @@ fn key_or_csi_length(body: &str) -> usize {
     let parameters = run(body, &|c| matches!(c, '0'..='?'));
     let between = parameters + run(body.get(parameters..).unwrap_or_default(), &|c| matches!(c, ' '..='/'));
     between + run(body.get(between..).unwrap_or_default(), &|c| matches!(c, '@'..='~')).min(1)
+}
+
+/// Bytes of a string up to its end, such as a window's title; 0 if no end is near, and only its beginning is taken out.
+fn string_length(body: &str) -> usize {
+    let mut before = ' ';
+    for (at, c) in body.char_indices().take(LONGEST_STRING) {
+        if matches!(c, '\u{7}' | '\u{9c}') || (before, c) == ('\u{1b}', '\\') {
+            return at + c.len_utf8();
+        }
+        before = c;
+    }
+    0
 }
 
 /// Bytes of a colour: ^C, one or two digits, and perhaps a comma and the background's.
