@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::chat::{Answer, Command, Form, Now, Reason, Reply};
 pub use lines::{Line, Lines};
-pub use moment::moment;
+pub use moment::Moments;
 
 /// What one step of reading came to.
 #[derive(Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use super::capability::Capabilities;
 use super::form::{About, IrcForm, write_time};
 use super::message::Message;
 use crate::chat::{Answer, Event, Manner, Record, Stamp, Words};
-use crate::dialect::moment;
+use crate::dialect::Moments;
 
 /// Messages that one request may ask for.
 pub const MOST: usize = 100;
@@ -137,19 +137,19 @@ impl Irc {
         let shown = self.extras.as_ref().map_or(0, |extras| extras.shown);
         let history: Vec<&Record> = answer.view.history().filter(|past| past.stamp.sequence > shown).collect();
         let (Some(first), Some(last)) = (history.first(), history.last()) else { return };
-        let time = |stamp: Stamp| moment(stamp.unix, now.unix);
+        let mut moments = Moments::new(now.unix);
         let since = if shown == 0 { "before you came" } else { "since you left the room" };
-        let range = format!("What was said {since}, from {} to {} UTC:", time(first.stamp), time(last.stamp));
-        let end = format!("You are up to date; it is {} UTC.", time(now));
-        self.mark(now, &range, answer);
-        let (form, room) = (self.own_form(), self.server.channel());
+        let begin = format!("What was said {since}, from {}", moments.of(first.stamp.unix));
+        let begin = format!("{begin} to {} UTC:", moments.of(last.stamp.unix));
+        self.mark(now, &begin, answer);
+        let (form, room, shows_times) = (self.own_form(), self.server.channel(), self.shows_times());
         let batch = self.open_batch(&format!("chathistory {room}"), answer);
         for past in &history {
-            let prefix = if self.shows_times() { String::new() } else { format!("[{}] ", time(past.stamp)) };
-            play_one(&form, past, batch.as_deref(), &room, &prefix, answer.bytes);
+            let time = if shows_times { "" } else { moments.of(past.stamp.unix) };
+            play_one(&form, past, batch.as_deref(), &room, time, answer.bytes);
         }
         self.close_batch(batch, answer);
-        self.mark(now, &end, answer);
+        self.mark(now, &format!("You are up to date; it is {} UTC.", moments.of(now.unix)), answer);
     }
 
     fn mark(&self, stamp: Stamp, text: &str, answer: &mut Answer<'_>) {
@@ -191,15 +191,15 @@ impl Irc {
     }
 }
 
-/// One line of the history, with something before its text.
-fn play_one(form: &IrcForm, past: &Record, batch: Option<&str>, room: &str, prefix: &str, out: &mut Vec<u8>) {
+/// One line of the history; `time`: to be said in the line, if not empty.
+fn play_one(form: &IrcForm, past: &Record, batch: Option<&str>, room: &str, time: &str, out: &mut Vec<u8>) {
     let (who, mut words) = match &past.event {
         Event::Said(who, words) => (Some(&**who), words.clone()),
         Event::Notice(text) => (None, Words { manner: Manner::Remark, ..Words::plain(&**text) }),
         _ => return,
     };
-    if !prefix.is_empty() {
-        words.text = format!("{prefix}{}", words.text).into();
+    if !time.is_empty() {
+        words.text = format!("[{time}] {}", words.text).into();
     }
     form.speak(About { stamp: past.stamp, who, batch }, &[room], &words, out);
 }

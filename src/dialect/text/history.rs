@@ -1,8 +1,8 @@
 //! What was said before somebody came, for people who cannot ask their client for the times.
 
-use super::{TextForm, say};
+use super::{TextForm, say, write};
 use crate::chat::{Form as _, Person, View};
-use crate::dialect::moment;
+use crate::dialect::Moments;
 
 /// Whoever comes back within this time, in milliseconds, is not shown again what they have read.
 const ABSENCE: u64 = 10 * 60 * 1000;
@@ -24,7 +24,7 @@ pub fn remind(out: &mut Vec<u8>, person: &Person, now: u64, view: &dyn View) {
 
 /// Shows what was said after the event `shown`, each line with its time, and a mark where it ends. Says whether there was anything.
 pub fn play(out: &mut Vec<u8>, view: &dyn View, shown: u64, now: u64, heading: &str) -> bool {
-    let (mut any, mut lines) = (false, Vec::new());
+    let (mut any, mut lines, mut moments) = (false, Vec::new(), Moments::new(now));
     for past in view.history().filter(|past| past.stamp.sequence > shown) {
         if !any {
             say(out, &[heading]);
@@ -32,14 +32,14 @@ pub fn play(out: &mut Vec<u8>, view: &dyn View, shown: u64, now: u64, heading: &
         }
         lines.clear();
         TextForm.render(past.stamp, &past.event, view, &mut lines);
-        let time = format!("[{}] ", moment(past.stamp.unix, now));
+        let time = moments.of(past.stamp.unix);
         for line in lines.split_inclusive(|byte| *byte == b'\n') {
-            out.extend_from_slice(time.as_bytes());
+            write(out, &["[", time, "] "]);
             out.extend_from_slice(line);
         }
     }
     if any {
-        say(out, &["You are up to date; it is ", &moment(now, now), " UTC."]);
+        say(out, &["You are up to date; it is ", moments.of(now), " UTC."]);
     }
     any
 }
