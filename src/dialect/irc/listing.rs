@@ -13,9 +13,9 @@ use super::{Irc, write};
 use crate::chat::{Answer, Nick, Person, Seen, Stamp, View};
 
 /// People that one part tells of.
-const TOLD: usize = 64;
+const TOLD: usize = 32;
 /// People that are looked at for one part.
-const LOOKED_AT: usize = 256;
+const LOOKED_AT: usize = 64;
 
 /// An answer of which a part is still to be written.
 #[derive(Serialize, Deserialize)]
