@@ -21,6 +21,10 @@ pub struct DaemonArguments {
     /// Only report every mistake in the configuration, and exit
     #[arg(long)]
     pub check_config: bool,
+
+    /// Only serve the classic listeners, and show all that their clients send and are sent
+    #[arg(long, conflicts_with = "check_config")]
+    pub try_classic: bool,
 }
 
 /// Reads the command line of this process. Does not return when it asks for help or the version (exit 0), or when

@@ -21,7 +21,7 @@ use crate::net::tls::{TlsError, TlsInForce};
 use crate::net::{BindError, Inherited, InheritedError, Listener, SocketFile};
 use crate::server::{Bound, Server, Source, allow_descriptors};
 use crate::systemd::Pulse;
-use crate::{admin, check, closed, log, systemd};
+use crate::{admin, check, closed, log, systemd, trial};
 
 /// How long the log may take to be written at the end.
 const LAST_ENTRIES: Duration = Duration::from_secs(1);
@@ -82,6 +82,9 @@ pub fn main() -> ExitCode {
     let source = Source { path: arguments.config, directories: Directories::of_daemon() };
     if arguments.check_config {
         return check::check(&source);
+    }
+    if arguments.try_classic {
+        return trial::run(&source);
     }
     // Before any thread starts: what systemd has said of them is taken out of the environment.
     let inherited = Inherited::from_environment();

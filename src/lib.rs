@@ -31,7 +31,8 @@
 //! Beside these: [`log`] (the journal, or standard error), [`systemd`] (readiness, reload, status, watchdog),
 //! [`directories`], [`files`], [`arguments`], [`invitation`] (what somebody who starts it by hand reads), [`check`] and
 //! [`closed`] (`--check-config`; what people are told when the daemon cannot start), [`hangup`] (whether SIGHUP is a reload
-//! or the end of a terminal). `tests/architecture.rs` holds the directions.
+//! or the end of a terminal), [`trial`] (`--try-classic`: classic clients watched on the terminal).
+//! `tests/architecture.rs` holds the directions.
 //!
 //! # The way of one line of chat
 //!
@@ -50,8 +51,8 @@
 //! One way, no way back. A member sees its own line because it reads the same log.
 //!
 //! The dialects are `text` for people with `nc`, `irc` with its capabilities, `classic` (described by data) and
-//! `podsixnet` for the clients of networking courses. A classic client cannot tell where a message ends, so it alone is
-//! sent each one apart, in its session's own turns.
+//! `podsixnet` for the clients of networking courses. A classic client that cannot tell where a message ends,
+//! and no other, is sent each one apart, in its session's own turns.
 //!
 //! What is for one member alone (an answer, a private message, a refusal) stands in its `session::output` as an edit of
 //! the feed: it is sent when everything before it is, and can neither overtake nor be overtaken. Going on in another feed,
@@ -155,3 +156,4 @@ pub mod room;
 pub mod server;
 pub mod session;
 pub mod systemd;
+pub mod trial;

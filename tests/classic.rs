@@ -7,6 +7,7 @@ mod flaws;
 mod kinds;
 mod properties;
 pub mod student;
+mod trial;
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};

@@ -232,7 +232,9 @@ fn a_file_that_may_not_be_read() {
 #[test]
 fn usage() {
     let directory = tempfile::tempdir().unwrap();
-    for arguments in [&["--frob"][..], &["--config"], &["file"], &["--check-config=yes"]] {
+    for arguments in
+        [&["--frob"][..], &["--config"], &["file"], &["--check-config=yes"], &["--check-config", "--try-classic"]]
+    {
         let (status, stdout, stderr) = told(&chatd(&directory, arguments));
         assert_eq!((status, stdout.as_str()), (Some(64), ""), "{arguments:?}");
         assert!(stderr.contains("Usage: chatd") || stderr.contains("try '--help'"), "{stderr}");
@@ -242,7 +244,10 @@ fn usage() {
     assert_eq!(stdout, format!("chatd {}\n", env!("CARGO_PKG_VERSION")));
     let (status, stdout, stderr) = told(&chatd(&directory, &["--help"]));
     assert_eq!((status, stderr.as_str()), (Some(0), ""));
-    assert!(["--config", "--check-config", "--version"].iter().all(|option| stdout.contains(option)), "{stdout}");
+    assert!(
+        ["--config", "--check-config", "--try-classic", "--version"].iter().all(|option| stdout.contains(option)),
+        "{stdout}"
+    );
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod delivery;
 mod journal;
 mod meter;
 mod turn;
+mod witness;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::ops::Range;
@@ -20,6 +21,7 @@ use slab::Slab;
 pub use counters::Counters;
 pub use delivery::Delivery;
 pub use meter::Meter;
+pub use witness::{Seen, Witness};
 
 use crate::chat::{Event, Nick, Now, Person, Reason, Stamp};
 use crate::config::Limits;
@@ -47,6 +49,8 @@ pub struct Connections<T> {
     irc: Arc<irc::Server>,
     stopping: bool,
     scratch: Vec<u8>,
+    /// Is told how clients are understood.
+    witness: Witness,
 }
 
 /// One client's connection.
@@ -96,6 +100,7 @@ impl<T: Transport> Connections<T> {
             irc,
             stopping: false,
             scratch: vec![0; SCRATCH],
+            witness: witness::NOBODY,
         }
     }
 
@@ -242,6 +247,7 @@ impl<T: Transport> Connections<T> {
         let Some(connection) = self.all.get_mut(id as usize) else { return };
         let context = Context { now, limits: &self.limits, irc: &self.irc, id };
         if let Some(ended) = connection.session.close(context, &mut self.state, reason) {
+            (self.witness)(id, &connection.session, Seen::Ended(reason));
             self.counters.count_end(reason, ended.person.is_some());
             journal::ended(connection.session.origin(), connection.session.protocol(), &ended, reason);
         }
@@ -306,6 +312,11 @@ impl<T: Transport> Connections<T> {
     /// From now on, whoever comes in is sent away.
     pub fn begin_stop(&mut self) {
         self.stopping = true;
+    }
+
+    /// Has somebody told from now on how clients are understood.
+    pub fn set_witness(&mut self, witness: Witness) {
+        self.witness = witness;
     }
 
     /// What a client may take of us.

@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind, IoSlice};
 use std::time::Duration;
 
-use super::{Connection, Connections, journal};
+use super::{Connection, Connections, Seen, journal};
 use crate::chat::{Command, Now, Reason};
 use crate::net::{Readiness, Transport};
 use crate::people::SessionId;
@@ -99,13 +99,15 @@ impl<T: Transport> Connections<T> {
         loop {
             let Some(connection) = self.all.get_mut(id as usize) else { return Ok(()) };
             let context = Context { now, limits: &self.limits, irc: &self.irc, id };
-            match connection.session.step(context, &mut self.state, &mut input, &mut answers)? {
+            let step = connection.session.step(context, &mut self.state, &mut input, &mut answers)?;
+            (self.witness)(id, &connection.session, Seen::Step(&step));
+            match step {
                 Step::Command(command) => self.perform(id, now, command, &mut answers),
                 Step::Nonsense(hint) => {
                     let session = &connection.session;
                     journal::nonsense(session.origin(), session.protocol(), hint);
                 }
-                Step::More => {}
+                Step::Answered | Step::More => {}
                 Step::TooFast => {
                     self.counters.message_rate += 1;
                     break;
@@ -125,13 +127,15 @@ impl<T: Transport> Connections<T> {
         let mut answers = Vec::new();
         let Some(connection) = self.all.get_mut(id as usize) else { return Ok(()) };
         let context = Context { now, limits: &self.limits, irc: &self.irc, id };
-        match connection.session.expire(context, &mut self.state, &mut answers)? {
+        let step = connection.session.expire(context, &mut self.state, &mut answers)?;
+        (self.witness)(id, &connection.session, Seen::Step(&step));
+        match step {
             Step::Command(command) => self.perform(id, now, command, &mut answers),
             Step::TooFast => self.counters.message_rate += 1,
             Step::Nonsense(hint) => {
                 journal::nonsense(connection.session.origin(), connection.session.protocol(), hint);
             }
-            Step::More | Step::Pause | Step::Wait => {}
+            Step::Answered | Step::More | Step::Pause | Step::Wait => {}
         }
         // What was held back may be understood now.
         if let Some(connection) = self.all.get_mut(id as usize)
@@ -147,8 +151,9 @@ impl<T: Transport> Connections<T> {
         let Some(Connection { session, .. }) = self.all.get_mut(id as usize) else { return };
         let outcome = self.state.perform(now, session.actor(id), command);
         self.counters.count_outcome(now, &outcome);
-        if let Ok(outcome) = &outcome {
-            journal::happened(session.origin(), session.protocol(), outcome);
+        match &outcome {
+            Ok(outcome) => journal::happened(session.origin(), session.protocol(), outcome),
+            Err(refusal) => (self.witness)(id, session, Seen::Refused(refusal)),
         }
         session.done(&mut self.state, outcome, answers);
         self.carry_mail();

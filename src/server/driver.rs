@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::clock::Clock;
 use crate::connections::Connections;
-use crate::net::{Poller, Readiness, Socket};
+use crate::net::{Poller, Readiness, Socket, Transport};
 use crate::people::SessionId;
 use crate::session::NEVER;
 
@@ -24,8 +24,8 @@ const SLICE: u64 = 500;
 const LOOK: SessionId = 64;
 
 /// All connections, their sockets, and what wakes the tasks that drive them.
-pub struct Driver {
-    connections: Mutex<Connections<Socket>>,
+pub struct Driver<T = Socket> {
+    connections: Mutex<Connections<T>>,
     /// Watches all sockets.
     pub poller: Poller,
     /// What time it is.
@@ -43,17 +43,17 @@ pub struct Driver {
 }
 
 /// All connections, while they are locked. Letting go of them wakes whoever has something to do then.
-pub struct Locked<'a> {
-    driver: &'a Driver,
-    connections: MutexGuard<'a, Connections<Socket>>,
+pub struct Locked<'a, T: Transport = Socket> {
+    driver: &'a Driver<T>,
+    connections: MutexGuard<'a, Connections<T>>,
 }
 
-impl Driver {
+impl<T: Transport> Driver<T> {
     /// Must be made on the runtime that is to drive it.
     ///
     /// # Errors
     /// The process or the machine is out of something.
-    pub fn new(clock: Clock, connections: Connections<Socket>) -> io::Result<Driver> {
+    pub fn new(clock: Clock, connections: Connections<T>) -> io::Result<Driver<T>> {
         let (turns, news, sooner, none_left) = Default::default();
         Ok(Driver {
             connections: Mutex::new(connections),
@@ -68,7 +68,7 @@ impl Driver {
     }
 
     /// All connections.
-    pub fn lock(&self) -> Locked<'_> {
+    pub fn lock(&self) -> Locked<'_, T> {
         let connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
         Locked { driver: self, connections }
     }
@@ -163,7 +163,7 @@ impl Driver {
 
     /// Does something with every connection there is, and lets others have their turn in between: once with each that is
     /// there all the time, and once or not at all with one that comes or goes meanwhile.
-    pub async fn for_each(&self, mut action: impl FnMut(&mut Connections<Socket>, SessionId)) {
+    pub async fn for_each(&self, mut action: impl FnMut(&mut Connections<T>, SessionId)) {
         let mut next: SessionId = 0;
         loop {
             let behind = next.saturating_add(LOOK);
@@ -193,21 +193,21 @@ impl Driver {
     }
 }
 
-impl Deref for Locked<'_> {
-    type Target = Connections<Socket>;
+impl<T: Transport> Deref for Locked<'_, T> {
+    type Target = Connections<T>;
 
-    fn deref(&self) -> &Connections<Socket> {
+    fn deref(&self) -> &Connections<T> {
         &self.connections
     }
 }
 
-impl DerefMut for Locked<'_> {
-    fn deref_mut(&mut self) -> &mut Connections<Socket> {
+impl<T: Transport> DerefMut for Locked<'_, T> {
+    fn deref_mut(&mut self) -> &mut Connections<T> {
         &mut self.connections
     }
 }
 
-impl Drop for Locked<'_> {
+impl<T: Transport> Drop for Locked<'_, T> {
     fn drop(&mut self) {
         let Driver { turns, news, sooner, waiting_until, none_left, .. } = self.driver;
         if self.connections.has_woken() {

@@ -20,7 +20,7 @@ use tokio::task::{JoinSet, spawn_blocking, yield_now};
 use tokio::time::{Instant, interval, sleep, timeout_at};
 use tracing::{info, warn};
 
-use crate::chat::Reason;
+use crate::chat::{Now, Reason};
 use crate::config::file::{self, LoadError};
 use crate::config::{self, Config, Limits};
 use crate::connections::Connections;
@@ -28,14 +28,14 @@ use crate::dialect::{Protocol, irc};
 use crate::directories::Directories;
 use crate::net::certificate::EXPIRY_WARNING;
 use crate::net::tls::{Refresh, TlsInForce};
-use crate::net::{Admissions, Listener};
+use crate::net::{Admissions, Listener, Transport};
 use crate::room::{HistoryLimit, State};
 use crate::systemd::{self, Pulse};
 
 pub use clock::Clock;
 pub use control::{Found, InvalidNotice, Listening, NoSuchUser, Numbers};
 pub use descriptors::allow_descriptors;
-use driver::Driver;
+pub use driver::Driver;
 use handshakes::Handshakes;
 
 /// How often it is said again that the certificate is about to end.
@@ -100,17 +100,8 @@ impl Server {
     /// # Errors
     /// The process or the machine is out of something.
     pub fn new(source: Source, configuration: Config, tls: Option<TlsInForce>, bound: &[Bound]) -> io::Result<Server> {
-        let room = &configuration.room;
         let clock = Clock::default();
-        let irc = irc::Server {
-            name: configuration.irc.server_name.as_str().into(),
-            room: room.name.as_str().into(),
-            autojoin: configuration.irc.autojoin,
-            started: clock.now().unix,
-            secure_port: secure_port(&configuration, bound),
-        };
-        let state = State::new(clock.now(), &room.name, &room.topic, history_limit(&configuration));
-        let connections = Connections::new(state, Arc::new(configuration.limits.clone()), Arc::new(irc));
+        let connections = no_connections(&configuration, clock.now(), secure_port(&configuration, bound));
         let listening = bound.iter().map(|(listener, how)| Listening {
             address: listener.description(),
             protocol: Protocol::name(how.protocol.as_ref()),
@@ -283,6 +274,24 @@ impl Server {
             warn!(chatd.event = "certificate-expiring", "the certificate {} {verb}: {when}", facts.subject);
         }
     }
+}
+
+/// An empty room as it is configured. `secure_port`: the one that IRC clients are sent to for TLS.
+pub(crate) fn no_connections<T: Transport>(
+    configuration: &Config,
+    now: Now,
+    secure_port: Option<u16>,
+) -> Connections<T> {
+    let room = &configuration.room;
+    let irc = irc::Server {
+        name: configuration.irc.server_name.as_str().into(),
+        room: room.name.as_str().into(),
+        autojoin: configuration.irc.autojoin,
+        started: now.unix,
+        secure_port,
+    };
+    let state = State::new(now, &room.name, &room.topic, history_limit(configuration));
+    Connections::new(state, Arc::new(configuration.limits.clone()), Arc::new(irc))
 }
 
 /// What a newcomer is shown must not already be more than a client may lag behind.

@@ -124,7 +124,7 @@ impl Session {
     ) -> Result<Step<'i>, Reason> {
         let step = match understood {
             Input::Incomplete => Step::Wait,
-            Input::Answered => Step::More,
+            Input::Answered => Step::Answered,
             Input::Nonsense(hint) => Step::Nonsense(hint),
             Input::Unfinished => Step::Pause,
             Input::Command(command) => {

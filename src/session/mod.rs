@@ -107,6 +107,8 @@ pub enum Step<'i> {
     Command(Command<'i>),
     /// A message made no sense; the journal is to be told this.
     Nonsense(&'static str),
+    /// A message was understood and answered by the dialect alone. There may be more to do.
+    Answered,
     /// There may be more to do.
     More,
     /// A part of a long answer is written. There is more to do, but others come first.
@@ -203,6 +205,12 @@ impl Session {
     fn dialect_due(&self) -> u64 {
         let waits = !self.is_open() || self.resume != NEVER || self.is_full() || self.has_work();
         self.dialect.as_ref().filter(|_| !waits).and_then(Dialect::due).unwrap_or(NEVER)
+    }
+
+    /// Whether a message has begun that nothing has completed yet, and that silence will.
+    #[must_use]
+    pub fn awaits_silence(&self) -> bool {
+        !matches!(self.dialect_due(), 0 | NEVER)
     }
 
     /// Notes how sending went: `progress`: something was sent; `full`: and there is more than the transport has room for.

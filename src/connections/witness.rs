@@ -1,0 +1,23 @@
+//! Lets somebody watch how clients are understood, for `chatd --try-classic`. The daemon itself has no witness: what is
+//! said is nobody's business.
+
+use crate::chat::{Reason, Refusal};
+use crate::people::SessionId;
+use crate::session::{Session, Step};
+
+/// Is told what is seen of a session.
+pub type Witness = fn(SessionId, &Session, Seen<'_>);
+
+/// What there is to see.
+#[derive(Debug)]
+pub enum Seen<'a> {
+    /// What a step of reading came to. A command has not been carried out yet.
+    Step(&'a Step<'a>),
+    /// The command of the last step is not carried out.
+    Refused(&'a Refusal),
+    /// The session has ended.
+    Ended(&'a Reason),
+}
+
+/// Nobody watches.
+pub(super) const NOBODY: Witness = |_, _, _| {};
