@@ -1,4 +1,4 @@
-//! The order of starting and stopping, and nothing else.
+//! The daemon's start and stop, in order, and nothing else.
 
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
@@ -16,17 +16,17 @@ use crate::config::{Config, Endpoint, Place};
 use crate::dialect::Protocol;
 use crate::directories::{Directories, DirectoryError, admin_socket_candidates};
 use crate::hangup::Hangup;
-use crate::invitation::{Door, invitation};
+use crate::invitation::{Address, invitation};
 use crate::net::tls::{TlsError, TlsInForce};
 use crate::net::{BindError, Inherited, InheritedError, Listener, SocketFile};
 use crate::server::{Bound, Server, Source, allow_descriptors};
-use crate::systemd::Pulse;
+use crate::systemd::Watchdog;
 use crate::{admin, check, closed, log, systemd, trial};
 
-/// How long the log may take to be written at the end.
+/// How long to wait at exit for the log to be written.
 const LAST_ENTRIES: Duration = Duration::from_secs(1);
 
-/// Why the daemon does not start. Each is one sentence; [`exit_status`](Failure::exit_status) is for scripts.
+/// Why the daemon cannot start. Each message is one sentence; [`exit_status`](Failure::exit_status) is for scripts.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error(transparent)]
@@ -39,7 +39,7 @@ enum Failure {
     Tls(String),
     #[error(transparent)]
     Inherited(#[from] InheritedError),
-    /// With the place of the address, and the exit status.
+    /// The message, with the address's place in the configuration, and the exit status.
     #[error("{0}")]
     Bind(String, u8),
     #[error("the admin socket {0} is not a Unix socket; admin.socket takes a path, admin.systemd such a socket's name")]
@@ -57,25 +57,25 @@ impl Failure {
         Failure::Tls(error.place().complaint(config.file.as_deref(), &error.to_string()))
     }
 
-    /// As in sysexits.h and the manual page.
+    /// The exit status, by sysexits.h and the manual page.
     fn exit_status(&self) -> u8 {
         match self {
             Failure::Load(e) => e.exit_status(),
             Failure::Bind(_, status) => *status,
             Failure::Directory(_) => 77,
-            // What systemd hands over and what the configuration asks for are both the administrator's to mend.
+            // Both kinds, wrong sockets from systemd and a wrong configuration, are for the administrator to fix.
             Failure::Inherited(_) | Failure::AdminSocket(_) | Failure::Log(_) | Failure::Tls(_) => 78,
             Failure::System(_) => 71,
         }
     }
 
-    /// One for each mistake of a configuration.
+    /// The failure as messages: one for each mistake in a configuration.
     fn sentences(&self) -> Vec<String> {
         self.to_string().lines().map(str::to_owned).collect()
     }
 }
 
-/// The whole program.
+/// chatd's `main`.
 #[must_use]
 pub fn main() -> ExitCode {
     let arguments: DaemonArguments = arguments::parse();
@@ -86,9 +86,9 @@ pub fn main() -> ExitCode {
     if arguments.try_classic {
         return trial::run(&source);
     }
-    // Before any thread starts: what systemd has said of them is taken out of the environment.
+    // Must run before any thread starts, because it changes the environment.
     let inherited = Inherited::from_environment();
-    // Before the configuration is read, so that what is wrong with it can be told.
+    // Must start before the configuration is read, so that mistakes in it can be logged.
     let started = log::start().map_err(Failure::from).and_then(|()| Ok(inherited?));
     let code = match started {
         Ok(mut inherited) => match run(source, &mut inherited) {
@@ -126,10 +126,10 @@ fn run(source: Source, inherited: &mut Inherited) -> Result<(), Failure> {
         source.directories.create_runtime_for(socket)?;
     }
     allow_descriptors(config.limits.connections);
-    // One thread: measured, it serves a room faster and in less memory than two.
+    // One thread: measurements show it to be faster and smaller than two.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let outcome = runtime.block_on(serve(source, config, inherited));
-    // Whatever is still being read, perhaps from a disk that does not answer, is of no use any more.
+    // Does not wait for blocking reads, perhaps from a disk that does not respond; nobody needs them any more.
     runtime.shutdown_background();
     outcome
 }
@@ -157,19 +157,19 @@ async fn serve(source: Source, config: Config, inherited: &mut Inherited) -> Res
     let administrators = config.admin.connections;
 
     let server = Arc::new(Server::new(source, config, tls, &bound).map_err(Failure::System)?);
-    let pulse = Pulse::default();
+    let watchdog = Watchdog::default();
     for (listener, how) in &bound {
         let tls = if how.tls { " with TLS" } else { "" };
         info!(chatd.event = "listen", "listening on {}{tls}", listener.description());
     }
-    let accepting = server.run(bound, &pulse);
+    let accepting = server.run(bound, &watchdog);
     let (socket_file, listener) = admin;
     let administration = tokio::spawn(admin::service::serve(listener, server.clone(), administrators));
-    tokio::spawn(async move { pulse.run().await });
+    tokio::spawn(async move { watchdog.run().await });
     systemd::ready();
     info!(chatd.event = "start", "chatd {} is ready", env!("CARGO_PKG_VERSION"));
     if let Some(greeting) = greeting {
-        // For a person; a closed standard output is nobody's loss.
+        // For interactive use only, so a closed standard output is not an error.
         let _ = io::stdout().write_all(greeting.as_bytes());
     }
 
@@ -196,7 +196,7 @@ async fn bind(config: &Config, inherited: &mut Inherited) -> Result<Vec<Bound>, 
     Ok(bound)
 }
 
-/// Says it where it is chatd itself that has the port already.
+/// Improves the message if chatd itself already has the port.
 fn explain(error: BindError, bound: &[Bound], inherited: &Inherited) -> BindError {
     let BindError::InUse { address } = error else { return error };
     let Some(port) = address.rsplit_once(':').and_then(|(_, port)| port.parse().ok()) else {
@@ -212,7 +212,7 @@ fn explain(error: BindError, bound: &[Bound], inherited: &Inherited) -> BindErro
     }
 }
 
-/// The admin socket, and its file if it is ours: kept until the end, then removed.
+/// Binds the admin socket. Also returns its file, if the daemon created it; dropping that at exit removes it.
 async fn bind_admin(config: &Config, inherited: &mut Inherited) -> Result<(Option<SocketFile>, UnixListener), Failure> {
     let admin = &config.admin;
     let bound = Listener::bind(&admin.endpoint, inherited).await;
@@ -227,14 +227,14 @@ async fn bind_admin(config: &Config, inherited: &mut Inherited) -> Result<(Optio
 }
 
 fn invite(config: &Config, bound: &[Bound]) -> String {
-    let doors: Vec<_> = bound
+    let addresses: Vec<_> = bound
         .iter()
-        // Nobody speaks PodSixNet by hand.
+        // PodSixNet cannot be typed by hand.
         .filter(|(_, how)| !matches!(how.protocol, Some(Protocol::PodSixNet(_))))
         .filter_map(|(listener, how)| {
             let door = match (&how.endpoint, listener.tcp_address()) {
-                (_, Some(address)) => Door::Tcp(address),
-                (Endpoint::Unix(path), None) => Door::Unix(path),
+                (_, Some(address)) => Address::Tcp(address),
+                (Endpoint::Unix(path), None) => Address::Unix(path),
                 (_, None) => return None,
             };
             Some((door, how.tls))
@@ -244,10 +244,10 @@ fn invite(config: &Config, bound: &[Bound]) -> String {
         Endpoint::Unix(path) if admin_socket_candidates().first() != Some(path) => Some(path.as_path()),
         _ => None,
     };
-    invitation(&config.room.name, &doors, std::env::var_os("CARGO").is_some(), socket)
+    invitation(&config.room.name, &addresses, std::env::var_os("CARGO").is_some(), socket)
 }
 
-/// What the operating system tells us.
+/// The signals that the daemon handles.
 struct Signals {
     hangup: Hangup,
     reload: Signal,
@@ -265,7 +265,7 @@ impl Signals {
         })
     }
 
-    /// Reloads as often as SIGHUP asks, until SIGTERM or SIGINT, or until the terminal is closed.
+    /// Reloads on every SIGHUP; returns on SIGTERM, SIGINT or the hangup of the terminal.
     async fn until_stop(mut self, server: &Server) {
         let reload = async {
             loop {
@@ -273,7 +273,7 @@ impl Signals {
                 if self.hangup.is_end() {
                     return;
                 }
-                // The log and the status line say what came of it.
+                // The result is reported by the log and the status line.
                 let _ = server.reload(None).await;
             }
         };

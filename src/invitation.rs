@@ -1,37 +1,38 @@
-//! What somebody who starts the daemon by hand reads: how to join, ready to paste.
+//! The greeting shown when the daemon is started by hand: commands for joining, ready to paste.
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
-/// Only what the room says is shown, the end of the input ends it, and no letter at the start of a line is a command.
+/// Shows only the room's output, ends with its input, and never interprets a letter at the start of a line as a
+/// command.
 const S_CLIENT: &str = "openssl s_client -quiet -no_ign_eof -nocommands";
 
-/// A place to join at.
+/// An address to connect to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Door<'a> {
+pub enum Address<'a> {
     /// A TCP address.
     Tcp(SocketAddr),
     /// A Unix socket's path.
     Unix(&'a Path),
 }
 
-/// Commands for joining the room and for steering it.
+/// Builds the greeting: commands for joining the room and for administering it.
 ///
-/// `doors`: where to join, and whether TLS comes first; `cargo`: the daemon was started by `cargo run`, so chatctl is
-/// best started the same way; `socket`: the admin socket, if chatctl does not find it by itself.
+/// `addresses`: where to connect, and whether each address uses TLS. `cargo`: the daemon was started by `cargo run`, so
+/// chatctl should be too. `socket`: the admin socket, if chatctl does not find it by itself.
 #[must_use]
-pub fn invitation(room: &str, doors: &[(Door<'_>, bool)], cargo: bool, socket: Option<&Path>) -> String {
+pub fn invitation(room: &str, addresses: &[(Address<'_>, bool)], cargo: bool, socket: Option<&Path>) -> String {
     let mut text = format!("The room {room:?} is open. Join it from another terminal:\n\n");
-    for (door, tls) in doors {
-        let command = match (door, tls) {
-            (Door::Tcp(address), false) => {
+    for (address, tls) in addresses {
+        let command = match (address, tls) {
+            (Address::Tcp(address), false) => {
                 let address = reachable(*address);
                 format!("nc -N {} {}", address.ip(), address.port())
             }
-            (Door::Unix(path), false) => format!("nc -N -U {}", quoted(path)),
-            (Door::Tcp(address), true) => format!("{S_CLIENT} -connect {}", reachable(*address)),
-            (Door::Unix(path), true) => format!("{S_CLIENT} -unix {}", quoted(path)),
+            (Address::Unix(path), false) => format!("nc -N -U {}", quoted(path)),
+            (Address::Tcp(address), true) => format!("{S_CLIENT} -connect {}", reachable(*address)),
+            (Address::Unix(path), true) => format!("{S_CLIENT} -unix {}", quoted(path)),
         };
         // Writing to a String cannot fail.
         let _ = writeln!(text, "    {command}");
@@ -49,7 +50,7 @@ pub fn invitation(room: &str, doors: &[(Door<'_>, bool)], cargo: bool, socket: O
     text
 }
 
-/// An address that leads from this machine to a listener on `address`.
+/// An address at which a listener on `address` can be reached from this machine.
 fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -59,7 +60,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-/// As a shell reads it back.
+/// The path, quoted for a shell if necessary.
 fn quoted(path: &Path) -> String {
     let path = path.display().to_string();
     let plain = path.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c));
@@ -72,12 +73,12 @@ mod tests {
 
     #[test]
     fn commands_can_be_pasted() {
-        let doors = [
-            (Door::Tcp("0.0.0.0:6667".parse().unwrap()), false),
-            (Door::Tcp("[::]:6697".parse().unwrap()), true),
-            (Door::Unix(Path::new("/tmp/it's here")), false),
+        let addresses = [
+            (Address::Tcp("0.0.0.0:6667".parse().unwrap()), false),
+            (Address::Tcp("[::]:6697".parse().unwrap()), true),
+            (Address::Unix(Path::new("/tmp/it's here")), false),
         ];
-        let text = invitation("lobby", &doors, true, Some(Path::new("/tmp/admin.sock")));
+        let text = invitation("lobby", &addresses, true, Some(Path::new("/tmp/admin.sock")));
         let commands: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("    ")).collect();
         assert_eq!(
             commands,

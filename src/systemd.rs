@@ -1,7 +1,7 @@
-//! systemd's side: readiness, status, reload, watchdog (sd_notify(3)).
+//! Talks to systemd: readiness, status, reload and watchdog (sd_notify(3)).
 //!
-//! Without `NOTIFY_SOCKET` everything here does nothing, so callers need not know whether a service manager listens.
-//! What the status says and which loops are critical is decided elsewhere.
+//! Without `NOTIFY_SOCKET` everything here does nothing, so callers need not check for a service manager. Callers
+//! decide what the status line says and which loops the watchdog covers.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -13,12 +13,12 @@ use sd_notify::NotifyState;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
-/// Says that starting, or reloading, is finished.
+/// Reports that starting or reloading has finished.
 pub fn ready() {
     notify(&[NotifyState::Ready]);
 }
 
-/// Says that a reload begins; [`ready`] must follow.
+/// Reports the start of a reload; [`ready`] must follow.
 pub fn reloading() {
     match NotifyState::monotonic_usec_now() {
         Ok(now) => notify(&[NotifyState::Reloading, now]),
@@ -26,14 +26,15 @@ pub fn reloading() {
     }
 }
 
-/// Says that stopping begins.
+/// Reports the start of stopping.
 pub fn stopping() {
     notify(&[NotifyState::Stopping]);
 }
 
-/// Sets the line that `systemctl status` shows.
+/// Sets the line shown by `systemctl status`.
 ///
-/// Control characters become spaces: a line end in it, perhaps from a user's name, would begin a field of its own.
+/// Control characters become spaces, because a line break, perhaps in a user's name, would start another field of the
+/// message.
 pub fn status(text: &str) {
     notify(&[NotifyState::Status(&one_line(text))]);
 }
@@ -48,25 +49,25 @@ fn notify(states: &[NotifyState<'_>]) {
     }
 }
 
-/// Keeps the status line up to date: at most once a second, and without any wake-up while nothing changes.
+/// Keeps the status line up to date: at most one update per second, and no wake-ups while nothing changes.
 ///
-/// Clones share the line.
+/// Clones share the same line.
 #[derive(Debug, Clone, Default)]
 pub struct Status {
     touched: Arc<Notify>,
 }
 
 impl Status {
-    /// The least time between two lines.
+    /// The minimum time between two updates.
     const INTERVAL: Duration = Duration::from_secs(1);
 
-    /// Says that what the line shows may have changed; cheap enough for every join and leave.
+    /// Marks the status line as possibly out of date; cheap enough for every join and leave.
     pub fn touch(&self) {
         self.touched.notify_one();
     }
 
-    /// Sends the line that `render` makes after a [`touch`](Self::touch), when it is another than the last one.
-    /// Returns at once when no service manager listens, and never otherwise.
+    /// After each [`touch`](Self::touch), sends the line that `render` returns if it has changed. Returns at once if
+    /// there is no service manager; otherwise never.
     pub async fn run(&self, render: impl FnMut() -> String) {
         if std::env::var_os("NOTIFY_SOCKET").is_some() {
             self.send(render, status).await;
@@ -87,46 +88,46 @@ impl Status {
     }
 }
 
-/// Feeds the service manager's watchdog while every critical loop makes progress.
+/// Sends keep-alive messages to the service manager's watchdog while every critical loop makes progress.
 ///
-/// Each such loop is a member and holds a [`Beat`]. Every half watchdog interval all are asked; only when all have
-/// answered by the next time is the watchdog fed. A loop that hangs therefore gets the service restarted, also when
-/// the runtime and its timers still work. Clones share the members.
+/// Each critical loop is a member and holds a [`Heartbeat`]. A check of all members starts every half watchdog
+/// interval; the keep-alive is sent only if all have answered by the next one. So a loop that hangs gets the service
+/// restarted even if the runtime and its timers still work. Clones share the members.
 #[derive(Debug, Clone, Default)]
-pub struct Pulse {
+pub struct Watchdog {
     members: Arc<Mutex<Vec<Weak<Member>>>>,
 }
 
-/// One loop's side of the [`Pulse`]; dropped when the loop ends, which is no fault.
+/// A loop's registration with the [`Watchdog`]. Drop it when the loop ends; that is not reported.
 ///
-/// A loop waits for its next event with [`answer_while`](Self::answer_while). A place where it is busy, or waits, for
-/// long without looking at its beat counts as stuck.
+/// The loop waits for its next event with [`answer_while`](Self::answer_while). If it blocks, or waits elsewhere, for
+/// longer than half the watchdog interval, it counts as stuck.
 #[derive(Debug)]
-pub struct Beat {
+pub struct Heartbeat {
     member: Arc<Member>,
 }
 
 #[derive(Debug)]
 struct Member {
     name: String,
-    question: Mutex<Question>,
+    check: Mutex<Check>,
 }
 
 #[derive(Debug, Default)]
-struct Question {
-    open: bool,
+struct Check {
+    pending: bool,
     waker: Option<Waker>,
 }
 
-impl Pulse {
-    /// Makes a loop critical. The name is for the log: `accept [::]:6697`, `delivery`.
-    pub fn member(&self, name: impl Into<String>) -> Beat {
-        let member = Arc::new(Member { name: name.into(), question: Mutex::default() });
+impl Watchdog {
+    /// Registers a critical loop. The name is for the log: `accept [::]:6697`, `delivery`.
+    pub fn register(&self, name: impl Into<String>) -> Heartbeat {
+        let member = Arc::new(Member { name: name.into(), check: Mutex::default() });
         lock(&self.members).push(Arc::downgrade(&member));
-        Beat { member }
+        Heartbeat { member }
     }
 
-    /// Feeds the watchdog. Returns at once when the service manager has none for us, and never otherwise.
+    /// Sends the keep-alives. Returns at once if the service manager has set no watchdog; otherwise never.
     pub async fn run(&self) {
         if let Some(interval) = watchdog_interval() {
             self.feed(interval, || notify(&[NotifyState::Watchdog])).await;
@@ -135,9 +136,9 @@ impl Pulse {
 
     async fn feed(&self, interval: Duration, mut feed: impl FnMut()) {
         loop {
-            self.ask();
+            self.start_check();
             sleep(interval / 2).await;
-            let stuck = self.unanswered();
+            let stuck = self.stuck();
             if stuck.is_empty() {
                 feed();
             } else {
@@ -151,12 +152,12 @@ impl Pulse {
         }
     }
 
-    fn ask(&self) {
+    fn start_check(&self) {
         for member in self.members() {
             let waker = {
-                let mut question = lock(&member.question);
-                question.open = true;
-                question.waker.take()
+                let mut check = lock(&member.check);
+                check.pending = true;
+                check.waker.take()
             };
             if let Some(waker) = waker {
                 waker.wake();
@@ -164,11 +165,11 @@ impl Pulse {
         }
     }
 
-    fn unanswered(&self) -> Vec<String> {
-        self.members().iter().filter(|member| lock(&member.question).open).map(|member| member.name.clone()).collect()
+    fn stuck(&self) -> Vec<String> {
+        self.members().iter().filter(|member| lock(&member.check).pending).map(|member| member.name.clone()).collect()
     }
 
-    /// The members that still run; those that ended are forgotten.
+    /// The members that are still running; drops those that have ended.
     fn members(&self) -> Vec<Arc<Member>> {
         let mut members = lock(&self.members);
         members.retain(|member| member.strong_count() > 0);
@@ -176,51 +177,50 @@ impl Pulse {
     }
 }
 
-impl Beat {
-    /// Ready while a question waits for its [`answer`](Self::answer). The last task that polled is woken when a
-    /// question comes.
-    pub fn poll_asked(&self, context: &mut Context<'_>) -> Poll<()> {
-        let mut question = lock(&self.member.question);
-        if question.open {
+impl Heartbeat {
+    /// Ready while a check waits for its [`answer`](Self::answer). Wakes the task that polled last when a check starts.
+    pub fn poll_check(&self, context: &mut Context<'_>) -> Poll<()> {
+        let mut check = lock(&self.member.check);
+        if check.pending {
             return Poll::Ready(());
         }
-        match &mut question.waker {
+        match &mut check.waker {
             Some(waker) => waker.clone_from(context.waker()),
             none => *none = Some(context.waker().clone()),
         }
         Poll::Pending
     }
 
-    /// Waits until a question waits for its [`answer`](Self::answer). Cancel-safe: a question stays until it is
+    /// Waits for the next check, to be [answered](Self::answer). Cancel-safe: a check stays pending until it is
     /// answered.
-    pub async fn asked(&self) {
-        poll_fn(|context| self.poll_asked(context)).await;
+    pub async fn checked(&self) {
+        poll_fn(|context| self.poll_check(context)).await;
     }
 
-    /// Waits for `future`, and answers meanwhile: waiting for an event is not being stuck.
+    /// Awaits `future` and answers checks meanwhile, because waiting for an event is not being stuck.
     pub async fn answer_while<T>(&self, future: impl Future<Output = T>) -> T {
         let mut future = pin!(future);
         loop {
             tokio::select! {
                 biased;
-                () = self.asked() => self.answer(),
+                () = self.checked() => self.answer(),
                 value = &mut future => return value,
             }
         }
     }
 
-    /// Answers the question, if there is one: the loop has made its way round.
+    /// Answers the pending check, if there is one. Call it once per iteration of the loop.
     pub fn answer(&self) {
-        lock(&self.member.question).open = false;
+        lock(&self.member.check).pending = false;
     }
 }
 
-/// How long the service manager waits for a sign of life, `WatchdogSec=`; `None`: it does not.
+/// The watchdog timeout, `WatchdogSec=`; `None` if the service manager has set none.
 pub fn watchdog_interval() -> Option<Duration> {
     sd_notify::watchdog_enabled().filter(|interval| !interval.is_zero())
 }
 
-/// A panic while a lock is held leaves nothing half-done here.
+/// Ignores poisoning: a panic while the lock is held leaves no inconsistent state here.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -235,76 +235,80 @@ mod tests {
 
     const WATCHDOG: Duration = Duration::from_secs(30);
 
-    /// Runs the future on paused time for that long; time passes only when nothing else can happen.
+    /// Runs the future on paused time for `duration`; time advances only when no task can run.
     fn run_for(duration: Duration, future: impl Future<Output = ()>) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         runtime.block_on(async { timeout(duration, future).await.unwrap_err() });
     }
 
-    /// A loop that answers whenever it is asked.
-    async fn answering(beat: &Beat) {
+    /// A loop that answers every check.
+    async fn answering(heartbeat: &Heartbeat) {
         loop {
-            beat.asked().await;
-            beat.answer();
+            heartbeat.checked().await;
+            heartbeat.answer();
         }
     }
 
     #[test]
     fn the_watchdog_is_fed_every_half_interval_while_all_answer() {
-        let pulse = Pulse::default();
-        let (accept, delivery) = (pulse.member("accept"), pulse.member("delivery"));
+        let watchdog = Watchdog::default();
+        let (accept, delivery) = (watchdog.register("accept"), watchdog.register("delivery"));
         let fed = Cell::new(0);
         run_for(WATCHDOG * 2 + Duration::from_secs(1), async {
-            tokio::join!(pulse.feed(WATCHDOG, || fed.set(fed.get() + 1)), answering(&accept), answering(&delivery));
+            tokio::join!(watchdog.feed(WATCHDOG, || fed.set(fed.get() + 1)), answering(&accept), answering(&delivery));
         });
         assert_eq!(fed.get(), 4);
     }
 
     #[test]
     fn one_that_does_not_answer_stops_the_feeding_until_it_does() {
-        let pulse = Pulse::default();
-        let (accept, delivery) = (pulse.member("accept"), pulse.member("delivery"));
+        let watchdog = Watchdog::default();
+        let (accept, delivery) = (watchdog.register("accept"), watchdog.register("delivery"));
         let fed = RefCell::new(Vec::new());
         run_for(WATCHDOG * 2 + Duration::from_secs(1), async {
             let start = Instant::now();
-            tokio::join!(pulse.feed(WATCHDOG, || fed.borrow_mut().push(start.elapsed())), answering(&accept), async {
-                sleep(WATCHDOG + Duration::from_secs(1)).await;
-                answering(&delivery).await;
-            });
+            tokio::join!(
+                watchdog.feed(WATCHDOG, || fed.borrow_mut().push(start.elapsed())),
+                answering(&accept),
+                async {
+                    sleep(WATCHDOG + Duration::from_secs(1)).await;
+                    answering(&delivery).await;
+                }
+            );
         });
         assert_eq!(*fed.borrow(), [WATCHDOG * 3 / 2, WATCHDOG * 2]);
     }
 
     #[test]
     fn those_that_did_not_answer_are_known_by_name() {
-        let pulse = Pulse::default();
-        let (accept, _delivery) = (pulse.member("accept"), pulse.member("delivery"));
-        assert!(pulse.unanswered().is_empty());
-        pulse.ask();
+        let watchdog = Watchdog::default();
+        let (accept, _delivery) = (watchdog.register("accept"), watchdog.register("delivery"));
+        assert!(watchdog.stuck().is_empty());
+        watchdog.start_check();
         accept.answer();
-        assert_eq!(pulse.unanswered(), ["delivery"]);
+        assert_eq!(watchdog.stuck(), ["delivery"]);
     }
 
     #[test]
     fn a_loop_that_has_ended_is_not_missed() {
-        let pulse = Pulse::default();
-        drop(pulse.member("accept"));
-        pulse.ask();
-        assert!(pulse.unanswered().is_empty());
-        assert!(lock(&pulse.members).is_empty());
+        let watchdog = Watchdog::default();
+        drop(watchdog.register("accept"));
+        watchdog.start_check();
+        assert!(watchdog.stuck().is_empty());
+        assert!(lock(&watchdog.members).is_empty());
     }
 
     #[test]
     fn a_question_survives_a_dropped_future_and_is_asked_until_answered() {
-        let pulse = Pulse::default();
-        let beat = pulse.member("accept");
+        let watchdog = Watchdog::default();
+        let heartbeat = watchdog.register("accept");
         let mut context = Context::from_waker(Waker::noop());
-        assert!(beat.poll_asked(&mut context).is_pending());
-        pulse.ask();
-        assert!(beat.poll_asked(&mut context).is_ready());
-        assert!(beat.poll_asked(&mut context).is_ready());
-        beat.answer();
-        assert!(beat.poll_asked(&mut context).is_pending());
+        assert!(heartbeat.poll_check(&mut context).is_pending());
+        watchdog.start_check();
+        assert!(heartbeat.poll_check(&mut context).is_ready());
+        assert!(heartbeat.poll_check(&mut context).is_ready());
+        heartbeat.answer();
+        assert!(heartbeat.poll_check(&mut context).is_pending());
     }
 
     #[test]

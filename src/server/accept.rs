@@ -18,7 +18,7 @@ use crate::dialect::detect::without_tls;
 use crate::net::tls::{ALPN_IRC, TlsInForce, client_identity};
 use crate::net::{Address, Admission, HandshakeError, Listener, Socket, Stream, hear};
 use crate::session::Origin;
-use crate::systemd::Beat;
+use crate::systemd::Heartbeat;
 
 /// How long accepting rests when the process or the machine is out of something, at first and at most.
 const SHORTEST_REST: Duration = Duration::from_millis(50);
@@ -28,7 +28,7 @@ const LONGEST_REST: Duration = Duration::from_secs(1);
 const TOO_MANY: &[u8] = b"*** Too many connections from your address.\n";
 
 /// Accepts clients for ever.
-pub(super) async fn accept(server: Arc<Server>, listener: Listener, how: config::Listen, beat: Beat) {
+pub(super) async fn accept(server: Arc<Server>, listener: Listener, how: config::Listen, heartbeat: Heartbeat) {
     let (mut rest, mut not_before) = (SHORTEST_REST, None);
     let place = || server.admissions.wait(|| server.driver.lock().limits().connections);
     loop {
@@ -40,11 +40,11 @@ pub(super) async fn accept(server: Arc<Server>, listener: Listener, how: config:
             place().await;
             listener.accept().await
         };
-        match beat.answer_while(next).await {
+        match heartbeat.answer_while(next).await {
             Ok((socket, address)) => {
                 (rest, not_before) = (SHORTEST_REST, None);
                 // Another listener may have taken the last place while this one waited for a client.
-                beat.answer_while(place()).await;
+                heartbeat.answer_while(place()).await;
                 welcome(&server, socket, address, &how);
             }
             Err(e) if is_the_clients(&e) => {}

@@ -30,7 +30,7 @@ use crate::net::certificate::EXPIRY_WARNING;
 use crate::net::tls::{Refresh, TlsInForce};
 use crate::net::{Admissions, Listener, Transport};
 use crate::room::{HistoryLimit, State};
-use crate::systemd::{self, Pulse};
+use crate::systemd::{self, Watchdog};
 
 pub use clock::Clock;
 pub use control::{Found, InvalidNotice, Listening, NoSuchUser, Numbers};
@@ -126,25 +126,25 @@ impl Server {
 
     /// Starts everything that runs until [`stop`](Self::stop); dropping what is returned ends the accept loops.
     #[must_use]
-    pub fn run(self: &Arc<Self>, bound: Vec<Bound>, pulse: &Pulse) -> JoinSet<()> {
+    pub fn run(self: &Arc<Self>, bound: Vec<Bound>, watchdog: &Watchdog) -> JoinSet<()> {
         let mut accepting = JoinSet::new();
         for (listener, how) in bound {
-            let beat = pulse.member(format!("accept {}", listener.description()));
-            accepting.spawn(accept::accept(self.clone(), listener, how, beat));
+            let heartbeat = watchdog.register(format!("accept {}", listener.description()));
+            accepting.spawn(accept::accept(self.clone(), listener, how, heartbeat));
         }
-        let (server, beat) = (self.clone(), pulse.member("delivery"));
+        let (server, heartbeat) = (self.clone(), watchdog.register("delivery"));
         tokio::spawn(async move {
             loop {
-                beat.answer_while(server.driver.appended()).await;
+                heartbeat.answer_while(server.driver.appended()).await;
                 server.driver.deliver().await;
                 server.status.touch();
             }
         });
-        let (server, beat) = (self.clone(), pulse.member("sessions"));
+        let (server, heartbeat) = (self.clone(), watchdog.register("sessions"));
         tokio::spawn(async move {
             let mut events = Vec::new();
             loop {
-                if let Err(e) = beat.answer_while(server.driver.ready(&mut events)).await {
+                if let Err(e) = heartbeat.answer_while(server.driver.ready(&mut events)).await {
                     warn!("cannot wait for clients' sockets: {e}");
                     sleep(KERNEL_TROUBLE).await;
                 }
