@@ -1,4 +1,4 @@
-//! Who may come in: how many connections altogether, and how many from one address.
+//! Connection limits: in total, and per address.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -10,19 +10,19 @@ use tracing::warn;
 
 use super::Address;
 
-/// Counts connections against their limits. The limits are arguments, because a reload changes them.
+/// Counts connections. The limits are passed as arguments, because a reload can change them.
 #[derive(Debug, Default)]
 pub struct Admissions {
     open: AtomicUsize,
     freed: Notify,
     per_address: Mutex<HashMap<IpAddr, usize>>,
-    /// Times that accepting paused because every connection was in use.
+    /// How often accepting paused because the limit on connections was reached.
     pub full: AtomicU64,
-    /// Clients turned away because too many came from their address.
+    /// How many clients were rejected because their address had reached its limit.
     pub address_full: AtomicU64,
 }
 
-/// One connection's place; it is free again when this is dropped.
+/// Counts one connection until it is dropped.
 #[derive(Debug)]
 pub struct Admission {
     admissions: Arc<Admissions>,
@@ -30,13 +30,13 @@ pub struct Admission {
 }
 
 impl Admissions {
-    /// Connections that have a place now.
+    /// The number of open connections.
     #[must_use]
     pub fn open(&self) -> usize {
         self.open.load(Ordering::Relaxed)
     }
 
-    /// Waits until fewer than `limit()` connections are open. Clients wait in the kernel's queue meanwhile.
+    /// Waits until fewer than `limit()` connections are open. New clients wait in the kernel's accept queue meanwhile.
     pub async fn wait(&self, limit: impl Fn() -> usize) {
         let mut told = false;
         loop {
@@ -53,7 +53,8 @@ impl Admissions {
         }
     }
 
-    /// A place for a client, unless `limit` of its address have one. Whoever asks has [waited](Self::wait).
+    /// Counts a new connection, or returns `None` if its address has `limit` connections already. Call
+    /// [`wait`](Self::wait) first.
     pub fn enter(self: &Arc<Self>, address: Address, limit: usize) -> Option<Admission> {
         if let Some(key) = address.limit_key() {
             let mut per_address = self.per_address.lock().unwrap_or_else(PoisonError::into_inner);
@@ -68,14 +69,14 @@ impl Admissions {
         Some(Admission { admissions: self.clone(), address })
     }
 
-    /// Has everybody who waits look at the limit again.
+    /// Makes all waiting tasks check the limit again.
     pub fn limit_changed(&self) {
         self.freed.notify_waiters();
     }
 }
 
 impl Admission {
-    /// Where the client comes from.
+    /// The client's address.
     #[must_use]
     pub fn address(&self) -> &Address {
         &self.address

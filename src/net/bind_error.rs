@@ -1,4 +1,4 @@
-//! Why the daemon cannot listen somewhere: a sentence for the administrator, who can do something about most of it.
+//! Why the daemon cannot listen on an address: one sentence that tells the administrator what to do.
 
 use std::io;
 use std::path::PathBuf;
@@ -10,36 +10,36 @@ use super::inherited::InheritedError;
 use super::listener::LONGEST_PATH;
 use crate::directories;
 
-/// Gives chatd.service the network that its sandbox keeps from it, by a drop-in that the package has ready.
+/// Gives chatd.service network access, which its sandbox denies by default, with a drop-in that the package ships.
 const OPEN_SANDBOX: &str = "install -Dm644 -t /etc/systemd/system/chatd.service.d \
     /usr/share/chatd/bind-addresses.conf && systemctl daemon-reload && systemctl restart chatd";
 
-/// Why a daemon cannot listen somewhere.
+/// Why the daemon cannot listen on an address.
 #[derive(Debug, Error)]
 pub enum BindError {
-    /// A host name that means nothing here.
+    /// The host name cannot be resolved.
     #[error("cannot find the address of {address:?}: {source}; check the name or write the IP address instead")]
     Resolve {
         /// `host:port` as configured.
         address: String,
-        /// What the resolver said.
+        /// The resolver's error.
         source: io::Error,
     },
-    /// Somebody else has that address and port.
+    /// Another program uses the address and port.
     #[error("{address} is already in use; `ss -ltnp` shows by which program")]
     InUse {
         /// The address.
         address: String,
     },
-    /// The same, by one of our own listeners.
+    /// Another listener of this daemon uses the address and port.
     #[error("{address} is taken already, by the listener on {other} of this configuration; remove one of the two")]
     InUseHere {
         /// The address.
         address: String,
-        /// Where the other one listens.
+        /// The other listener's address.
         other: String,
     },
-    /// The same, by a socket of systemd's that is meant for us.
+    /// systemd listens on the address with a socket for this daemon.
     #[error(
         "{address} is taken already: systemd listens there for chatd; write systemd = {name:?} instead of the address, \
          or put that socket away: systemctl disable --now {unit}"
@@ -47,12 +47,12 @@ pub enum BindError {
     InUseBySystemd {
         /// The address.
         address: String,
-        /// The name that it is handed over under.
+        /// The name of that socket.
         name: String,
-        /// Its unit.
+        /// The unit of that socket.
         unit: String,
     },
-    /// No process of the service may have such a socket.
+    /// The service's sandbox forbids sockets of this kind.
     #[error(
         "{address} cannot be bound by chatd.service, because its sandbox has no network; give it the network with: \
          {OPEN_SANDBOX}"
@@ -61,67 +61,67 @@ pub enum BindError {
         /// `host:port` as configured.
         address: String,
     },
-    /// IPv6 where there is none.
+    /// IPv6 is not available.
     #[error("{address} cannot be bound, because IPv6 is off on this machine; write an IPv4 address")]
     NoIpv6 {
         /// The address.
         address: String,
     },
-    /// An address that no interface has.
+    /// No network interface has the address.
     #[error("{address} is not an address of this machine; `ip address` shows those it has")]
     NotAvailable {
         /// The address.
         address: String,
     },
-    /// A low port, or a directory that is not ours.
+    /// A privileged port, or a directory without write permission.
     #[error("no permission to listen on {address}: {}", permission_hint(address))]
     Permission {
-        /// The address, or the path of a socket.
+        /// The address, or the path of the socket.
         address: String,
     },
-    /// A Unix socket that somebody answers on.
+    /// Another process listens on the Unix socket.
     #[error("another daemon listens on {}", path.display())]
     AnotherDaemon {
         /// The path of the socket.
         path: PathBuf,
     },
-    /// Something else is where the socket should be.
+    /// The path exists and is not a socket.
     #[error("{} exists and is not a stream socket; remove it or choose another path", path.display())]
     NotASocket {
         /// The path of the socket.
         path: PathBuf,
     },
-    /// Nowhere to put the socket.
+    /// The directory for the socket does not exist.
     #[error("cannot make the socket {}: its directory does not exist", path.display())]
     NoDirectory {
         /// The path of the socket.
         path: PathBuf,
     },
-    /// Longer than the kernel takes.
+    /// The path exceeds the kernel's limit.
     #[error("the path {} is too long for a socket: {LONGEST_PATH} bytes is the limit", path.display())]
     PathTooLong {
         /// The path of the socket.
         path: PathBuf,
     },
-    /// A handed-over socket that is missing or of the wrong kind.
+    /// A socket that systemd should have passed is missing or of the wrong kind.
     #[error(transparent)]
     Inherited(#[from] InheritedError),
-    /// Anything else that the kernel may say.
+    /// Any other error from the kernel.
     #[error("cannot listen on {address}: {source}")]
     Other {
-        /// The address, or the path of a socket.
+        /// The address, or the path of the socket.
         address: String,
-        /// What the kernel said.
+        /// The kernel's error.
         source: io::Error,
     },
 }
 
 impl BindError {
-    /// The exit status of a daemon that ends for this reason. After 69, trying again may help.
+    /// The daemon's exit status for this error. With 69, trying again may help.
     pub fn exit_status(&self) -> u8 {
         match self {
             Self::Permission { .. } => 77,
-            // What systemd hands over and what the configuration asks for are both the administrator's to mend.
+            // Wrong sockets from systemd and a wrong configuration are both for the administrator to fix.
             Self::Inherited(_) | Self::Sandbox { .. } | Self::InUseHere { .. } | Self::InUseBySystemd { .. } => 78,
             _ => 69,
         }

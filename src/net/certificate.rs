@@ -1,7 +1,7 @@
 //! Certificates and private keys: read from PEM files, checked, and described.
 //!
-//! The only place that reads PEM. It knows nothing of sockets, of TLS versions or of what is logged when; what time it
-//! is, is an argument.
+//! The only module that reads PEM. It knows nothing of sockets, TLS versions or logging; the current time is an
+//! argument.
 
 use std::io;
 use std::net::IpAddr;
@@ -21,53 +21,53 @@ use x509_parser::x509::X509Version;
 
 use crate::files;
 
-/// How long before its expiry a certificate is warned about.
+/// How long before its expiry a certificate causes a warning.
 pub const EXPIRY_WARNING: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
-/// An RSA key of fewer bits is refused.
+/// The minimum size of an RSA key in bits.
 const FEWEST_RSA_BITS: usize = 2048;
 
-/// The most characters of a name from a client's certificate (RFC 5280, appendix A: `ub-common-name`).
+/// The maximum length of a name from a client certificate, in characters (RFC 5280, appendix A: `ub-common-name`).
 const LONGEST_COMMON_NAME: usize = 64;
 
-/// A certificate chain with the private key that belongs to it.
+/// A certificate chain and its private key.
 #[derive(Debug)]
 pub struct Certificate {
-    /// What rustls signs with.
+    /// The chain and key in the form that rustls uses.
     pub key: Arc<CertifiedKey>,
-    /// What is told about the first certificate of the chain.
+    /// Properties of the chain's first certificate.
     pub facts: Facts,
 }
 
-/// What an administrator wants to know about a certificate.
+/// Properties of a certificate, for the administrator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
     /// The distinguished name, such as `CN=chat.example.org`; empty in many modern certificates.
     pub subject: String,
-    /// The host names and IP addresses that it is valid for.
+    /// The host names and IP addresses for which it is valid.
     pub names: Vec<String>,
-    /// The last moment at which it is valid.
+    /// The time at which it expires.
     pub not_after: SystemTime,
-    /// SHA-256 of the certificate, written as `openssl x509 -fingerprint -sha256` does: `AB:CD:…`.
+    /// Its SHA-256 fingerprint, in the format of `openssl x509 -fingerprint -sha256`: `AB:CD:…`.
     pub fingerprint: String,
 }
 
 impl Facts {
-    /// Whether it is no longer valid at `now`.
+    /// Whether it has expired at `now`.
     pub fn is_expired(&self, now: SystemTime) -> bool {
         now > self.not_after
     }
 
-    /// Whether it is valid at `now` but no longer so a `period` later; see [`EXPIRY_WARNING`].
+    /// Whether it is valid at `now` but expires within `period`; see [`EXPIRY_WARNING`].
     pub fn expires_within(&self, period: Duration, now: SystemTime) -> bool {
         !self.is_expired(now) && now + period > self.not_after
     }
 }
 
-/// Who a client is by the certificate that it has shown.
+/// A client's identity, from its certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// The subject's common name, at most 64 characters, control characters replaced; many certificates have none.
+    /// The subject's common name, at most 64 characters, with control characters replaced; many certificates have none.
     pub common_name: Option<String>,
     /// SHA-256 of the certificate, as in [`Facts`].
     pub fingerprint: String,
@@ -76,16 +76,16 @@ pub struct Identity {
 /// A file of the `[tls]` section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
-    /// The server's own chain.
+    /// The server's certificate chain.
     Certificate,
-    /// Its key.
+    /// The server's private key.
     PrivateKey,
-    /// The authorities of clients' certificates.
+    /// The CA certificates for verifying clients.
     ClientCa,
 }
 
 impl Part {
-    /// The key that names it.
+    /// The configuration key for this file.
     pub fn key(self) -> &'static str {
         match self {
             Part::Certificate => "certificate",
@@ -95,53 +95,53 @@ impl Part {
     }
 }
 
-/// What is wrong with a file of certificates or keys, and what to do.
+/// A problem with a certificate or key file; the text says what to do.
 #[derive(Debug, Error)]
 #[error("{} {}", path.display(), problem.sentence(*part, path))]
 pub struct CertificateError {
-    /// What it is for.
+    /// What the file is for.
     pub part: Part,
     /// The file.
     pub path: PathBuf,
-    /// What is wrong.
+    /// The problem.
     pub problem: Problem,
 }
 
-/// What can be wrong with such a file.
+/// The kinds of problems.
 #[derive(Debug)]
 pub enum Problem {
-    /// Missing, no permission, too large, …
+    /// Missing, not permitted, too large or the like.
     Unreadable(io::Error),
     /// Nothing is in it.
     Empty,
-    /// Another format: the bytes that PEM would have in base64.
+    /// DER instead of PEM.
     Der,
-    /// A damaged or half-written PEM file.
+    /// A damaged or incomplete PEM file.
     Damaged,
-    /// A key where certificates should be, or the other way round.
+    /// A key instead of certificates, or the other way round.
     Swapped,
-    /// PEM, but no certificate in it.
+    /// PEM without a certificate.
     NoCertificate,
-    /// A certificate that nobody can decode.
+    /// A certificate that cannot be decoded.
     Undecodable,
-    /// A certificate without extensions, of this version of X.509.
+    /// A certificate without extensions, with its version of X.509.
     Version(u32),
-    /// PEM, but no key in it.
+    /// PEM without a private key.
     NoKey,
-    /// A key with a passphrase, which nobody would be there to type.
+    /// An encrypted key. A daemon has nobody to ask for the passphrase.
     EncryptedKey,
-    /// An RSA key of so few bits.
+    /// An RSA key that is too small, with its size in bits.
     WeakKey(usize),
-    /// An algorithm that rustls does not sign with, or a damaged key.
+    /// A damaged key, or an algorithm that rustls does not support.
     UnusableKey,
-    /// The key is not that of the certificate in this file, as in the middle of a renewal.
+    /// The key does not match the certificate in this file; can happen during a renewal.
     Mismatch(PathBuf),
-    /// Valid no longer, since then.
+    /// Expired at this time.
     Expired(SystemTime),
 }
 
 impl Problem {
-    /// The rest of a sentence that begins with the file.
+    /// The rest of a sentence that starts with the file's path.
     fn sentence(&self, part: Part, path: &Path) -> String {
         let file = path.display();
         let command = if part == Part::PrivateKey { "pkey" } else { "x509" };
@@ -192,7 +192,7 @@ impl Problem {
     }
 }
 
-/// What else there is to say about a file that cannot be read.
+/// Further advice about a file that cannot be read.
 fn hint(error: &io::Error, path: &Path) -> &'static str {
     let hidden =
         ["/home", "/root", "/run/user", "/tmp", "/var/tmp"].iter().any(|directory| path.starts_with(directory));
@@ -209,12 +209,12 @@ fn hint(error: &io::Error, path: &Path) -> &'static str {
     }
 }
 
-/// Reads a certificate chain and its private key, and checks that they belong together.
+/// Reads a certificate chain and its private key, and checks that they match.
 ///
-/// The two may be in one file. Whether the certificate has expired is left to [`check_expiry`].
+/// Both may be in one file. Expiry is checked separately, by [`check_expiry`].
 ///
 /// # Errors
-/// Every [`Problem`] but [`Problem::Expired`].
+/// Any [`Problem`] except [`Problem::Expired`].
 pub fn read(
     certificate: &Path,
     private_key: &Path,
@@ -247,7 +247,7 @@ pub fn read(
     }
 }
 
-/// Refuses the certificate that was read from `path` when it is no longer valid.
+/// Rejects the certificate that was read from `path` if it has expired.
 ///
 /// # Errors
 /// [`Problem::Expired`].
@@ -259,10 +259,10 @@ pub fn check_expiry(facts: &Facts, path: &Path, now: SystemTime) -> Result<(), C
     Ok(())
 }
 
-/// Reads the authorities that client certificates are checked against.
+/// Reads the CA certificates for verifying clients.
 ///
 /// # Errors
-/// A [`CertificateError`] about this file; one bad certificate in it spoils it all.
+/// A [`CertificateError`] about this file; a single bad certificate makes the whole file invalid.
 pub fn read_authorities(path: &Path) -> Result<RootCertStore, CertificateError> {
     let error = |problem| CertificateError { part: Part::ClientCa, path: path.to_owned(), problem };
     let mut authorities = RootCertStore::empty();
@@ -272,7 +272,7 @@ pub fn read_authorities(path: &Path) -> Result<RootCertStore, CertificateError> 
     Ok(authorities)
 }
 
-/// Who has shown this certificate, which must have been verified.
+/// The identity in a certificate, which must have been verified.
 pub fn identity(certificate: &CertificateDer<'_>) -> Identity {
     let common_name = x509_parser::parse_x509_certificate(certificate).ok().and_then(|(_, parsed)| {
         let name = parsed.subject().iter_common_name().next()?.as_str().ok()?;
@@ -281,7 +281,7 @@ pub fn identity(certificate: &CertificateDer<'_>) -> Identity {
     Identity { common_name, fingerprint: fingerprint(certificate) }
 }
 
-/// Never empty.
+/// Reads a chain; it is never empty.
 fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, Problem> {
     let bytes = read_pem(path)?;
     let chain = rustls_pemfile::certs(&mut bytes.as_slice()).collect::<Result<Vec<_>, _>>();
@@ -295,7 +295,7 @@ fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, Problem> {
 
 fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, Problem> {
     let bytes = read_pem(path)?;
-    // PKCS#8's own section, and the header that OpenSSL puts into the older ones (RFC 1421, 4.6.1.1).
+    // PKCS#8's own label, and the header that OpenSSL writes into older formats (RFC 1421, section 4.6.1.1).
     if contains(&bytes, "BEGIN ENCRYPTED PRIVATE KEY") || contains(&bytes, "Proc-Type: 4,ENCRYPTED") {
         return Err(Problem::EncryptedKey);
     }
@@ -311,7 +311,7 @@ fn read_pem(path: &Path) -> Result<Vec<u8>, Problem> {
     let bytes = files::read(path).map_err(Problem::Unreadable)?;
     match bytes.first() {
         None => Err(Problem::Empty),
-        // A sequence of ASN.1, which no text begins with when PEM is meant; PKCS#12 begins with it as well.
+        // An ASN.1 sequence: DER or PKCS#12. PEM text does not start with this byte.
         Some(0x30) if !contains(&bytes, "-----BEGIN ") => Err(Problem::Der),
         Some(_) => Ok(bytes),
     }
@@ -322,7 +322,7 @@ fn contains(bytes: &[u8], text: &str) -> bool {
 }
 
 fn facts(certificate: &CertificateDer<'_>, parsed: &X509Certificate<'_>) -> Facts {
-    // An X.509 time lies between the years 1950 and 9999; what ended before 1970 may as well have ended then.
+    // X.509 times range from 1950 to 9999. A time before 1970 becomes 1970, which is expired too.
     let not_after = u64::try_from(parsed.validity().not_after.timestamp()).unwrap_or(0);
     Facts {
         subject: printable(&parsed.subject().to_string()),
@@ -353,7 +353,7 @@ fn fingerprint(certificate: &CertificateDer<'_>) -> String {
     pairs.join(":")
 }
 
-/// Names from certificates are shown on terminals; nobody shall steer one by what an authority let through.
+/// Replaces control characters: a name from a certificate, even a CA-signed one, must not control a terminal.
 fn printable(name: &str) -> String {
     name.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }

@@ -1,4 +1,4 @@
-//! The TLS handshake, by tokio-rustls; what comes after it is driven by the session.
+//! The TLS handshake, with tokio-rustls. After it, the session drives TLS itself.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -12,19 +12,19 @@ use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, Interest, ReadBuf};
 use tokio_rustls::{LazyConfigAcceptor, StartHandshake};
 
+use super::reactor::register;
 use super::tls::{ALPN_IRC, TlsInForce};
-use super::watched::watched;
 
-/// The most bytes of plaintext that are looked at, and the most that are thrown away afterwards.
+/// The maximum plaintext kept for detecting the protocol, and the maximum discarded afterwards, in bytes.
 const ENOUGH: usize = 1024;
 const TOO_MUCH: usize = 64 * 1024;
 
-/// Why there is no TLS.
+/// Why a handshake failed.
 #[derive(Debug)]
 pub enum HandshakeError {
-    /// The client speaks, but no TLS.
+    /// The client speaks a plaintext protocol.
     Plaintext(Plaintext),
-    /// A sentence about the client, or about what happened to the connection.
+    /// The client or the connection failed; one sentence.
     Failed(String),
 }
 
@@ -34,23 +34,23 @@ impl From<io::Error> for HandshakeError {
     }
 }
 
-/// A client whose first words are TLS.
+/// A client that has begun a TLS handshake.
 pub struct Hello(StartHandshake<Socket>);
 
-/// A client whose first words are text.
+/// A client that has begun with plaintext.
 #[derive(Debug)]
 pub struct Plaintext {
     socket: Socket,
-    /// The first of them.
+    /// Its first bytes.
     pub said: Vec<u8>,
 }
 
-/// Waits for a client's first words on a non-blocking socket. Without a time limit.
+/// Waits for the client's first bytes on a non-blocking socket. Has no time limit.
 ///
 /// # Errors
-/// The client went away, or what it sent is not acceptable TLS.
+/// The client disconnected, or its first message is not acceptable TLS.
 pub async fn hear(socket: OwnedFd) -> Result<Hello, HandshakeError> {
-    let socket = Socket(watched(socket, Interest::READABLE | Interest::WRITABLE)?);
+    let socket = Socket(register(socket, Interest::READABLE | Interest::WRITABLE)?);
     let mut said = vec![0; ENOUGH];
     let peek = |socket: &OwnedFd| Ok(rustix::net::recv(socket, said.as_mut_slice(), RecvFlags::PEEK)?.0);
     let length = socket.0.async_io(Interest::READABLE, peek).await?;
@@ -61,17 +61,17 @@ pub async fn hear(socket: OwnedFd) -> Result<Hello, HandshakeError> {
     Ok(Hello(LazyConfigAcceptor::new(Acceptor::default(), socket).await?))
 }
 
-/// TLS begins with 0x16, its oldest form with 0x80, and no text with either: so begin letters in UTF-8, and white space.
+/// TLS starts with 0x16, its oldest version with 0x80. Text starts with neither: this accepts UTF-8 letters and white
+/// space.
 fn is_text(first: &u8) -> bool {
     matches!(first, b'\t' | b'\n' | b'\r' | b' '..=b'~' | 0xc2..=0xf4)
 }
 
 impl Hello {
-    /// Shakes hands with the certificate in force; `irc`: IRC is spoken here, if the client asks for it. Without a time
-    /// limit.
+    /// Completes the handshake with the current certificate. `irc`: offer the ALPN protocol `irc`. Has no time limit.
     ///
     /// # Errors
-    /// The client went away, is refused, or refuses us.
+    /// The client disconnected, was rejected, or rejected the server.
     pub async fn answer(self, tls: &TlsInForce, irc: bool) -> Result<(OwnedFd, Box<ServerConnection>), HandshakeError> {
         let asked = self.0.client_hello().alpn().is_some_and(|mut asked| asked.any(|protocol| protocol == ALPN_IRC));
         let config = if irc && asked { tls.current_irc() } else { tls.current() };
@@ -81,11 +81,11 @@ impl Hello {
 }
 
 impl Plaintext {
-    /// Answers, and closes the connection properly: what the client still says is read, because closing a socket with
-    /// unread input would take back the answer. Without a time limit.
+    /// Sends `answer` and closes the connection. Reads what the client still sends, because closing a socket with
+    /// unread input would discard the answer. Has no time limit.
     ///
     /// # Errors
-    /// The client went away.
+    /// The client disconnected.
     pub async fn answer(mut self, answer: &[u8]) -> io::Result<()> {
         self.socket.write_all(answer).await?;
         self.socket.shutdown().await?;
@@ -94,7 +94,7 @@ impl Plaintext {
     }
 }
 
-/// What became of a handshake, in the administrator's words.
+/// Explains a failed handshake to the administrator.
 fn explain(error: &io::Error) -> String {
     let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) else {
         return match error.kind() {
@@ -149,7 +149,7 @@ fn explain_certificate(error: &CertificateError) -> &'static str {
     }
 }
 
-/// A socket as tokio-rustls wants it.
+/// A socket with the traits that tokio-rustls needs.
 #[derive(Debug)]
 struct Socket(AsyncFd<OwnedFd>);
 

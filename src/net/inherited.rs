@@ -1,7 +1,7 @@
-//! Listening sockets handed over by systemd, by name (sd_listen_fds(3)).
+//! Listening sockets passed by systemd, selected by name (sd_listen_fds(3)).
 //!
-//! systemd says what there is and under which names; a listener is made of a socket only when the configuration asks
-//! for its name. Descriptors that are no listening stream socket are refused then, and nothing else is done to them.
+//! A socket becomes a listener only when the configuration asks for its name. Only then is it checked: a descriptor
+//! that is not a listening stream socket is rejected and otherwise left alone.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -17,86 +17,87 @@ use thiserror::Error;
 
 use super::listener::Listener;
 
-/// The units that the package installs, by the name that each hands its socket over under.
+/// The socket units that the package installs, each with its `FileDescriptorName=`.
 const UNITS: &[(&str, &str)] =
     &[("plain", "chatd.socket"), ("tls", "chatd-tls.socket"), ("admin", "chatd-admin.socket")];
 
-/// The sockets that were handed over, all of them until the daemon has what it wants.
+/// The sockets passed by systemd. All stay open until the daemon has taken those it needs.
 pub struct Inherited {
-    /// In systemd's order; several may have the same name.
+    /// In systemd's order; names may repeat.
     sockets: Vec<(String, Socket)>,
-    /// Which names a configuration has taken.
+    /// Names that have been taken.
     taken: Vec<String>,
 }
 
-/// One of them.
+/// One passed descriptor.
 enum Socket {
     Tcp(TcpListener),
     Unix(UnixListener),
-    /// No stream socket.
+    /// Not a stream socket.
     Other,
 }
 
-/// Why handed-over sockets cannot be used.
+/// Why a passed socket cannot be used.
 #[derive(Debug, Error)]
 pub enum InheritedError {
-    /// `LISTEN_PID`, `LISTEN_FDS` and `LISTEN_FDNAMES` do not fit together or name descriptors that are not open.
+    /// `LISTEN_PID`, `LISTEN_FDS` and `LISTEN_FDNAMES` are inconsistent, or name descriptors that are not open.
     #[error("the sockets that systemd announces in LISTEN_FDS cannot be taken over: {0}")]
     Environment(#[source] io::Error),
-    /// Nothing was handed over at all, since nobody is there who would.
+    /// The daemon was not started by systemd.
     #[error(
         "the socket {name:?} is systemd's to hand over, but this chatd was not started by systemd: \
          start it with \"systemctl start chatd\", or with --config and a file that has addresses of its own"
     )]
     NoSystemd {
-        /// The name that was asked for.
+        /// The requested name.
         name: String,
     },
-    /// There are other names, or none, but not this one.
+    /// systemd passed no socket with this name.
     #[error("systemd handed over no socket named {name:?}{}: {}", only(present), advice(name))]
     Missing {
-        /// The name that was asked for.
+        /// The requested name.
         name: String,
-        /// The names there are, each once.
+        /// The names that were passed, without duplicates.
         present: Vec<String>,
     },
-    /// The same name was asked for twice.
+    /// The same name was requested twice.
     #[error("the socket named {name:?} is already in use by another listener of the configuration")]
     Taken {
-        /// The name that was asked for.
+        /// The requested name.
         name: String,
     },
-    /// A datagram socket, a FIFO, a connection, …
+    /// A datagram socket, a FIFO, a connection or the like.
     #[error(
         "what systemd handed over as {name:?} is not a listening TCP or Unix stream socket: \
          its .socket unit needs ListenStream= and Accept=no"
     )]
     Kind {
-        /// The name that was asked for.
+        /// The requested name.
         name: String,
     },
-    /// The socket is right, but the runtime cannot work with it.
+    /// The socket is right, but the runtime could not use it.
     #[error("the socket that systemd handed over as {name:?} cannot be used: {source}")]
     Unusable {
-        /// The name that was asked for.
+        /// The requested name.
         name: String,
-        /// What the kernel said.
+        /// The kernel's error.
         source: io::Error,
     },
 }
 
 impl Inherited {
-    /// No sockets, as when nobody handed any over.
+    /// No sockets, as if the daemon had not been started by systemd.
     pub fn none() -> Self {
         Self { sockets: Vec::new(), taken: Vec::new() }
     }
 
-    /// Takes over what the environment announces; nothing announced, or meant for another process, is none.
+    /// Takes over the sockets announced in the environment; none if the variables are unset or meant for another
+    /// process.
     ///
-    /// Removes `LISTEN_PID` and `LISTEN_FDS` from the environment, so call it once, before the first thread starts.
+    /// Removes `LISTEN_PID` and `LISTEN_FDS` from the environment, so call it once, before any other thread starts.
     ///
     /// # Errors
-    /// [`InheritedError::Environment`] when the variables make no sense.
+    /// [`InheritedError::Environment`] if the variables are inconsistent.
     pub fn from_environment() -> Result<Self, InheritedError> {
         let announced = sd_notify::listen_fds_with_names().map_err(InheritedError::Environment)?;
         let names: Vec<String> = announced.map(|(_, name)| name).collect();
@@ -108,7 +109,7 @@ impl Inherited {
             let mismatch = io::Error::new(io::ErrorKind::InvalidInput, "their number and their names differ");
             return Err(InheritedError::Environment(mismatch));
         }
-        // `listenfd` refuses a wrong family or type and leaves the descriptor where it is.
+        // `listenfd` rejects a wrong family or type without taking the descriptor.
         let mut socket = |index| match descriptors.take_tcp_listener(index) {
             Ok(Some(socket)) => Socket::Tcp(socket),
             _ => descriptors.take_unix_listener(index).ok().flatten().map_or(Socket::Other, Socket::Unix),
@@ -117,12 +118,12 @@ impl Inherited {
         Ok(Self { sockets, taken: Vec::new() })
     }
 
-    /// Every socket with this name, in the order of the unit's `ListenStream=` lines; never an empty list.
+    /// All sockets with this name, in the order of the unit's `ListenStream=` lines; never empty.
     ///
-    /// Must be called on the runtime that is to serve them.
+    /// Must be called on the runtime that will serve them.
     ///
     /// # Errors
-    /// Every [`InheritedError`] but [`InheritedError::Environment`].
+    /// Any [`InheritedError`] except [`InheritedError::Environment`].
     pub fn take(&mut self, name: &str) -> Result<Vec<Listener>, InheritedError> {
         let named = self.sockets.iter().filter(|(known, _)| known == name);
         let listeners = named.map(|(_, socket)| listener(socket, name)).collect::<Result<Vec<_>, _>>()?;
@@ -140,12 +141,12 @@ impl Inherited {
         Ok(listeners)
     }
 
-    /// The names that no configuration has taken, each once; their clients would wait for ever.
+    /// The names that no listener has taken, without duplicates. Their clients would wait in vain.
     pub fn unused(&self) -> Vec<String> {
         each_once(self.names().filter(|name| !self.taken.contains(name)))
     }
 
-    /// The name under which a TCP socket on this port was handed over, and its unit.
+    /// The name of the TCP socket that was passed for this port, and its unit.
     pub fn on_port(&self, port: u16) -> Option<(String, String)> {
         let here = |socket: &Socket| match socket {
             Socket::Tcp(socket) => socket.local_addr().is_ok_and(|address| address.port() == port),
@@ -155,11 +156,11 @@ impl Inherited {
         Some((name.clone(), unit(name).map_or_else(|| "its .socket unit".to_owned(), str::to_owned)))
     }
 
-    /// Accepts one of those who wait at each socket, whether or not it was taken; says whether they are on this machine
-    /// (at a Unix socket). Waits so long for the first of them.
+    /// Accepts at most one connection from each socket, taken or not, with whether the client is on this machine (a
+    /// Unix socket). Waits up to `patience` for the first one.
     ///
     /// # Errors
-    /// The kernel cannot say who waits, or a signal has come.
+    /// poll(2) failed or was interrupted by a signal.
     pub fn accept_waiting(&self, patience: Duration) -> io::Result<Vec<(OwnedFd, bool)>> {
         let mut waited: Vec<PollFd<'_>> = Vec::new();
         for (_, socket) in &self.sockets {
@@ -199,13 +200,13 @@ fn listener(socket: &Socket, name: &str) -> Result<Listener, InheritedError> {
     }
 }
 
-/// The next connection, if there is one. It is blocking, whatever the listening socket is.
+/// Accepts a connection if one is waiting. The new socket is blocking, whatever the listening socket is.
 fn accept(socket: &impl AsFd) -> Option<OwnedFd> {
     rustix::io::ioctl_fionbio(socket, true).ok()?;
     rustix::net::accept_with(socket, SocketFlags::CLOEXEC).ok()
 }
 
-/// `Accept=yes` hands over a connection where a listening socket is expected.
+/// Rejects a connected socket, which a unit with `Accept=yes` passes.
 fn require_listening(socket: &impl AsFd, name: &str) -> Result<(), InheritedError> {
     match rustix::net::sockopt::socket_acceptconn(socket) {
         Ok(true) => Ok(()),
@@ -219,7 +220,7 @@ fn each_once<'a>(names: impl IntoIterator<Item = &'a String>) -> Vec<String> {
     names.into_iter().cloned().collect()
 }
 
-/// Which of the names there are, if any.
+/// The names that were passed, if any, for an error message.
 fn only(names: &[String]) -> String {
     let quoted: Vec<String> = names.iter().map(|name| format!("{name:?}")).collect();
     if quoted.is_empty() { String::new() } else { format!(", only {}", quoted.join(", ")) }
@@ -229,10 +230,11 @@ fn unit(name: &str) -> Option<&'static str> {
     UNITS.iter().find(|(known, _)| *known == name).map(|(_, unit)| *unit)
 }
 
-/// What to do where a name is missing.
+/// What to do about a missing name.
 fn advice(name: &str) -> String {
     match unit(name) {
-        // Not restart: systemd refuses to start a socket whose service runs, as one that cannot start does for a while.
+        // Start the socket and not restart it: systemd refuses to start a socket whose service is running, and a
+        // service that fails to start counts as running for a while.
         Some(unit) => format!(
             "{unit} is not running; \"systemctl status {unit}\" says why, and afterwards: systemctl stop chatd && \
              systemctl start {unit} chatd"

@@ -1,7 +1,7 @@
-//! Listening sockets: bound here, or handed over by systemd.
+//! Listening sockets: bound by the daemon, or passed by systemd.
 //!
-//! A listener answers with a socket and an [`Address`] and knows nothing of what is then spoken. How many clients there
-//! may be, and what to do when the process runs out of descriptors, is up to whoever accepts.
+//! A listener accepts sockets with their [`Address`]; it knows nothing of protocols. Its caller enforces the connection
+//! limits and handles running out of descriptors.
 
 use std::fs;
 use std::io;
@@ -22,31 +22,31 @@ use tokio::net::{TcpSocket, UnixSocket, UnixStream};
 
 use super::bind_error::BindError;
 use super::inherited::Inherited;
+use super::reactor::register;
 use super::stream::Address;
-use super::watched::watched;
 use crate::config::Endpoint;
 
-/// Connections that the kernel completes and keeps until they are accepted; `net.core.somaxconn` bounds it further.
+/// The accept queue: completed connections that the kernel holds until they are accepted. `net.core.somaxconn` limits
+/// it further.
 const BACKLOG: u32 = 4096;
 
-/// How long a connection may be silent before the kernel asks whether its peer is still there; it then asks nine times,
-/// at intervals of 75 s (tcp(7)).
+/// How long a connection may be idle before the kernel sends TCP keepalive probes; it sends nine, 75 s apart (tcp(7)).
 const KEEPALIVE: Duration = Duration::from_secs(10 * 60);
 
-/// The longest path of a Unix socket in bytes (unix(7): `sun_path` less its final zero).
+/// The maximum length of a Unix socket's path, in bytes (unix(7): `sun_path` without its terminating NUL).
 pub(super) const LONGEST_PATH: usize = 107;
 
-/// Who may connect to a Unix socket made here: its owner and its group.
+/// The mode of a Unix socket bound by the daemon: its owner and group may connect.
 const MODE: Mode = Mode::from_raw_mode(0o660);
 
-/// A socket that clients connect to.
+/// A listening socket.
 #[derive(Debug)]
 pub enum Listener {
-    /// On one TCP address.
+    /// A TCP socket.
     Tcp(AsyncFd<TcpListener>),
-    /// On a Unix socket.
+    /// A Unix socket.
     Unix {
-        /// The socket file, when it was made here; dropped first, see [`SocketFile`].
+        /// The socket file, if the daemon created it. Must be dropped before the socket, see [`SocketFile`].
         file: Option<SocketFile>,
         /// The socket.
         listener: AsyncFd<UnixListener>,
@@ -54,14 +54,15 @@ pub enum Listener {
 }
 
 impl Listener {
-    /// Listens where `endpoint` says; never an empty list.
+    /// Listens on `endpoint`; the list is never empty.
     ///
-    /// A host name listens on every address it has, a name of systemd's on every socket handed over under it. One
-    /// address of several that this machine does not have (`localhost` is also `::1` where IPv6 is off) is left out
-    /// with a warning. `[::]` takes IPv4 clients too. Must be called on the runtime that is to serve them.
+    /// A host name gives a listener for each of its addresses, a systemd name one for each socket passed under it. If a
+    /// name has several addresses and this machine lacks one of them (`localhost` is also `::1`, even with IPv6
+    /// disabled), that one is skipped with a warning. `[::]` accepts IPv4 clients too. Must be called on the runtime
+    /// that will serve the listeners.
     ///
     /// # Errors
-    /// A [`BindError`] that says what to do; nothing stays bound then.
+    /// A [`BindError`] that says what to do; no socket stays bound.
     pub async fn bind(endpoint: &Endpoint, inherited: &mut Inherited) -> Result<Vec<Self>, BindError> {
         match endpoint {
             Endpoint::Tcp(address) => bind_tcp(address).await,
@@ -70,26 +71,27 @@ impl Listener {
         }
     }
 
-    /// A TCP listener as clients need it. What is set on it holds for every connection that it accepts (tcp(7)), which
-    /// spares each of them the calls. It must be non-blocking.
+    /// Sets up a non-blocking TCP listener. Accepted connections inherit its socket options (tcp(7)), which saves
+    /// system calls for each of them.
     pub(super) fn tcp(listener: TcpListener) -> io::Result<Self> {
-        // A line is sent when it is said; the delivery's rounds do the batching.
+        // Nagle's algorithm would delay lines; the delivery rounds already batch them.
         sockopt::set_tcp_nodelay(&listener, true)?;
-        // Whoever has vanished without a word gives up the name some time.
+        // Detects clients that vanished without closing, so that their names become free.
         sockopt::set_socket_keepalive(&listener, true)?;
         sockopt::set_tcp_keepidle(&listener, KEEPALIVE)?;
-        Ok(Self::Tcp(watched(listener, Interest::READABLE)?))
+        Ok(Self::Tcp(register(listener, Interest::READABLE)?))
     }
 
-    /// A Unix listener, with its file if it was made here. It must be non-blocking.
+    /// Sets up a non-blocking Unix listener; `file` is its file, if the daemon created it.
     pub(super) fn unix(listener: UnixListener, file: Option<SocketFile>) -> io::Result<Self> {
-        Ok(Self::Unix { file, listener: watched(listener, Interest::READABLE)? })
+        Ok(Self::Unix { file, listener: register(listener, Interest::READABLE)? })
     }
 
-    /// The next client's socket, non-blocking, as soon as there is one. Cancel safe.
+    /// Accepts the next connection; the socket is non-blocking. Cancel-safe.
     ///
     /// # Errors
-    /// Of accept(2): the client's own (`ECONNABORTED`; accept again) or the process's (`EMFILE`, …; wait a moment).
+    /// The errors of accept(2): the client's (`ECONNABORTED`: accept again) or the process's (`EMFILE` and the like:
+    /// wait a moment).
     pub async fn accept(&self) -> io::Result<(OwnedFd, Address)> {
         const FLAGS: SocketFlags = SocketFlags::NONBLOCK.union(SocketFlags::CLOEXEC);
         fn accept(listener: &impl AsFd) -> io::Result<(OwnedFd, Option<SocketAddr>)> {
@@ -110,7 +112,7 @@ impl Listener {
         }
     }
 
-    /// The TCP address in force, with the port that the kernel chose if 0 was asked for; None for a Unix socket.
+    /// The bound TCP address, with the port that the kernel chose if port 0 was requested; `None` for a Unix socket.
     pub fn tcp_address(&self) -> Option<SocketAddr> {
         match self {
             Self::Tcp(listener) => listener.get_ref().local_addr().ok(),
@@ -118,7 +120,7 @@ impl Listener {
         }
     }
 
-    /// Where it listens, for messages: `127.0.0.1:6667` or the path of the socket.
+    /// The address for messages: `127.0.0.1:6667` or the path of the socket.
     pub fn description(&self) -> String {
         match self {
             Self::Tcp(listener) => {
@@ -133,11 +135,10 @@ impl Listener {
     }
 }
 
-/// The file of a Unix socket that was made here, removed when this is dropped.
+/// The file of a Unix socket that the daemon created. Dropping it removes the file.
 ///
-/// Another process may have put its own socket there in the meantime, so only the very file we made is removed. That is
-/// told by its inode, and the inode's number cannot have been given to another file while our socket is still open:
-/// this is why it is dropped before the socket is.
+/// Another process may have replaced the file in the meantime, so it is removed only if its inode is still the one
+/// created here. The inode number cannot be reused while the socket is open, so drop this before the socket.
 #[derive(Debug)]
 pub struct SocketFile {
     path: PathBuf,
@@ -155,7 +156,7 @@ impl Drop for SocketFile {
 }
 
 async fn bind_tcp(address: &str) -> Result<Vec<Listener>, BindError> {
-    // A kernel always has IPv4. Looked at first, because names cannot be resolved there either.
+    // Every kernel with a network has IPv4. Checked first, because names cannot be resolved in the sandbox either.
     if let Err(error) = TcpSocket::new_v4()
         && Errno::from_io_error(&error) == Some(Errno::AFNOSUPPORT)
     {
@@ -193,7 +194,7 @@ async fn bind_tcp(address: &str) -> Result<Vec<Listener>, BindError> {
 fn listen_tcp(address: SocketAddr) -> io::Result<Listener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     if address.is_ipv6() {
-        // Whatever net.ipv6.bindv6only says: `[::]` means every address, as the configuration's documentation does.
+        // `[::]` means all addresses, as documented, whatever net.ipv6.bindv6only says.
         sockopt::set_ipv6_v6only(&socket, false)?;
     }
     socket.set_reuseaddr(true)?; // old connections in TIME-WAIT do not keep a restarted daemon from its port
@@ -220,11 +221,12 @@ async fn bind_unix(path: &Path) -> Result<Listener, BindError> {
     Listener::unix(listener, Some(file)).map_err(error)
 }
 
-/// Binds so that the file has [`MODE`] from the moment it appears; before a chmod it could be found with another one.
+/// Binds so that the file has [`MODE`] from the moment it exists; with a chmod afterwards it could briefly be opened
+/// with another mode.
 ///
-/// The kernel gives it the mode of the socket less the umask. The umask is the whole process's: two threads that change
-/// it must not meet, and this one takes nothing from the owner, so that a directory that another thread makes in this
-/// moment can still be entered.
+/// The kernel sets the mode to the socket's less the umask. The umask belongs to the whole process, so no two threads
+/// may change it at once. This one leaves the owner all rights, so that a directory created by another thread in the
+/// meantime remains usable.
 fn bind_with_mode(socket: &UnixSocket, path: &Path) -> io::Result<()> {
     static UMASK: Mutex<()> = Mutex::new(());
     rustix::fs::fchmod(socket, MODE)?;
@@ -235,7 +237,7 @@ fn bind_with_mode(socket: &UnixSocket, path: &Path) -> io::Result<()> {
     bound
 }
 
-/// Makes way for a new socket at `path` by removing one that nobody listens on, as a crashed daemon leaves behind.
+/// Removes a stale socket at `path` that nobody listens on, left behind by a daemon that crashed.
 async fn remove_stale(path: &Path) -> Result<(), BindError> {
     let other = |error| BindError::new(path.display(), error);
     let found = match fs::symlink_metadata(path) {
@@ -248,10 +250,10 @@ async fn remove_stale(path: &Path) -> Result<(), BindError> {
         return Err(BindError::AnotherDaemon { path: path.to_owned() });
     };
     match error.kind() {
-        // Unless another daemon has just been quicker, whose socket bind(2) will then stumble over.
+        // If another daemon has replaced it in the meantime, bind(2) reports that.
         io::ErrorKind::ConnectionRefused if is_same_file(path, &found) => fs::remove_file(path).map_err(other),
         io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => Ok(()),
-        // Its queue of connections is full, so somebody listens.
+        // The accept queue is full, so a daemon is listening.
         io::ErrorKind::WouldBlock => Err(BindError::AnotherDaemon { path: path.to_owned() }),
         // A datagram socket.
         _ if Errno::from_io_error(&error) == Some(Errno::PROTOTYPE) => {

@@ -1,6 +1,6 @@
-//! Where clients come in: listeners, byte streams, certificates and TLS.
+//! Connections: listeners, byte streams, certificates and TLS.
 //!
-//! Everything here is about sockets and keys. It knows nothing of rooms, dialects and sessions.
+//! This module deals with sockets and keys only. It knows nothing of rooms, dialects or sessions.
 
 mod admission;
 mod bind_error;
@@ -9,11 +9,11 @@ mod handshake;
 mod inherited;
 mod listener;
 mod poller;
+mod reactor;
 pub mod self_signed;
 mod stream;
 pub mod tls;
 mod transport;
-mod watched;
 
 pub use admission::{Admission, Admissions};
 pub use bind_error::BindError;

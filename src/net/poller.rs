@@ -1,7 +1,7 @@
-//! Watches all clients' sockets at once: one set of the kernel's (epoll(7)), one task that is told of it.
+//! Watches the sockets of all clients with one epoll(7) instance, polled by one task.
 //!
-//! The runtime could watch each socket itself, for 512 bytes and a task each; a set of our own costs nothing but the
-//! kernel's entry, and tells by number who is meant.
+//! Registering each socket with the runtime would cost 512 bytes and a task each. A separate epoll instance costs only
+//! the kernel's entry, and its events identify the client by number.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -13,48 +13,48 @@ use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use super::reactor::register;
 use super::stream::Readiness;
-use super::watched::watched;
 
-/// Sockets that are told of at once.
+/// The maximum number of events returned at once.
 const EVENTS: usize = 256;
 
-/// The set. A socket leaves it when it is closed.
+/// The epoll instance. A socket is removed when it is closed.
 #[derive(Debug)]
 pub struct Poller {
     set: AsyncFd<OwnedFd>,
 }
 
 impl Poller {
-    /// An empty set; must be made on the runtime that is to wait for it.
+    /// Creates an empty instance; must be called on the runtime that will poll it.
     ///
     /// # Errors
-    /// The process or the machine is out of something.
+    /// The process or the system is out of descriptors or memory.
     pub fn new() -> io::Result<Poller> {
         let set = epoll::create(CreateFlags::CLOEXEC)?;
-        Ok(Poller { set: watched(set, Interest::READABLE)? })
+        Ok(Poller { set: register(set, Interest::READABLE)? })
     }
 
-    /// Watches a socket from now on; `number` is what its events are called by. What is already there is an event.
+    /// Adds a socket; its events carry `number`. If it is ready already, that is reported as an event.
     ///
     /// # Errors
-    /// There is no memory, or `fs.epoll.max_user_watches` is reached (epoll_ctl(2)).
+    /// The system is out of memory, or `fs.epoll.max_user_watches` is reached (epoll_ctl(2)).
     pub fn add(&self, socket: &impl AsFd, number: u32) -> io::Result<()> {
-        // Each event is told once, so that nobody who leaves something unread is told again and again.
+        // Edge-triggered, so that a client whose input is left unread does not cause an event in every poll.
         let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
         Ok(epoll::add(&self.set, socket, EventData::new_u64(number.into()), flags)?)
     }
 
-    /// Watches a socket no more.
+    /// Removes a socket.
     #[cfg(test)]
     pub fn remove(&self, socket: &impl AsFd) {
         epoll::delete(&self.set, socket).unwrap();
     }
 
-    /// Ready when something has happened to somebody: `events` says to whom, by number, and what.
+    /// Ready if there are events; appends them to `events`: the socket's number, and what happened.
     ///
     /// # Errors
-    /// None that is to be expected.
+    /// None is expected in practice.
     pub fn poll(&self, context: &mut Context<'_>, events: &mut Vec<(u32, Readiness)>) -> Poll<io::Result<()>> {
         loop {
             let mut ready = ready!(self.set.poll_read_ready(context))?;
@@ -72,10 +72,10 @@ impl Poller {
 }
 
 fn readiness(event: &Event) -> (u32, Readiness) {
-    // Copied: the kernel's structure is packed.
+    // Copied because the kernel's structure is packed.
     let Event { flags, data } = *event;
     let ended = flags.intersects(EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR);
     let writable = flags.intersects(EventFlags::OUT | EventFlags::HUP | EventFlags::ERR);
-    // The number is what `add` was given.
+    // The cast is lossless: `add` was given a u32.
     (data.u64() as u32, Readiness { readable: flags.contains(EventFlags::IN), writable, ended })
 }

@@ -1,7 +1,7 @@
-//! The certificate of last resort: made once when none is configured, and kept.
+//! The self-signed certificate: created when none is configured, and kept.
 //!
-//! Nobody's authority vouches for it. What a client can do is to compare its fingerprint, and that is why it is kept:
-//! a new one on every start would teach people to ignore the difference.
+//! No CA vouches for it; clients can only compare its fingerprint. So it is kept across restarts: a new one each time
+//! would teach people to ignore changes.
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -16,44 +16,44 @@ use thiserror::Error;
 
 use super::certificate::{self, Certificate, CertificateError, Problem};
 
-/// How long it is valid: ten years. Its end protects nobody, since no authority checks anything again; it only breaks
-/// the trust of everybody who has noted the fingerprint, so it should come no sooner than the machine's own end.
+/// Ten years. Expiry adds no security here, because no CA is involved; it only breaks the trust of those who have noted
+/// the fingerprint. So the certificate should outlast the machine.
 const VALIDITY: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
-/// How long before its making it is already valid, for clients whose clocks are behind.
+/// How far `not_before` lies in the past, for clients whose clocks are slow.
 const CLOCK_SKEW: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Why there is no self-signed certificate.
+/// Why the self-signed certificate cannot be used.
 #[derive(Debug, Error)]
 pub enum SelfSignedError {
-    /// The kept one cannot be read for a reason that may pass; it is not thrown away for that.
+    /// The kept one cannot be read, perhaps temporarily, so it is not replaced.
     #[error("the self-signed certificate cannot be used: {0}")]
     Unreadable(#[source] CertificateError),
-    /// No key or certificate could be generated.
+    /// The key or certificate could not be generated.
     #[error("cannot make a self-signed certificate: {0}")]
     Make(#[from] rcgen::Error),
-    /// It was made, but cannot be kept.
+    /// It could not be stored.
     #[error("cannot keep the self-signed certificate in {}: {source}", path.display())]
     Keep {
         /// The file or directory.
         path: PathBuf,
-        /// What the kernel said.
+        /// The kernel's error.
         source: io::Error,
     },
 }
 
-/// The file of the self-signed certificate in the daemon's state directory, for clients that want to trust it.
+/// The path of the certificate in the daemon's state directory, for clients that want to trust it.
 pub fn certificate_path(state_directory: &Path) -> PathBuf {
     state_directory.join("tls").join("certificate.pem")
 }
 
-/// The self-signed certificate of this state directory, made and kept if there is none.
+/// Loads the self-signed certificate from the state directory, or creates it.
 ///
-/// One that is expired at `now`, damaged, or in two pieces that do not belong together is replaced, which is logged
-/// because its fingerprint changes. The certificate is readable by everybody, the key (mode 0600) by its owner.
+/// Replaces one that has expired at `now`, is damaged, or does not match its key; that is logged, because the
+/// fingerprint changes. Everybody may read the certificate, only its owner the key (mode 0600).
 ///
 /// # Errors
-/// A [`SelfSignedError`], above all when the directory cannot be written to.
+/// A [`SelfSignedError`], most often because the directory is not writable.
 pub fn load_or_make(
     state_directory: &Path,
     provider: &CryptoProvider,
@@ -105,7 +105,7 @@ fn make(certificate_file: &Path, key_file: &Path, now: SystemTime) -> Result<(),
     Ok(())
 }
 
-/// What clients may call this machine: `localhost`, its name, and the loopback addresses.
+/// Names for this machine: `localhost`, its host name, and the loopback addresses.
 fn alternative_names() -> Vec<SanType> {
     let uname = rustix::system::uname();
     let host = uname.nodename().to_str().unwrap_or_default();
@@ -116,7 +116,7 @@ fn alternative_names() -> Vec<SanType> {
     names.chain(addresses).collect()
 }
 
-/// Puts a whole file in place or none, with `mode` (less the umask) from its first moment.
+/// Creates or replaces the file in one step, with `mode` (less the umask) from the beginning.
 fn write_atomically(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
     let temporary = path.with_extension("pem.new");
     match fs::remove_file(&temporary) {

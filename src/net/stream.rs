@@ -1,8 +1,8 @@
-//! One client's byte stream and address, whichever kind of socket it came in by.
+//! A client's byte stream and address, for TCP and Unix sockets alike.
 //!
-//! A stream remembers what the [`Poller`](super::Poller) has told of its socket, so that nobody asks the kernel for what
-//! is not there, and it has no buffer: an idle client costs a descriptor and three flags. This module knows no TLS: rustls
-//! drives a [`Stream`] through [`io::Read`] and [`io::Write`].
+//! A stream stores the readiness that the [`Poller`](super::Poller) reported, which avoids system calls that would only
+//! return EAGAIN. It has no buffer: an idle client costs a descriptor and three flags. It does not deal with TLS;
+//! rustls uses a [`Stream`] through [`io::Read`] and [`io::Write`].
 
 use std::fmt;
 use std::io::{self, ErrorKind, IoSlice};
@@ -11,67 +11,68 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::net::{SendFlags, Shutdown, sockopt};
 
-/// Pieces that the kernel takes at once (`IOV_MAX`).
+/// The maximum number of buffers in one writev(2) (`IOV_MAX`).
 const MOST_PIECES: usize = 1024;
 
-/// A connected, non-blocking stream socket, for TCP with Nagle's algorithm off.
+/// A connected, non-blocking stream socket; a TCP one has Nagle's algorithm disabled.
 #[derive(Debug)]
 pub struct Stream {
     socket: OwnedFd,
-    /// There may be something to read.
+    /// There may be input.
     readable: bool,
-    /// There may be room to write.
+    /// There may be space in the send buffer.
     writable: bool,
-    /// The peer has ended its side, or the connection is broken: reading will say which, once all else is read.
+    /// The peer has shut down its side or the connection broke. Reading reports which, after all other input.
     ended: bool,
 }
 
-/// What has happened to a socket since it was last told of.
+/// What has happened to a socket since the last report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Readiness {
-    /// Something has arrived, the end of the stream and errors included.
+    /// Input has arrived, or the end of the stream, or an error.
     pub readable: bool,
-    /// There is room again.
+    /// There is space in the send buffer again.
     pub writable: bool,
-    /// The peer has ended its side, or the connection is broken.
+    /// The peer has shut down its side, or the connection broke.
     pub ended: bool,
 }
 
 impl From<OwnedFd> for Stream {
-    /// Of a socket of which nothing is known yet; it must be non-blocking.
+    /// Wraps a non-blocking socket; nothing is assumed about its readiness.
     fn from(socket: OwnedFd) -> Stream {
         Stream { socket, readable: false, writable: true, ended: false }
     }
 }
 
 impl Stream {
-    /// Takes note of what has happened.
+    /// Records an event from the poller.
     pub fn note(&mut self, readiness: Readiness) {
         self.ended |= readiness.ended;
         self.readable |= readiness.readable || readiness.ended;
         self.writable |= readiness.writable;
     }
 
-    /// Whether there may be something to read, the end of the stream and errors included.
+    /// Whether there may be input, including the end of the stream and errors.
     #[must_use]
     pub fn is_readable(&self) -> bool {
         self.readable
     }
 
-    /// Whether there may be room to write.
+    /// Whether there may be space in the send buffer.
     #[must_use]
     pub fn is_writable(&self) -> bool {
         self.writable
     }
 
-    /// Reads what is there; 0 is the end of the stream, [`ErrorKind::WouldBlock`] nothing yet.
+    /// Reads available input. Returns 0 at the end of the stream and [`ErrorKind::WouldBlock`] if there is no input
+    /// yet.
     ///
-    /// A read that does not fill the buffer has emptied the socket, which saves the second `recv` that would only answer
-    /// EAGAIN (epoll(7), question 9). Urgent data and passed descriptors also cut a read short; a client that sends such
-    /// things is read on when it sends more.
+    /// A short read has emptied the socket, which saves a second `recv` that would only return EAGAIN (epoll(7),
+    /// question 9). Urgent data and passed descriptors also cut a read short; input from a client that sends those is
+    /// read on when more arrives.
     ///
     /// # Errors
-    /// The socket's.
+    /// The socket's error.
     pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if !self.readable {
             return Err(ErrorKind::WouldBlock.into());
@@ -79,7 +80,7 @@ impl Stream {
         let wanted = buffer.len();
         let read = rustix::io::read(&self.socket, buffer).map_err(io::Error::from);
         match &read {
-            // The end comes without another event.
+            // The end of the stream causes no further event, so it must be read now.
             Ok(length) if 0 < *length && *length < wanted => self.readable = self.ended,
             Err(e) if e.kind() == ErrorKind::WouldBlock => self.readable = false,
             _ => {}
@@ -87,10 +88,10 @@ impl Stream {
         read
     }
 
-    /// Writes what there is room for; [`ErrorKind::WouldBlock`] when there is none.
+    /// Writes as much as fits into the send buffer; [`ErrorKind::WouldBlock`] if nothing does.
     ///
     /// # Errors
-    /// The socket's.
+    /// The socket's error.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if !self.writable {
             return Err(ErrorKind::WouldBlock.into());
@@ -99,22 +100,22 @@ impl Stream {
         self.note_written(written.map_err(io::Error::from), bytes.len())
     }
 
-    /// As [`Stream::write`], from several pieces in one system call; from the first 1024, if there are more.
+    /// Like [`Stream::write`], from several buffers in one system call; uses the first 1024 if there are more.
     ///
     /// # Errors
-    /// The socket's.
+    /// The socket's error.
     pub fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
-        // More are not allowed (writev(2)), and what is left of them must not look like a full socket.
+        // writev(2) rejects more. They are cut off first, so that they do not make the write look like a short one.
         let pieces = pieces.get(..MOST_PIECES).unwrap_or(pieces);
         if !self.writable {
             return Err(ErrorKind::WouldBlock.into());
         }
-        // A standard library's program ignores SIGPIPE.
+        // No SIGPIPE: Rust's standard library ignores it at startup.
         let written = rustix::io::writev(&self.socket, pieces);
         self.note_written(written.map_err(io::Error::from), pieces.iter().map(|piece| piece.len()).sum())
     }
 
-    /// A write that could not take everything has filled the socket (epoll(7), question 9).
+    /// A short write has filled the send buffer (epoll(7), question 9).
     fn note_written(&mut self, written: io::Result<usize>, wanted: usize) -> io::Result<usize> {
         match &written {
             Ok(length) => self.writable = *length == wanted,
@@ -124,23 +125,23 @@ impl Stream {
         written
     }
 
-    /// Acknowledges at once what was read (tcp(7), `TCP_QUICKACK`). Until then a peer with Nagle's algorithm, which most
-    /// programs have without knowing it, gathers what it sends.
+    /// Acknowledges the input at once (tcp(7), `TCP_QUICKACK`). A peer with Nagle's algorithm, the default, would
+    /// otherwise hold back its next message until the delayed acknowledgement.
     pub fn acknowledge(&self) {
-        // Not every socket is TCP's; then there is no such delay.
+        // Fails for a Unix socket, which has no delayed acknowledgements.
         let _ = sockopt::set_tcp_quickack(&self.socket, true);
     }
 
-    /// Has the connection end with a reset when it is closed, if it is TCP's and still open then.
+    /// Makes closing a TCP connection that is still open send a reset.
     pub fn reset_at_close(&self) {
-        // For another socket, or when the connection is gone already, closing is all that there is to do.
+        // Fails for a Unix socket or a closed connection; then an ordinary close has to do.
         let _ = sockopt::set_socket_linger(&self.socket, Some(std::time::Duration::ZERO));
     }
 
-    /// Tells the peer that nothing more comes (shutdown(2), `SHUT_WR`); what it still sends can be read.
+    /// Shuts down the sending side (shutdown(2), `SHUT_WR`). Input can still be read.
     ///
     /// # Errors
-    /// [`ErrorKind::NotConnected`] when the connection is already gone.
+    /// [`ErrorKind::NotConnected`] if the connection is already gone.
     pub fn shutdown_write(&self) -> io::Result<()> {
         Ok(rustix::net::shutdown(&self.socket, Shutdown::Write)?)
     }
@@ -152,14 +153,14 @@ impl AsFd for Stream {
     }
 }
 
-/// For rustls' `read_tls`: as [`Stream::read`].
+/// For rustls' `read_tls`: like [`Stream::read`].
 impl io::Read for Stream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         Stream::read(self, buffer)
     }
 }
 
-/// For rustls' `write_tls`: as [`Stream::write`], with nothing to flush.
+/// For rustls' `write_tls`: like [`Stream::write`]; there is nothing to flush.
 impl io::Write for Stream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         Stream::write(self, bytes)
@@ -174,23 +175,23 @@ impl io::Write for Stream {
     }
 }
 
-/// Who is at the other end of a [`Stream`], as far as the kernel knows.
+/// The peer of a [`Stream`], as far as the kernel knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Address {
-    /// A peer on the network; never an IPv4 address in IPv6 clothes.
+    /// A peer on the network. IPv4-mapped IPv6 addresses are converted to IPv4.
     Tcp(SocketAddr),
-    /// A process of this machine, with the user that it ran as when it connected (unix(7), `SO_PEERCRED`).
+    /// A process on this machine.
     Unix {
-        /// The effective user id.
+        /// Its effective user ID when it connected (unix(7), `SO_PEERCRED`).
         uid: u32,
     },
 }
 
 impl Address {
-    /// What a limit per address counts by: the IPv4 address or the IPv6 /64 (its lower half zero), because one
-    /// IPv6 host commands a whole /64. None for a Unix socket, whose clients are users of this machine.
+    /// The key for limits per address: the IPv4 address, or the IPv6 /64 network (lower half zero), because one IPv6
+    /// host has a whole /64. `None` for a Unix socket, whose clients are users of this machine.
     pub fn limit_key(&self) -> Option<IpAddr> {
-        /// The upper 64 bits, the network.
+        /// The upper 64 bits.
         const NETWORK: u128 = !0 << 64;
         match self {
             Self::Tcp(address) => Some(match address.ip() {
@@ -211,7 +212,7 @@ impl Address {
 }
 
 impl From<SocketAddr> for Address {
-    /// Turns `::ffff:192.0.2.1`, as a socket on `[::]` reports it, into `192.0.2.1`.
+    /// Converts `::ffff:192.0.2.1`, as reported by a socket on `[::]`, to `192.0.2.1`.
     fn from(address: SocketAddr) -> Self {
         match address.ip().to_canonical() {
             IpAddr::V4(ip) => Self::Tcp(SocketAddr::new(IpAddr::V4(ip), address.port())),

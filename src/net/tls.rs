@@ -1,8 +1,8 @@
-//! The TLS configuration in force: made of files, replaced when they change, never by a bad one.
+//! The current TLS configuration. It is loaded from files and replaced when they change, but never by an invalid one.
 //!
-//! It knows no sockets: whoever accepts asks for [`TlsInForce::current`] and gives it to rustls. A connection keeps the
-//! configuration that it began with. Whoever asks for it does not wait while files are read, however long that takes.
-//! Time is an argument, and what is worth telling is returned, not logged.
+//! It does not deal with sockets: [`TlsInForce::current`] returns the configuration for a new connection, which keeps
+//! it until its end. Calling it never blocks, even while files are being read. The current time is an argument, and
+//! events are returned to the caller for logging.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -20,35 +20,35 @@ use super::certificate::{self, Certificate, CertificateError, Facts, Identity, P
 use super::self_signed::{self, SelfSignedError};
 use crate::config::{self, ClientCertificates, Place};
 
-/// What a client that speaks IRC may say so with in its first message of TLS (RFC 7301; registered with IANA).
+/// The ALPN protocol by which a client announces IRC (RFC 7301; registered with IANA).
 pub const ALPN_IRC: &[u8] = b"irc";
 
-/// How long bad files may be a renewal that is not finished.
+/// How long invalid files are taken for an unfinished renewal.
 const RENEWAL: Duration = Duration::from_secs(1);
 
 /// Why there is no (new) TLS configuration.
 #[derive(Debug, Error)]
 pub enum TlsError {
-    /// A configured file.
+    /// A problem with a configured file.
     #[error("tls.{}: {error}", error.part.key())]
     Certificate {
-        /// Where it is configured.
+        /// Its place in the configuration.
         place: Place,
-        /// What is wrong with it.
+        /// The problem.
         error: CertificateError,
     },
-    /// The certificate that we make ourselves.
+    /// A problem with the self-signed certificate.
     #[error(transparent)]
     SelfSigned(#[from] SelfSignedError),
-    /// The client authorities, taken together.
+    /// The client CA certificates cannot be used together.
     #[error("client certificates cannot be checked against {}: {source}", path.display())]
     Authorities {
         /// Their file.
         path: PathBuf,
-        /// What rustls said.
+        /// rustls' error.
         source: rustls::server::VerifierBuilderError,
     },
-    /// rustls itself, such as no randomness for ticket keys.
+    /// An error of rustls itself, such as no randomness for ticket keys.
     #[error("cannot set up TLS: {0}")]
     Setup(#[from] rustls::Error),
 }
@@ -63,28 +63,28 @@ impl TlsError {
         Self::Certificate { place, error }
     }
 
-    /// Where in the configuration it comes from.
+    /// The place in the configuration that it concerns.
     pub fn place(&self) -> Place {
         if let Self::Certificate { place, .. } = self { *place } else { Place::default() }
     }
 }
 
-/// Files that are not what they were when they were read.
+/// The new state of files that have changed since they were read.
 #[derive(Debug)]
 pub struct Changed(Files);
 
-/// What has become of changed files.
+/// The result of reading changed files.
 #[derive(Debug)]
 pub enum Refresh {
-    /// They are bad, but cannot be judged yet, or were before.
+    /// The files are invalid, but perhaps a renewal is unfinished, or this state was reported before.
     Unchanged,
-    /// New files are in force for new connections.
+    /// The new files are used for new connections.
     Renewed(Arc<Facts>),
-    /// New files are there, but they are bad; the old ones stay in force. Said once for each bad state.
+    /// The new files are invalid and the old configuration stays. Returned once for each invalid state.
     Bad(TlsError),
 }
 
-/// The TLS configuration that new connections get.
+/// The TLS configuration for new connections.
 #[derive(Debug)]
 pub struct TlsInForce {
     state_directory: PathBuf,
@@ -93,21 +93,21 @@ pub struct TlsInForce {
 
 #[derive(Debug)]
 struct State {
-    /// None: self-signed.
+    /// `None`: self-signed.
     source: Option<config::Tls>,
     server: Arc<ServerConfig>,
-    /// The same for clients that ask for IRC.
+    /// The same with ALPN `irc`.
     irc: Arc<ServerConfig>,
     facts: Arc<Facts>,
     watch: Watch,
 }
 
 impl TlsInForce {
-    /// Reads what is configured; without a configuration, the self-signed certificate of `state_directory` is taken, or
-    /// made.
+    /// Loads the configured files. If none are configured, loads the self-signed certificate in `state_directory`, or
+    /// creates it.
     ///
-    /// An expired certificate is taken all the same: after a reboot a chat with a warning is better than none. Ask
-    /// [`Facts::is_expired`] and [`Facts::expires_within`] for the warnings.
+    /// Accepts an expired certificate: after a reboot, a chat with a warning is better than none. Use
+    /// [`Facts::is_expired`] and [`Facts::expires_within`] for warnings.
     ///
     /// # Errors
     /// A [`TlsError`] that names the file and says what to do.
@@ -116,37 +116,37 @@ impl TlsInForce {
         Ok(Self { state_directory: state_directory.to_owned(), state: Mutex::new(state) })
     }
 
-    /// Whether [`new`](Self::new) would take these files, and what it would find.
+    /// Checks the files as [`new`](Self::new) would, without using them.
     ///
     /// # Errors
-    /// As [`new`](Self::new).
+    /// The errors of [`new`](Self::new).
     pub fn check(configured: &config::Tls, now: SystemTime) -> Result<Arc<Facts>, TlsError> {
         State::load(Some(configured), Path::new(""), now).map(|state| state.facts)
     }
 
-    /// For the next connection.
+    /// The configuration for a new connection.
     pub fn current(&self) -> Arc<ServerConfig> {
         self.state().server.clone()
     }
 
-    /// For a connection whose client asks for [`ALPN_IRC`]. A configuration with a list of protocols would refuse all
-    /// clients that ask for another one (RFC 7301, section 3.2), such as a browser's; so there is one with it and one
-    /// without.
+    /// The configuration for a client that offers [`ALPN_IRC`]. A server with a list of ALPN protocols must reject
+    /// clients that offer only others (RFC 7301, section 3.2), such as browsers. So this one has the list, and the
+    /// other has none.
     pub fn current_irc(&self) -> Arc<ServerConfig> {
         self.state().irc.clone()
     }
 
-    /// About the certificate in force.
+    /// Properties of the current certificate.
     pub fn facts(&self) -> Arc<Facts> {
         self.state().facts.clone()
     }
 
-    /// Reads everything anew, as SIGHUP and `chatctl reload` ask for, from the files that are configured now.
+    /// Reads all files again, for SIGHUP and `chatctl reload`.
     ///
-    /// Blocks as long as the disk does. Whoever calls this and [`refresh`](Self::refresh) does one after the other.
+    /// Blocks on disk I/O. Calls of this and of [`refresh`](Self::refresh) must not overlap.
     ///
     /// # Errors
-    /// A [`TlsError`]; what was in force then stays in force. An expired certificate is such an error.
+    /// A [`TlsError`], also for an expired certificate; the old configuration then stays.
     pub fn reload(&self, configured: Option<&config::Tls>, now: SystemTime) -> Result<Arc<Facts>, TlsError> {
         let watched = self.state().watch.paths.clone();
         let seen = identities(&watched);
@@ -166,19 +166,18 @@ impl TlsInForce {
         }
     }
 
-    /// Looks whether the configured files have changed, so that [`refresh`](Self::refresh) is to read them.
+    /// Checks whether the configured files have changed; pass the result to [`refresh`](Self::refresh).
     ///
-    /// Cheap (one stat(2) for each file), so that it can be asked before every handshake: the first client after a
-    /// renewal gets the new certificate. Call it once a minute, too: a bad renewal must be told even when nobody
-    /// connects.
+    /// Cheap: one stat(2) per file. Called before every handshake, so that the first client after a renewal gets the
+    /// new certificate. Also call it once a minute, so that a failed renewal is reported even if nobody connects.
     pub fn look(&self, now: SystemTime) -> Option<Changed> {
         self.state().watch.look(now).map(Changed)
     }
 
-    /// Takes changed files if they are good.
+    /// Loads changed files and uses them if they are valid.
     ///
-    /// Blocks as long as the disk does. Files are written one after the other, and what is found in between is bad; so
-    /// a bad state is told only when it is the same a second later.
+    /// Blocks on disk I/O. A renewal writes one file after the other and the state in between is invalid, so an invalid
+    /// state is reported only if it is still the same a second later.
     pub fn refresh(&self, Changed(seen): Changed, now: SystemTime) -> Refresh {
         let source = self.state().source.clone();
         let loaded = State::load(source.as_ref(), &self.state_directory, now).and_then(|new| new.unexpired(now));
@@ -194,14 +193,14 @@ impl TlsInForce {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // A new state is put in place as a whole, so it is good even if its maker has panicked.
+        // Ignores poisoning: the state is always replaced as a whole, so it is consistent even after a panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
     fn load(configured: Option<&config::Tls>, state_directory: &Path, now: SystemTime) -> Result<Self, TlsError> {
-        // The files are looked at before they are read: what changes in between is seen as a change the next time.
+        // Taken before the files are read, so that a change during the read counts as a change next time.
         let watch = Watch::new(configured);
         let provider = Arc::new(provider());
         let certificate = match configured {
@@ -225,8 +224,8 @@ impl State {
     }
 }
 
-/// The cryptography: AES-128-GCM with SHA-256 before all other suites, because processors do both in hardware, and do
-/// not know SHA-384, which most clients would otherwise name first with AES-256.
+/// The cryptography. AES-128-GCM with SHA-256 comes first: processors do both in hardware, but not SHA-384, which most
+/// clients would otherwise choose first, with AES-256.
 fn provider() -> CryptoProvider {
     const FIRST: [CipherSuite; 3] = [
         CipherSuite::TLS13_AES_128_GCM_SHA256,
@@ -243,8 +242,8 @@ fn server_config(
     configured: Option<&config::Tls>,
     provider: Arc<CryptoProvider>,
 ) -> Result<ServerConfig, TlsError> {
-    // TLS 1.2 and 1.3. Of the key exchange groups, X25519MLKEM768 among them, rustls takes the one that the client
-    // names first: those that know the post-quantum exchange prefer it.
+    // TLS 1.2 and 1.3. rustls takes the client's first choice among the key exchange groups, which include
+    // X25519MLKEM768; clients with post-quantum key exchange put that first.
     let builder = ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;
     let builder = match configured.and_then(|files| Some((files, files.client_ca.as_ref()?))) {
         None => builder.with_no_client_auth(),
@@ -264,16 +263,16 @@ fn server_config(
     };
     let mut server = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(certificate.key)));
     server.ignore_client_order = true;
-    // Each resumption brings the next one's ticket.
+    // One ticket per connection is enough: each resumption issues the next.
     server.send_tls13_tickets = 1;
-    // They belong to this configuration alone: a session that began under other client authorities is not resumed.
+    // A ticketer per configuration, so that a session verified by other client CAs cannot be resumed.
     server.ticketer = aws_lc_rs::Ticketer::new()?;
-    // Clients of TLS 1.2 that know no tickets shake hands anew.
+    // TLS 1.2 clients without ticket support do a full handshake.
     server.session_storage = Arc::new(NoServerSessionStorage {});
     Ok(server)
 }
 
-/// Who the client is by its certificate; None as long as the handshake is not done, or when it has shown none.
+/// The client's identity from its certificate; `None` before the end of the handshake or if it sent none.
 pub fn client_identity(connection: &ServerConnection) -> Option<Identity> {
     if connection.is_handshaking() {
         return None; // the certificate of a resumed session is known before the client has proved to own the session
@@ -281,16 +280,16 @@ pub fn client_identity(connection: &ServerConnection) -> Option<Identity> {
     connection.peer_certificates()?.first().map(certificate::identity)
 }
 
-/// Files, and what they were like when they were read.
+/// The watched files and their state when they were read.
 #[derive(Debug)]
 struct Watch {
-    /// None for a self-signed certificate: it is ours alone, nobody else renews it.
+    /// Empty for a self-signed certificate, which nobody else renews.
     paths: Vec<PathBuf>,
     in_force: Files,
     bad: Option<Bad>,
 }
 
-/// A changed state of the files that could not be taken.
+/// A changed state of the files that is not valid.
 #[derive(Debug)]
 struct Bad {
     files: Files,
@@ -298,10 +297,10 @@ struct Bad {
     told: bool,
 }
 
-/// The identity of every watched file, None for one that is not there.
+/// The identity of every watched file, `None` for a missing one.
 type Files = Vec<Option<FileIdentity>>;
 
-/// Tells a file from another or a changed one, without reading it.
+/// Detects a replaced or modified file without reading it.
 #[derive(Debug, PartialEq, Eq)]
 struct FileIdentity {
     device: u64,
@@ -324,7 +323,7 @@ impl Watch {
         Self { in_force: identities(&paths), paths, bad: None }
     }
 
-    /// The files as they are now, if they are not in force and it is time to judge them.
+    /// The current state of the files, if it differs from the loaded one and is due to be checked.
     fn look(&mut self, now: SystemTime) -> Option<Files> {
         let seen = identities(&self.paths);
         if seen == self.in_force {
@@ -337,7 +336,7 @@ impl Watch {
         }
     }
 
-    /// Notes that these files are bad, and says whether they have been for long enough to be told so.
+    /// Records an invalid state, and returns whether it has lasted long enough to be reported.
     fn is_still_bad(&mut self, files: Files, now: SystemTime) -> bool {
         match &mut self.bad {
             Some(bad) if bad.files == files => bad.told = true,
@@ -348,13 +347,13 @@ impl Watch {
 }
 
 impl Bad {
-    /// A clock that was set back (an error here) must not keep us from looking.
+    /// A clock that was set back gives an error here, which counts as not recent.
     fn is_recent(&self, now: SystemTime) -> bool {
         now.duration_since(self.since).is_ok_and(|since| since < RENEWAL)
     }
 }
 
-/// Follows symbolic links, which certbot changes to renew.
+/// Follows symbolic links, because certbot renews by changing them.
 fn identities(paths: &[PathBuf]) -> Files {
     let identity = |path: &PathBuf| {
         let file = fs::metadata(path).ok()?;

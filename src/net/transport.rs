@@ -1,4 +1,4 @@
-//! Bytes in and out of one connection, with or without TLS, as a session's driver sees them.
+//! Input and output of one connection, with or without TLS.
 
 use std::io::{self, BufRead as _, ErrorKind, IoSlice, Read as _, Write as _};
 use std::os::fd::AsFd;
@@ -8,85 +8,85 @@ use rustls::ServerConnection;
 
 use super::{Readiness, Stream};
 
-/// What carries a session's bytes: [`Socket`], or a test's own. It never blocks.
+/// The connection under a session: [`Socket`], or a test's own. Never blocks.
 pub trait Transport {
-    /// Takes note of what has happened to it.
+    /// Records an event from the poller.
     fn note(&mut self, readiness: Readiness);
 
-    /// Whether there may be something to read, the end and errors included.
+    /// Whether there may be input, including the end of the stream and errors.
     fn is_readable(&self) -> bool;
 
-    /// Whether there may be room to write.
+    /// Whether there may be space for output.
     fn is_writable(&self) -> bool;
 
-    /// Reads what has arrived. `Ok(0)`: the peer has ended its side properly.
+    /// Reads available input. `Ok(0)`: the peer has shut down its side properly.
     ///
     /// # Errors
-    /// [`ErrorKind::WouldBlock`] when nothing has arrived; otherwise the connection is broken, with
-    /// [`ErrorKind::InvalidData`] for what is wrong with the peer's TLS.
+    /// [`ErrorKind::WouldBlock`] if there is no input; otherwise the connection has failed, with
+    /// [`ErrorKind::InvalidData`] for a TLS error of the peer.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize>;
 
-    /// Takes bytes for sending.
+    /// Accepts bytes for sending.
     ///
     /// # Errors
-    /// [`ErrorKind::WouldBlock`] when none could be taken; otherwise the connection is broken.
+    /// [`ErrorKind::WouldBlock`] if there is no space; otherwise the connection has failed.
     fn write(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize>;
 
-    /// Sends what it has taken and holds itself. Pending: there is no room.
+    /// Sends the bytes that it has buffered. Pending: the socket has no space.
     ///
     /// # Errors
-    /// The connection is broken.
+    /// The connection has failed.
     fn flush(&mut self) -> io::Result<Poll<()>>;
 
-    /// Whether it holds bytes itself that there was no room for.
+    /// Whether it has buffered bytes that still have to be sent.
     fn has_unsent(&self) -> bool;
 
-    /// Acknowledges at once what was read, where that makes a difference.
+    /// Acknowledges input at once, if the transport delays acknowledgements.
     fn acknowledge(&self) {}
 
-    /// Has the connection end with a reset when it is closed, if it can.
+    /// Makes closing send a reset, if the transport can.
     fn reset_at_close(&self) {}
 
-    /// Ends our side properly; everything must have been sent. Pending: there is no room.
+    /// Shuts down the sending side. Everything must have been sent. Pending: the socket has no space.
     ///
     /// # Errors
-    /// The connection is broken.
+    /// The connection has failed.
     fn end(&mut self) -> io::Result<Poll<()>>;
 }
 
-/// A client's socket after its TLS handshake, if it has TLS. rustls is driven directly: no task, no buffer and no copy
-/// beside its own.
+/// A client's socket, after the handshake if it uses TLS. rustls is driven directly, without a task, a buffer or a copy
+/// beyond its own.
 pub struct Socket {
     stream: Stream,
     tls: Option<Box<Tls>>,
 }
 
-/// A connection's TLS, and what it has already taken out of the socket.
+/// The TLS state of a connection, and input that rustls has already decrypted.
 struct Tls {
     connection: ServerConnection,
-    /// Bytes that are decrypted and not read.
+    /// Decrypted bytes that have not been read.
     decrypted: usize,
-    /// Whether the peer has ended its side, which has not been told yet.
+    /// Whether the peer has shut down its side, which has not been reported yet.
     ended: bool,
-    /// What is wrong with what came after the decrypted bytes.
+    /// The error after the decrypted bytes.
     failure: Option<rustls::Error>,
 }
 
 impl Socket {
-    /// A connection; its handshake, if it has TLS, is done.
+    /// Wraps a connection; with TLS, its handshake must be complete.
     #[must_use]
     pub fn new(stream: Stream, tls: Option<Box<ServerConnection>>) -> Socket {
         let tls = tls.map(|connection| {
             let mut tls = Tls { connection: *connection, decrypted: 0, ended: false, failure: None };
-            // What came along with the last message of the handshake is decrypted already: no socket will say that it
-            // is there.
+            // Data may have arrived with the last handshake message. rustls has it already, so the socket will not
+            // become readable for it.
             tls.process();
             Box::new(tls)
         });
         Socket { stream, tls }
     }
 
-    /// What the poller watches.
+    /// The descriptor to register with the poller.
     #[must_use]
     pub fn descriptor(&self) -> &impl AsFd {
         &self.stream
@@ -126,7 +126,7 @@ impl Transport for Socket {
                 return Ok(read);
             }
             if let Some(failure) = tls.failure.take() {
-                // The alert that tells the peer what it did wrong; if it does not fit, the peer will see the end.
+                // Sends the alert that tells the peer its error; if it does not fit, the peer sees only the close.
                 let _ = tls.connection.write_tls(stream);
                 return Err(io::Error::new(ErrorKind::InvalidData, failure));
             }
@@ -134,21 +134,21 @@ impl Transport for Socket {
                 return Ok(0);
             }
             if tls.connection.read_tls(stream)? == 0 {
-                // The end of the stream without the end of TLS may be anybody's doing (RFC 8446, section 6.1).
+                // The end of the stream without close_notify may be an attacker's truncation (RFC 8446, section 6.1).
                 return Err(ErrorKind::UnexpectedEof.into());
             }
             tls.process();
         }
     }
 
-    /// All of a round's pieces go into as few TLS records as they fill.
+    /// All of a round's buffers go into as few TLS records as possible.
     fn write(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         if self.tls.is_some() && self.flush()?.is_pending() {
             return Err(ErrorKind::WouldBlock.into());
         }
         if let Some(tls) = &mut self.tls {
             let taken = tls.connection.writer().write_vectored(pieces)?;
-            // What does not go out now is asked for by `has_unsent`.
+            // What cannot be sent now is reported by `has_unsent`.
             let _ = self.flush()?;
             return Ok(taken);
         }
@@ -186,7 +186,7 @@ impl Transport for Socket {
 }
 
 impl Tls {
-    /// Takes in what has come out of the socket. What was decrypted before a mistake of the peer's is read first.
+    /// Decrypts input from the socket. Data decrypted before an error of the peer is still delivered.
     fn process(&mut self) {
         match self.connection.process_new_packets() {
             Ok(state) => {
@@ -197,7 +197,7 @@ impl Tls {
         }
     }
 
-    /// rustls does not say how much it has decrypted before it failed, but hands it out piece by piece.
+    /// How much was decrypted before the error. rustls does not report that, but still returns the data piece by piece.
     fn plaintext_before_failure(&mut self) -> usize {
         self.connection.reader().fill_buf().map_or(0, <[u8]>::len)
     }
