@@ -1,76 +1,75 @@
-//! What a client asks of the room.
+//! Commands: what a client can ask of the room.
 
 use std::borrow::Cow;
 
 use super::{Nick, Profile, Words};
 
-/// One request, as a dialect understood it; texts are already harmless (see [`clean`](super::clean)).
+/// One request, as parsed by a dialect. All texts have already been through [`clean`](super::clean).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command<'a> {
-    /// Be known by this name from now on. The first one is the login of somebody who gives nothing but a name; it
-    /// brings them into the room.
+    /// Take this name. For a client that registers with a name alone, the first one is its login: it enters the room.
     Name(Cow<'a, str>),
-    /// Be known by this name, or by the first free one that is made of it and a number.
+    /// Take this name or, if it is taken, the first free name made of it and a number.
     Guest(Cow<'a, str>),
-    /// Be known by this name and profile; the first request of somebody who gives more than a name.
+    /// Take this name and profile: the login of a client that gives more than a name.
     Register {
         /// The name.
         name: Cow<'a, str>,
-        /// What else they tell of themselves.
+        /// What the client says about its user.
         profile: Box<Profile>,
-        /// Whether to go into the room as well.
+        /// Whether to enter the room as well.
         enter: bool,
-        /// Whether a number may be added to the name until nobody has it.
+        /// Whether to append a number to the name if it is taken.
         guest: bool,
     },
-    /// Go into the room.
+    /// Enter the room.
     Enter,
-    /// Go out of the room and stay connected, perhaps with a last word.
+    /// Leave the room but stay connected, with an optional parting message.
     Exit(Option<Cow<'a, str>>),
-    /// Be sent the room's events in the dialect's present [form](super::Form), which is another one now.
+    /// The client has switched to another [form](super::Form); render further events in the dialect's current one.
     ChangeForm,
     /// Say this to everybody.
     Say(Words<'a>),
-    /// Say this to one person alone.
+    /// Send a private message.
     Private {
-        /// The person's name.
+        /// The recipient's name.
         to: Cow<'a, str>,
-        /// What they are told.
+        /// The message.
         words: Words<'a>,
     },
-    /// Take back what was said in this event of the log.
+    /// Delete a message: the one said in this event of the log.
     Redact {
         /// The event's [sequence](super::Stamp).
         line: u64,
         /// Why.
         reason: Option<Cow<'a, str>>,
     },
-    /// Make this the topic.
+    /// Set the topic.
     SetTopic(Cow<'a, str>),
-    /// Be away for this reason, or here again.
+    /// Set the away message, or clear it.
     Away(Option<Cow<'a, str>>),
-    /// Be known by another profile.
+    /// Replace the profile.
     Describe(Box<Profile>),
-    /// Be told when people with these names come and go, with these added and those taken away.
+    /// Change the list of names whose comings and goings the client is told about.
     Watch {
-        /// Names to be told of.
+        /// Names to add.
         add: Vec<Nick>,
-        /// Names to be told of no more.
+        /// Names to remove.
         remove: Vec<Nick>,
     },
-    /// Note that the client has read so far.
+    /// Set a read marker: the client has read `target` up to `time`.
     MarkRead {
-        /// What it has read, in lower case.
+        /// The room or the person that was read, in lower case.
         target: Cow<'a, str>,
-        /// Up to which time, in milliseconds since 1970-01-01 UTC.
+        /// Milliseconds since 1970-01-01 UTC.
         time: u64,
     },
-    /// Leave, perhaps with a last word.
+    /// Disconnect, with an optional parting message.
     Quit(Option<Cow<'a, str>>),
 }
 
 impl Command<'_> {
-    /// The same request, held for longer than the input that it came in.
+    /// The same request, independent of the input buffer it was borrowed from.
     #[must_use]
     pub fn into_owned(self) -> Command<'static> {
         let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());

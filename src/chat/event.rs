@@ -1,4 +1,4 @@
-//! What happens: the events of the log, each with its place and time.
+//! Events: what happens in the room. Each has a position in the log and a time.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -7,63 +7,62 @@ use serde::{Deserialize, Serialize};
 
 use super::{Nick, Person, Reason, Words};
 
-/// Something that happened. Texts are borrowed from the input that they came in for as long as nobody keeps the event;
-/// [`into_owned`](Event::into_owned) makes one that can be kept.
+/// Something that happened. Texts are borrowed from the input buffer; [`into_owned`](Event::into_owned) makes an event
+/// that can be kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event<'a> {
-    /// Somebody has a name now, and is not in the room yet. Only those who watch the name are told.
+    /// Somebody has taken a name but is not in the room yet. Shown only to clients that watch the name.
     Registered(Arc<Person>),
-    /// Somebody came into the room.
+    /// Somebody entered the room.
     Joined(Arc<Person>),
-    /// Somebody is gone, and so is their name. The room is told if they were in it.
+    /// Somebody disconnected, and the name is free again. Shown to the room if they were in it.
     Left(Arc<Person>, Reason),
-    /// Somebody went out of the room, perhaps with a last word, and is still connected.
+    /// Somebody left the room but is still connected; with an optional parting message.
     Parted(Arc<Person>, Option<Cow<'a, str>>),
-    /// Somebody has another name.
+    /// Somebody changed their name.
     Renamed {
-        /// Who they were until now.
+        /// The person under the old name.
         from: Arc<Person>,
-        /// The name from now on.
+        /// The new name.
         to: Nick,
     },
-    /// Somebody speaks.
+    /// Somebody said something.
     Said(Arc<Person>, Words<'a>),
-    /// Somebody takes back what they have said.
+    /// Somebody deleted a message of their own.
     Redacted {
-        /// Who.
+        /// Its author.
         by: Arc<Person>,
-        /// The [sequence](Stamp) of what they had said.
+        /// The [sequence](Stamp) of the deleted message.
         line: u64,
         /// Why.
         reason: Option<Cow<'a, str>>,
     },
-    /// The administrator speaks.
+    /// A notice from the administrator.
     Notice(Cow<'a, str>),
-    /// The topic is another one.
+    /// The topic changed.
     Topic {
-        /// Who has set it; `None`: the administrator.
+        /// Who set it; `None`: the administrator.
         by: Option<Arc<Person>>,
-        /// The topic from now on; empty: there is none.
+        /// The new topic; empty if it was cleared.
         text: Cow<'a, str>,
     },
-    /// Somebody is away for this reason, or here again. The room is told if they are in it.
+    /// Somebody set their away message, or cleared it. Shown to the room if they are in it.
     Away(Arc<Person>, Option<Cow<'a, str>>),
-    /// Somebody tells something else of themselves now; this is who they are from now on. The room is told if they are
-    /// in it.
+    /// Somebody changed their profile; this is the person with the new one. Shown to the room if they are in it.
     Described(Arc<Person>),
 }
 
-/// When something happened.
+/// An event's position in the log, and its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamp {
-    /// The event's place in the log; the first one is 1, and every next one is larger.
+    /// The position in the log: 1 for the first event, and strictly increasing.
     pub sequence: u64,
     /// Milliseconds since 1970-01-01 UTC.
     pub unix: u64,
 }
 
 impl Event<'_> {
-    /// The same event, held for longer than the input that it came in.
+    /// The same event, independent of the input buffer it was borrowed from.
     #[must_use]
     pub fn into_owned(self) -> Event<'static> {
         let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
@@ -82,7 +81,7 @@ impl Event<'_> {
         }
     }
 
-    /// Whom it is about, if the room learns of it only when they are in the room.
+    /// The person concerned, for events that the room is shown only if that person is in it.
     #[must_use]
     pub fn concerns(&self) -> Option<&Arc<Person>> {
         match self {

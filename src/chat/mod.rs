@@ -1,7 +1,6 @@
-//! The vocabulary of a chat: who, what, and why not.
+//! The vocabulary shared by the room and every dialect: names, texts, commands, events and refusals.
 //!
-//! Plain values that every dialect and the room share. Nothing here does I/O, asks a clock or knows how anything
-//! looks on a wire.
+//! Plain values only. Nothing here does I/O, reads a clock or knows a wire format.
 
 mod command;
 mod event;
@@ -27,11 +26,11 @@ pub use reply::{Answer, People, Reply, Topic, View};
 pub use text::{Changes, Cleaned, TEXT_LENGTH, clean, shorten};
 pub use words::{Further, Manner, Words};
 
-/// A moment, as the one who holds the clock hands it down.
+/// A point in time on both clocks. It is passed down from the one place that reads them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Now {
-    /// Microseconds since the daemon started; never goes back. For deadlines and rates.
+    /// Microseconds since the daemon started, monotonic. For deadlines and rates.
     pub ticks: u64,
-    /// Milliseconds since 1970-01-01 UTC; follows the machine's clock. For what people and protocols read.
+    /// Milliseconds since 1970-01-01 UTC, by the system clock. For people and protocols.
     pub unix: u64,
 }

@@ -1,4 +1,4 @@
-//! Names: which are allowed, and when two are the same.
+//! Nicknames: which are allowed, and when two are the same.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,53 +8,53 @@ use precis_profiles::Nickname;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use unicode_width::UnicodeWidthStr as _;
 
-/// How wide a name may be on a terminal, in columns.
+/// The maximum width of a name on a terminal, in columns.
 pub const MAX_WIDTH: usize = 32;
-/// Characters with a meaning in one of the protocols, and those that look like the server's own lines.
+/// Characters that have a meaning in one of the protocols, or could make a name look like the server's own lines.
 const RESERVED: &[char] = &['*', ',', ':', '!', '?', '@', '"'];
-/// Characters that mean something else at the start of a word: commands, channels, services, status prefixes.
+/// Characters that have a meaning at the start of a word: commands, channels, services, status prefixes.
 const RESERVED_START: &[char] = &['/', '#', '&', '$', '+', '%', '~', '{', '['];
 
-/// A person's name in the room, by RFC 8266 (the PRECIS nickname profile), without spaces.
+/// A nickname by RFC 8266 (the PRECIS nickname profile), without spaces.
 ///
-/// Cheap to clone. Two names are the same person's when their [`key`](Nick::key)s are equal.
+/// Cheap to clone. Two names are the same if their [`key`](Nick::key)s are equal.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Nick {
     shown: Arc<str>,
     key: Arc<str>,
 }
 
-/// Why a name is not allowed; the text is meant for whoever chose it.
+/// Why a name is not allowed; the text is shown to the user who chose it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NickError {
-    /// Nothing is left of it.
+    /// Empty, or nothing but spaces.
     #[error("a name needs at least one character")]
     Empty,
     /// Wider than [`MAX_WIDTH`] columns.
     #[error("a name is at most {MAX_WIDTH} columns wide")]
     TooWide,
-    /// White space within it.
+    /// Contains white space.
     #[error("a name has no spaces")]
     Space,
-    /// A character that the protocols or the server's own lines use.
+    /// Contains a character used by the protocols or by the server's own lines.
     #[error("a name has none of * , : ! ? @ \"")]
     Reserved,
-    /// A first character that means something else.
+    /// Starts with a character that has a meaning there.
     #[error("a name does not begin with any of / # & $ + % ~ {{ [")]
     ReservedStart,
-    /// A character that RFC 8264 does not allow: control, unassigned, invisible.
+    /// Contains a character that RFC 8264 does not allow: control, unassigned, invisible.
     #[error("a name has only visible characters")]
     NotVisible,
 }
 
 impl Nick {
-    /// Bytes of a name, as it is given and in both of its normal forms, which can be longer.
+    /// The maximum length in bytes, as given and in either normal form, which can be longer.
     pub const MAX_BYTES: usize = 4 * MAX_WIDTH;
 
-    /// The name that `given` asks for.
+    /// Checks and normalizes a name.
     ///
     /// # Errors
-    /// What is wrong with it, for the person who chose it.
+    /// The first rule that the name breaks.
     pub fn new(given: &str) -> Result<Nick, NickError> {
         let given = given.trim();
         if given.len() > Nick::MAX_BYTES {
@@ -63,7 +63,7 @@ impl Nick {
         if given.is_empty() {
             return Err(NickError::Empty);
         }
-        // Letters, digits and few signs are their own normal form: no tables for most of the world's names.
+        // Names of ASCII letters, digits, `-` and `_` are their own normal form; most names skip the tables.
         let plain = given.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
         let profile = Nickname::new();
         let shown = if plain { given.into() } else { profile.enforce(given).map_err(|_| NickError::NotVisible)? };
@@ -88,20 +88,20 @@ impl Nick {
         Ok(Nick { shown, key })
     }
 
-    /// As it is shown.
+    /// The name for display.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.shown
     }
 
-    /// The form in which names are compared: folded in case and compatibility (RFC 8266, section 2.4).
+    /// The form for comparison: case-folded and compatibility-normalized (RFC 8266, section 2.4).
     #[must_use]
     pub fn key(&self) -> &Arc<str> {
         &self.key
     }
 }
 
-/// RFC 8266, section 2.4: applied until it changes nothing any more.
+/// RFC 8266, section 2.4: the rules are applied until the result no longer changes.
 fn comparison_form(profile: &Nickname, name: &str) -> Result<String, NickError> {
     let form = stabilize(name, |s| {
         let s = profile.prepare(s)?;
@@ -119,7 +119,7 @@ impl Serialize for Nick {
 }
 
 impl<'de> Deserialize<'de> for Nick {
-    /// Only what is allowed as a name is one, wherever it comes from.
+    /// Deserializing applies the same checks as [`Nick::new`].
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Nick, D::Error> {
         Nick::new(&String::deserialize(deserializer)?).map_err(de::Error::custom)
     }

@@ -1,4 +1,4 @@
-//! People: a name, and what else others may see of somebody.
+//! People: a name, and what others can see of its owner.
 
 use std::sync::{Arc, LazyLock};
 
@@ -6,88 +6,88 @@ use serde::{Deserialize, Serialize};
 
 use super::{Nick, Now};
 
-/// Somebody who has a name here; shared by everybody who knows them. It stays as it was when somebody changes their name
-/// or profile: then they are another one.
+/// A named user. The value is immutable and shared: a change of name or profile makes a new `Person` with the same id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
     /// The name.
     pub nick: Nick,
-    /// What they tell of themselves.
+    /// What the user says about themselves.
     pub profile: Arc<Profile>,
-    /// Which person it is, under whatever name.
+    /// The identity, which survives a change of name.
     pub id: PersonId,
 }
 
-/// Tells people apart: it stays the same while somebody is connected, and nobody else ever has it.
+/// Identifies a person. It does not change while they are connected, and is never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct PersonId(pub u64);
 
-/// What somebody tells of themselves, and how they came here. Nobody's address is part of it.
+/// What a user says about themselves, and properties of their connection that others may see. Never includes an
+/// address.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Profile {
-    /// The user name: one word.
+    /// The user name: one word (IRC's `USER`).
     pub user: Box<str>,
-    /// One line about themselves; empty if they gave none.
+    /// One line about the user; empty if none was given.
     pub real_name: Box<str>,
-    /// The name in their client certificate, if they have shown one and it was verified.
+    /// The name in the client certificate, if one was presented and verified.
     pub account: Option<Box<str>>,
-    /// Whether they say of themselves that they are a program.
+    /// Whether the client declares itself a bot.
     pub bot: bool,
-    /// Whether their connection is encrypted.
+    /// Whether the connection is encrypted.
     pub encrypted: bool,
 }
 
 impl Default for Profile {
-    /// That of somebody who has given nothing but a name.
+    /// The profile of a user who has given only a name.
     fn default() -> Profile {
         Profile { user: "chat".into(), real_name: "".into(), account: None, bot: false, encrypted: false }
     }
 }
 
 impl Person {
-    /// Somebody of whom nothing but the name is known.
+    /// A user of whom only the name is known.
     #[must_use]
     pub fn named(nick: Nick) -> Person {
-        /// Shared, because most people of the plain protocols are like that.
+        /// Shared, because most users of the plain protocols have this profile.
         static PLAIN: LazyLock<Arc<Profile>> = LazyLock::new(Arc::default);
         Person { nick, profile: PLAIN.clone(), id: PersonId(0) }
     }
 
-    /// The name, as it is shown.
+    /// The name for display.
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.nick.as_str()
     }
 
-    /// What they say of themselves, or their name.
+    /// The real name if one was given, otherwise the nickname.
     #[must_use]
     pub fn real_name(&self) -> &str {
         if self.profile.real_name.is_empty() { self.as_str() } else { &self.profile.real_name }
     }
 }
 
-/// Somebody, as others see them now.
+/// A user's current state, as others see it.
 #[derive(Debug, Clone, Copy)]
 pub struct Seen<'a> {
-    /// Who it is.
+    /// The user.
     pub person: &'a Arc<Person>,
-    /// Why they are away, if they are.
+    /// The away message, if one is set.
     pub away: Option<&'a str>,
-    /// Whether they are in the room; somebody may have a name and stay outside.
+    /// Whether they are in the room; a user can have a name and not be in it.
     pub present: bool,
-    /// When they got their name.
+    /// When they took their name.
     pub since: Now,
-    /// When they last said something to the room, in ticks.
+    /// When they last said something in the room, in ticks.
     pub active: u64,
 }
 
-/// Somebody who is gone, or who has another name now.
+/// A name that was given up, by disconnecting or by a change of name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gone {
     /// Who it was.
     pub person: Arc<Person>,
-    /// When that was, in milliseconds since 1970-01-01 UTC.
+    /// When, in milliseconds since 1970-01-01 UTC.
     pub unix: u64,
-    /// The last event of the log that they have been shown; `None`: nobody knows.
+    /// The position of the last event they were shown; `None` if unknown.
     pub shown: Option<u64>,
 }

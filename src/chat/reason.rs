@@ -5,37 +5,37 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Why somebody left or was sent away. Its `Display` is what people read.
+/// Why somebody left or was disconnected. The `Display` text is shown to users.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reason {
-    /// They said so, perhaps with a last word.
+    /// The user quit, with an optional parting message.
     Quit(Option<Box<str>>),
-    /// Their side closed the connection.
+    /// The client closed the connection.
     Closed,
-    /// Their connection broke; the operating system's word for it.
+    /// The connection broke; the operating system's error text.
     Broken(Box<str>),
-    /// Their TLS went wrong; what the library says of it.
+    /// TLS failed; the library's error text.
     Tls(Box<str>),
-    /// They lagged more than this many bytes behind the room.
+    /// The client lagged more than this many bytes behind the room.
     TooSlow(usize),
-    /// They were the furthest behind when all clients together lagged more than this many bytes behind.
+    /// All clients together lagged more than this many bytes behind, and this one was the furthest behind.
     Backlog(usize),
-    /// They read nothing of what they were sent for this many seconds.
+    /// The client read nothing of what it was sent for this many seconds.
     Stalled(u64),
-    /// They did not answer in time when they were asked whether they are still there.
+    /// The client did not answer a ping in time.
     NoAnswer,
-    /// They had no name in time.
+    /// The client gave no name in time.
     LoginTimeout,
-    /// The administrator disconnected them, perhaps saying why.
+    /// The administrator disconnected the user, with an optional reason.
     Kicked(Option<Box<str>>),
-    /// They speak another protocol than this port's.
+    /// The client speaks another protocol than the one configured for this port.
     WrongProtocol(Cow<'static, str>),
-    /// The daemon stops.
+    /// The daemon is stopping.
     Stopping,
 }
 
 impl Reason {
-    /// One word for it that holds nothing anybody wrote, for the journal.
+    /// One word for the journal. It never contains text written by a user.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
@@ -54,7 +54,7 @@ impl Reason {
         }
     }
 
-    /// Whether what the client has not been sent yet is dropped, perhaps in the middle of a line.
+    /// Whether unsent data is dropped, perhaps in the middle of a line, instead of being sent before the close.
     #[must_use]
     pub fn is_lag(&self) -> bool {
         matches!(self, Reason::TooSlow(_) | Reason::Backlog(_))

@@ -1,50 +1,50 @@
-//! An event that is kept, and its byte form: what the disk, the next process and one day another machine read.
+//! Stored events and their encoding, which other processes, versions and machines may read.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Event, Manner, Stamp};
 
-/// The version of the byte form, its first byte. It changes whenever older bytes would be understood differently.
+/// The version of the encoding, stored in its first byte. It changes whenever older bytes would be read differently.
 const VERSION: u8 = 1;
 
-/// An event with its place and time.
+/// An event with its position and time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
-    /// Its place and time.
+    /// Its position and time.
     pub stamp: Stamp,
-    /// What happened.
+    /// The event.
     pub event: Event<'static>,
 }
 
-/// Why bytes are no record.
+/// Why bytes cannot be decoded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
-    /// There are none.
+    /// There are no bytes.
     #[error("it is empty")]
     Empty,
-    /// They are of a version that this program does not know.
+    /// The version is unknown to this program.
     #[error("it has version {0}; this program reads version {VERSION}")]
     Version(u8),
-    /// They are damaged.
+    /// The bytes are damaged.
     #[error("it is damaged: {0}")]
     Damaged(postcard::Error),
-    /// Something follows them.
+    /// This many bytes follow the record.
     #[error("it is followed by {0} bytes more")]
     Trailing(usize),
 }
 
 impl Record {
-    /// Its byte form: a version byte, and then the record in postcard's encoding.
+    /// Encodes the record: a version byte, then postcard.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        // Serializing into a vector fails only for types that have no length in advance, and these have one.
+        // Serializing into a vector fails only for types without a length known in advance; this one has none of them.
         postcard::to_extend(self, vec![VERSION]).unwrap_or_default()
     }
 
-    /// The record that these bytes are, all of them.
+    /// Decodes a record from exactly these bytes.
     ///
     /// # Errors
-    /// They are of another version, or damaged.
+    /// The version is unknown, the bytes are damaged, or others follow.
     pub fn decode(bytes: &[u8]) -> Result<Record, RecordError> {
         let (version, bytes) = bytes.split_first().ok_or(RecordError::Empty)?;
         if *version != VERSION {
@@ -54,17 +54,17 @@ impl Record {
         if rest.is_empty() { Ok(record) } else { Err(RecordError::Trailing(rest.len())) }
     }
 
-    /// Whether newcomers are shown it: what was said, not who came and went.
+    /// Whether newcomers are shown this event as history: messages, but not joins and leaves.
     #[must_use]
     pub fn is_shown_to_newcomers(event: &Event<'_>) -> bool {
         match event {
-            Event::Said(_, words) => words.manner != Manner::Silent,
+            Event::Said(_, words) => words.manner != Manner::TagsOnly,
             Event::Notice(_) => true,
             _ => false,
         }
     }
 
-    /// Bytes of its text.
+    /// The length of its text in bytes.
     #[must_use]
     pub fn size(&self) -> usize {
         match &self.event {

@@ -1,4 +1,4 @@
-//! What one client alone is told, and what it may see of the room.
+//! What is sent to a single client, and the view of the room from which its answer is made.
 
 use std::collections::vec_deque;
 
@@ -6,46 +6,45 @@ use serde::{Deserialize, Serialize};
 
 use super::{Event, Gone, Nick, Person, Reason, Record, Refusal, Seen, Stamp, Words};
 
-/// People, in the order of their names.
+/// Users, sorted by name.
 pub type People<'a> = Box<dyn Iterator<Item = Seen<'a>> + 'a>;
 
-/// What may be seen of the room at one moment, by one client.
+/// What one client can see of the room at one moment.
 pub trait View {
     /// The room's name.
     fn room(&self) -> &str;
     /// The room's topic.
     fn topic(&self) -> &Topic;
-    /// The client itself, once it has a name.
+    /// The client's own user, once it has a name.
     fn own(&self) -> Option<Seen<'_>>;
     /// The names that the client [watches](super::Command::Watch).
     fn watched(&self) -> &[Nick];
-    /// How far the client has read a target, given in lower case, in milliseconds since 1970-01-01 UTC.
+    /// The client's read marker for a target, given in lower case: milliseconds since 1970-01-01 UTC.
     fn read_marker(&self, target: &str) -> Option<u64>;
-    /// The person with this name.
+    /// The user with this name.
     fn find(&self, nick: &Nick) -> Option<Seen<'_>>;
-    /// Everybody who has a name, those who are not in the room included, from the first one behind this
-    /// [key](Nick::key) on.
+    /// Everybody who has a name, in the room or not, starting after this [key](Nick::key).
     fn people_after(&self, key: Option<&str>) -> People<'_>;
-    /// Everybody who has a name, those who are not in the room included.
+    /// Everybody who has a name, in the room or not.
     fn people(&self) -> People<'_> {
         self.people_after(None)
     }
-    /// The names of all who are in the room, in no order, joined by spaces, in pieces of at most 256 bytes: ready to be
-    /// sent, because a newcomer may have to be told thousands.
+    /// The names of all members, unsorted, joined by spaces, in pieces of at most 256 bytes. The pieces are kept ready
+    /// to send, because a newcomer may have to be sent thousands of names.
     fn names(&self) -> Box<dyn Iterator<Item = &str> + '_>;
-    /// How many people have a name.
+    /// The number of users who have a name.
     fn named(&self) -> usize;
-    /// How many of them are in the room.
+    /// The number of users in the room.
     fn present(&self) -> usize;
-    /// How many people have had a name at once.
+    /// The largest number of users that have had a name at the same time.
     fn most(&self) -> usize;
-    /// Those who are not here any more, the last one first; only the last ones are remembered.
+    /// Names that were given up, most recent first; only a limited number is kept.
     fn gone(&self) -> Box<dyn Iterator<Item = &Gone> + '_>;
-    /// The last lines, oldest first.
+    /// The history, oldest first.
     fn history(&self) -> vec_deque::Iter<'_, Record>;
 }
 
-/// Where a client's answer is written, and what may be seen of the room meanwhile.
+/// The buffer for a client's answer, with the view of the room that it is made from.
 pub struct Answer<'a> {
     /// The room, as this client sees it.
     pub view: &'a dyn View,
@@ -54,7 +53,7 @@ pub struct Answer<'a> {
 }
 
 impl Answer<'_> {
-    /// Appends these pieces.
+    /// Appends these pieces to the answer.
     pub fn write(&mut self, pieces: &[&str]) {
         pieces.iter().for_each(|piece| self.bytes.extend_from_slice(piece.as_bytes()));
     }
@@ -65,51 +64,51 @@ impl Answer<'_> {
 pub struct Topic {
     /// One line; empty if there is none.
     pub text: Box<str>,
-    /// The name of who has set it; the administrator has none.
+    /// The name of the user who set it; `None` for the administrator.
     pub by: Option<Nick>,
     /// When it was set, in milliseconds since 1970-01-01 UTC.
     pub unix: u64,
 }
 
-/// What one client is told alone, which its dialect puts into words.
+/// What is sent to a single client; its dialect renders it.
 #[derive(Debug, Clone, Copy)]
 pub enum Reply<'a> {
-    /// What you asked for is not done.
+    /// Your command was refused.
     Refused(&'a Refusal),
-    /// What you asked for has happened. [`Event::Registered`]: the name is yours. [`Event::Joined`]: you are in the room,
-    /// and are sent what happens there from now on. Of any other event, a dialect that
-    /// [echoes](crate::dialect::Dialect::echoes) is sent what everybody is; if you are not in the room, this is all that
-    /// you are told of it.
+    /// Your command has taken effect. After [`Event::Registered`] the name is yours. After [`Event::Joined`] you are in
+    /// the room and receive its events. Other events are sent this way only by a dialect that
+    /// [echoes](crate::dialect::Dialect::echoes), in addition to the room's own; outside the room this reply is the
+    /// only one.
     Done(Stamp, &'a Event<'a>),
-    /// Somebody tells you alone.
+    /// Somebody sent you a private message.
     Private {
         /// When.
         stamp: Stamp,
-        /// Who says it.
+        /// The sender.
         from: &'a Person,
-        /// Your name when they said it.
+        /// Your name at that time.
         to: &'a Nick,
-        /// What they say.
+        /// The message.
         words: &'a Words<'a>,
     },
-    /// Your private message is on its way.
+    /// Your private message was sent.
     Sent {
         /// When.
         stamp: Stamp,
-        /// Who gets it.
+        /// The recipient.
         to: Seen<'a>,
-        /// What you said.
+        /// The message.
         words: &'a Words<'a>,
     },
-    /// Somebody whom you [watch](super::Command::Watch) has come, or is gone.
+    /// Somebody on your [watch list](super::Command::Watch) connected or disconnected.
     Presence {
         /// Who.
         person: &'a Person,
-        /// Whether they are here now.
+        /// Whether they are connected now.
         here: bool,
     },
-    /// Somebody whom you watch has done this where you could not see it: you are not both in the room.
+    /// Somebody on your watch list did this, and you do not receive it from the room because you are not both in it.
     Watched(Stamp, &'a Event<'a>),
-    /// The connection ends, and this is why.
+    /// The connection is being closed for this reason.
     Closing(&'a Reason),
 }

@@ -1,45 +1,47 @@
-//! What people write reaches other people's terminals: it is made harmless here, once, before anything else sees it.
+//! Makes text from clients safe to show on other people's terminals. Applied once, to all input, before anything else
+//! uses the text.
 
 use std::borrow::Cow;
 
-/// Bytes of a text about oneself or the room: a topic, a reason for being away, a real name, a last word. Short enough for one
-/// line of IRC with everything before it.
+/// The maximum length of a topic, an away message, a real name or a parting message, in bytes. Short enough for one IRC
+/// line with everything that precedes the text.
 pub const TEXT_LENGTH: usize = 300;
-/// Characters in which a string for a terminal must end to be taken out as a whole; so that nobody has a line of nothing
-/// but beginnings searched to its end for each of them.
+/// How many characters of a control string are searched for its terminator. Without a limit, a line of nothing but
+/// introducers would be searched to its end for each of them.
 const LONGEST_STRING: usize = 128;
 
-/// What was done to a text to make it harmless, for telling its author.
+/// What was changed to make a text safe, so that its author can be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Changes {
-    /// Control characters and bidirectional overrides that were taken out.
+    /// The number of control characters and bidirectional controls that were removed.
     pub removed: usize,
-    /// What was taken out of it as a whole: what an arrow key sends, what changes a terminal's or an IRC client's colours.
+    /// The number of control sequences that were removed, such as those sent by arrow keys or those that set colours on
+    /// a terminal or in IRC.
     pub sequences: usize,
-    /// Invalid UTF-8 sequences, each replaced by U+FFFD.
+    /// The number of invalid UTF-8 sequences, each replaced by U+FFFD.
     pub replaced: usize,
-    /// Whether it was longer than allowed and its end is missing.
+    /// Whether the text exceeded the limit and was truncated.
     pub cut: bool,
 }
 
-/// A harmless text: valid UTF-8, one line, no control characters, no bidirectional overrides.
+/// A safe text: valid UTF-8, one line, no control characters, no bidirectional overrides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cleaned<'a> {
-    /// The text; borrowed when nothing had to change.
+    /// The text; borrowed if nothing was changed.
     pub text: Cow<'a, str>,
-    /// What had to change.
+    /// What was changed.
     pub changes: Changes,
 }
 
-/// Makes `bytes` harmless and at most `limit` bytes long; never cuts inside a character.
+/// Makes `bytes` safe and at most `limit` bytes long, truncating between characters.
 ///
-/// A tab becomes a space, since words should stay apart; all other control characters (C0, DEL, C1, and the line and
-/// paragraph separators) and the bidirectional embeddings, overrides and isolates of UAX #9 are taken out. Of a control
-/// sequence nothing is left, or an arrow key in the middle of a line would leave `[D` there.
+/// A tab becomes a space so that words stay apart. All other control characters (C0, DEL, C1, the line and paragraph
+/// separators) and the bidirectional embeddings, overrides and isolates of UAX #9 are removed. Control sequences are
+/// removed as a whole; otherwise an arrow key in the middle of a line would leave `[D` behind.
 #[must_use]
 pub fn clean(bytes: &[u8], limit: usize) -> Cleaned<'_> {
     if bytes.len() <= limit && bytes.iter().all(|b| (0x20..0x7f).contains(b)) {
-        // Nearly every line: nothing to do and nothing to copy.
+        // The fast path for nearly every line: nothing to change, nothing to copy.
         return Cleaned { text: String::from_utf8_lossy(bytes), changes: Changes::default() };
     }
     let mut changes = Changes::default();
@@ -70,12 +72,13 @@ pub fn clean(bytes: &[u8], limit: usize) -> Cleaned<'_> {
     Cleaned { text: text.into(), changes }
 }
 
-/// Bytes of the control sequence that `text` begins with, if it does: of a terminal (ECMA-48), or a colour of IRC.
+/// The length in bytes of the control sequence that `text` starts with: a terminal's (ECMA-48) or an IRC colour; 0 if
+/// there is none.
 fn sequence_length(text: &str) -> usize {
     let mut rest = text.chars();
     let kind = match rest.next() {
         Some('\u{1b}') => rest.next(),
-        // The same in one character.
+        // The one-character (C1) form.
         Some(c @ '\u{80}'..='\u{9f}') => char::from_u32(u32::from(c) - 0x40),
         Some('\u{3}') => return colour_length(text),
         _ => None,
@@ -83,16 +86,17 @@ fn sequence_length(text: &str) -> usize {
     let (body, start) = (rest.as_str(), text.len() - rest.as_str().len());
     let length = match kind {
         Some('[') => key_or_csi_length(body),
-        // What some terminals send for arrows, Home and End, and for the first function keys.
+        // SS3 sequences that some terminals send for arrows, Home, End and F1 to F4.
         Some('O') if body.starts_with(|c| matches!(c, 'A'..='D' | 'F' | 'H' | 'P'..='S')) => 1,
         Some('P' | 'X' | ']' | '^' | '_') => string_length(body),
-        // Whoever has pressed Esc and goes on writing loses no letter.
+        // A lone Esc: the text after it is kept.
         _ => return 0,
     };
     start + length
 }
 
-/// Bytes of what follows CSI: parameters, intermediate characters, a final one; or a function key of Linux's console.
+/// The length in bytes of what follows CSI: parameters, intermediate characters and a final one; or a function key of
+/// the Linux console.
 fn key_or_csi_length(body: &str) -> usize {
     if body.starts_with('[') {
         return 1 + run(body.get(1..).unwrap_or_default(), &|c| matches!(c, 'A'..='E')).min(1);
@@ -102,7 +106,8 @@ fn key_or_csi_length(body: &str) -> usize {
     between + run(body.get(between..).unwrap_or_default(), &|c| matches!(c, '@'..='~')).min(1)
 }
 
-/// Bytes of a string up to its end, such as a window's title; 0 if no end is near, and only its beginning is taken out.
+/// The length in bytes of a control string up to its terminator, such as a window title. 0 if it has no terminator within
+/// the limit; then only the introducer is removed.
 fn string_length(body: &str) -> usize {
     let mut before = ' ';
     for (at, c) in body.char_indices().take(LONGEST_STRING) {
@@ -114,7 +119,7 @@ fn string_length(body: &str) -> usize {
     0
 }
 
-/// Bytes of a colour: ^C, one or two digits, and perhaps a comma and the background's.
+/// The length in bytes of an IRC colour: ^C, one or two digits, and optionally a comma and the background's.
 fn colour_length(text: &str) -> usize {
     let digits = |from: usize| run(text.get(from..).unwrap_or_default(), &|c| c.is_ascii_digit()).min(2);
     let front = 1 + digits(1);
@@ -126,7 +131,7 @@ fn colour_length(text: &str) -> usize {
     }
 }
 
-/// How many characters at the beginning, all of them ASCII, are of this kind.
+/// The number of leading characters that satisfy `kind`, all of them ASCII.
 fn run(text: &str, kind: &dyn Fn(char) -> bool) -> usize {
     text.chars().take_while(|c| kind(*c)).count()
 }
@@ -136,14 +141,14 @@ fn is_harmful(c: char) -> bool {
 }
 
 impl Changes {
-    /// Whether the text is as its author wrote it.
+    /// Whether nothing was changed.
     #[must_use]
     pub fn is_none(&self) -> bool {
         *self == Changes::default()
     }
 }
 
-/// The beginning of `text`, at most `limit` bytes of it; never cuts inside a character.
+/// The longest prefix of `text` of at most `limit` bytes that ends between characters.
 #[must_use]
 pub fn shorten(text: &str, limit: usize) -> &str {
     let end = (0..=limit.min(text.len())).rev().find(|end| text.is_char_boundary(*end));

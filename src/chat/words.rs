@@ -1,58 +1,58 @@
-//! What people say.
+//! Messages: the content of what a user says.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// How something is said.
+/// The kind of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Manner {
-    /// Said.
+    /// An ordinary message.
     #[default]
     Plain,
-    /// Done: `/me`.
+    /// An action: `/me`.
     Action,
-    /// Remarked, mostly by a program; nothing may answer it by itself.
-    Remark,
-    /// Not said at all: only the tags are of interest, and only to clients that know them.
-    Silent,
+    /// A notice, mostly from a bot; it must not be answered automatically (IRC's `NOTICE`).
+    Notice,
+    /// Tags without a text, for clients that support them (IRC's `TAGMSG`).
+    TagsOnly,
 }
 
-/// What somebody says, as it goes from one client to the others.
+/// The content of a message.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Words<'a> {
-    /// How it is said.
+    /// The kind.
     pub manner: Manner,
-    /// The text, or its first line, which may then be empty; harmless (see [`clean`](super::clean)).
+    /// The text or its first line, which may be empty if there are more. Safe to show (see [`clean`](super::clean)).
     pub text: Cow<'a, str>,
-    /// What follows the first line; nearly always nothing.
+    /// Further lines; nearly always none.
     pub more: Vec<Further>,
-    /// What clients tell each other beside the text, in the form of IRC's client-only message tags.
+    /// IRC client-only message tags.
     pub tags: Cow<'a, str>,
 }
 
 /// A further line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Further {
-    /// The text, harmless.
+    /// The text, safe to show.
     pub text: Box<str>,
-    /// Whether it goes on where the line before it ends.
+    /// Whether the line continues the one before it, without a line break.
     pub joined: bool,
 }
 
 impl<'a> Words<'a> {
-    /// Words that are simply said.
+    /// An ordinary message.
     pub fn plain(text: impl Into<Cow<'a, str>>) -> Words<'a> {
         Words { text: text.into(), ..Words::default() }
     }
 
-    /// Words that are done.
+    /// An action.
     pub fn action(text: impl Into<Cow<'a, str>>) -> Words<'a> {
         Words { manner: Manner::Action, ..Words::plain(text) }
     }
 
-    /// All lines that are not empty; what is joined is one line.
+    /// All lines that are not empty, with joined ones put together.
     pub fn lines(&self) -> impl Iterator<Item = Cow<'_, str>> {
         let mut further = self.more.iter().peekable();
         let mut first = Some(Cow::Borrowed(&*self.text));
@@ -69,13 +69,13 @@ impl<'a> Words<'a> {
         lines.filter(|line| !line.is_empty())
     }
 
-    /// Bytes of all that is kept of it.
+    /// The memory it holds, in bytes.
     #[must_use]
     pub fn size(&self) -> usize {
         self.text.len() + self.tags.len() + self.more.iter().map(|line| line.text.len()).sum::<usize>()
     }
 
-    /// The same words, held for longer than the input that they came in.
+    /// The same message, independent of the input buffer it was borrowed from.
     #[must_use]
     pub fn into_owned(self) -> Words<'static> {
         Words {

@@ -1,22 +1,23 @@
-//! `auto`: what does this client speak? Decided from its first bytes, or from its silence.
+//! Protocol detection for `auto`, from a client's first bytes or from its silence.
 
 use super::Protocol;
 
-/// A client that has not made itself clear within this many bytes speaks text.
+/// A client that is not recognized within this many bytes is taken for a text client.
 pub const ENOUGH: usize = 1024;
 
-/// What the first bytes say.
+/// The result of detection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// Not clear yet: more bytes, or silence, will tell.
+    /// Undecided: wait for more bytes or for silence.
     Wait,
-    /// It speaks this.
+    /// The client speaks this protocol.
     Speak(Protocol),
-    /// It speaks something that this port does not: it is answered in its own language and closed.
+    /// The client speaks a protocol that this port does not support. It is sent an answer in that protocol and
+    /// disconnected.
     Refuse {
-        /// What it is told.
+        /// The answer.
         answer: &'static [u8],
-        /// What the journal is told.
+        /// The reason for the journal.
         reason: &'static str,
     },
 }
@@ -27,14 +28,14 @@ const TLS_ALERT: &[u8] = &[0x15, 0x03, 0x01, 0x00, 0x02, 0x02, 0x0a];
 const HTTP_ANSWER: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\
     Content-Length: 62\r\n\r\nThis is a chat room, not a web server. Join it with nc or so.\n";
 
-/// The same where TLS comes first.
+/// The answer to HTTP on a port that expects TLS.
 const HTTP_WITHOUT_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\
     Content-Length: 72\r\n\r\nThis is a chat room, not a web server, and TLS comes first on its port.\n";
 const IRC_WITHOUT_TLS: &[u8] =
     b"ERROR :This port takes TLS alone: turn on TLS (or SSL) for this server in your client\r\n";
 const TEXT_WITHOUT_TLS: &[u8] = b"*** This port takes TLS alone: openssl s_client -quiet -connect HOST:PORT\n";
 
-/// What a client is told that speaks without TLS on a port where TLS comes first, in the language of its first bytes.
+/// The answer to a client that does not start TLS on a port that expects it, in the protocol of its first bytes.
 #[must_use]
 pub fn without_tls(bytes: &[u8]) -> &'static [u8] {
     match detect(bytes, true) {
@@ -44,11 +45,12 @@ pub fn without_tls(bytes: &[u8]) -> &'static [u8] {
     }
 }
 
-/// Judges by the first bytes; `silent`: nothing more came in the time that a client has to speak first.
+/// Detects the protocol from the first bytes. `silent`: the client has sent nothing more within the detection timeout.
 #[must_use]
 pub fn detect(bytes: &[u8], silent: bool) -> Verdict {
     if bytes.first() == Some(&0x16) && bytes.get(1).is_none_or(|b| *b == 3) {
-        // A TLS handshake record. No name begins with a control character, so one byte is proof enough at the end.
+        // A TLS handshake record. No name starts with a control character, so a single byte is enough once the client
+        // is silent.
         return match bytes.len() > 1 || silent {
             true => Verdict::Refuse { answer: TLS_ALERT, reason: "TLS on a port without TLS" },
             false => Verdict::Wait,
@@ -66,7 +68,7 @@ pub fn detect(bytes: &[u8], silent: bool) -> Verdict {
     }
     let is_irc = match first.to_ascii_uppercase().as_str() {
         "CAP" | "NICK" | "PASS" => !arguments.is_empty(),
-        // `USER name` is a way to log in to the text protocol; IRC's has three more parameters (RFC 2812, 3.1.3).
+        // `USER name` is a login of the text protocol; IRC's USER has three more parameters (RFC 2812, section 3.1.3).
         "USER" => arguments.len() >= 4,
         _ => false,
     };

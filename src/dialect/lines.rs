@@ -1,21 +1,21 @@
-//! Lines out of a stream of bytes, for the dialects that are made of lines. Never holds more than one line's bound.
+//! Splits a stream of bytes into lines, for line-based dialects. Buffers at most one line.
 
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-/// Puts lines together from pieces as they arrive.
+/// Reassembles lines from chunks as they arrive.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Lines {
     partial: Vec<u8>,
     limit: usize,
 }
 
-/// One line without its end (LF or CRLF): borrowed if it arrived in one piece.
+/// A line without its line end (LF or CRLF); borrowed if it arrived in one piece.
 pub type Line<'i> = Cow<'i, [u8]>;
 
 impl Lines {
-    /// Of a line longer than `limit` bytes a little more than that is kept, enough to see that it is too long.
+    /// Of a line longer than `limit` bytes, just enough is buffered to see that it is too long.
     #[must_use]
     pub fn new(limit: usize) -> Lines {
         Lines { partial: Vec::new(), limit }
@@ -27,7 +27,7 @@ impl Lines {
         self.limit
     }
 
-    /// Takes the next line off the front of `input`, or keeps all of it and returns `None`.
+    /// Takes the next line from the front of `input`. `None` if there is no complete one; all input is then buffered.
     pub fn next<'i>(&mut self, input: &mut &'i [u8]) -> Option<Line<'i>> {
         let whole = *input;
         let Some((line, rest)) = memchr::memchr(b'\n', whole).and_then(|end| whole.split_at_checked(end)) else {
@@ -48,7 +48,7 @@ impl Lines {
     }
 
     fn keep(&mut self, bytes: &[u8]) {
-        // Two more than the limit: a CR, and one byte that shows the line is too long.
+        // Two more than the limit: for a CR, and for one byte that shows the line is too long.
         let room = (self.limit + 2).saturating_sub(self.partial.len());
         self.partial.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
     }

@@ -1,17 +1,17 @@
-//! What clients speak: sans-I/O codecs between bytes and the vocabulary of [`chat`](crate::chat).
+//! Dialects: sans-I/O codecs that translate between a protocol's bytes and the vocabulary of [`chat`](crate::chat).
 //!
-//! A dialect is a value with no socket and no clock, inside a session. Commands go out of it, answers come in, and when it
-//! reads it is shown the room through [`View`](crate::chat::View), so that it can answer questions by itself. A new dialect
-//! is a module here, one variant of [`Dialect`] and [`Protocol`] and, if clients can be told by their first words, one line
-//! in [`detect`].
+//! A dialect is the state of one client's protocol, held by its session, without a socket or a clock. It parses input
+//! into commands and renders replies. While parsing it has a [`View`](crate::chat::View) of the room, from which it
+//! answers queries itself. To add a dialect, add a module here, a variant to [`Dialect`] and [`Protocol`] and, if
+//! clients can be recognized by their first bytes, a rule to [`detect`].
 
 pub mod classic;
 pub mod detect;
 pub mod irc;
 mod lines;
-mod moment;
 pub mod podsixnet;
 pub mod text;
+mod time;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,42 +20,42 @@ use serde::{Deserialize, Serialize};
 
 use crate::chat::{Answer, Command, Form, Now, Reason, Reply};
 pub use lines::{Line, Lines};
-pub use moment::Moments;
+pub use time::TimeFormatter;
 
-/// What one step of reading came to.
+/// The result of one parsing step.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Input<'a> {
-    /// The client asks something of the room.
+    /// A command for the room.
     Command(Command<'a>),
-    /// A message was read, and the dialect itself had the answer to it, if there was one.
+    /// The message needs nothing from the room; any answer has been written.
     Answered,
-    /// A message was read that makes no sense and was answered so; the journal is to be told this, which completes "a
-    /// name was refused: ".
+    /// The message is invalid, and the client has been told. The text is for the journal and completes "a name was
+    /// refused: ".
     Nonsense(&'static str),
-    /// A part of a long answer was written; the next step writes more, once the client has room for it.
+    /// A part of a long answer was written; the next step continues once the client has room for it.
     Unfinished,
-    /// There is no whole message in the input any more; what is left of it is kept.
+    /// The input contains no further complete message; the rest has been buffered.
     Incomplete,
 }
 
-/// Ends every message of a dialect that is [paced](Dialect::pace), and is not sent itself. No message contains it: UTF-8
-/// has no such bytes, and UTF-16 would have to have a noncharacter.
+/// Marks the end of a message in the output of a [paced](Dialect::pace) dialect; not sent to the client. No message
+/// contains it: these bytes are invalid in UTF-8, and in UTF-16 they would be a noncharacter.
 pub const END: &[u8] = &[0xfe, 0xff, 0xff];
 
-/// One client's side of a conversation.
+/// The protocol state of one client.
 #[derive(Serialize, Deserialize)]
 pub enum Dialect {
-    /// Lines of text.
+    /// The text protocol.
     Text(Box<text::Text>),
-    /// Internet Relay Chat.
+    /// IRC.
     Irc(Box<irc::Irc>),
     /// The protocols of networking courses.
     Classic(Box<classic::Classic>),
-    /// The library PodSixNet.
+    /// PodSixNet, a library for games.
     PodSixNet(Box<podsixnet::PodSixNet>),
 }
 
-/// Does the same for whichever dialect it is.
+/// Calls the same method on every variant.
 macro_rules! whichever {
     ($dialect:expr, $of:pat => $what:expr) => {
         match $dialect {
@@ -79,7 +79,7 @@ impl Dialect {
         })
     }
 
-    /// The first words, before the client has said anything.
+    /// Writes the greeting that is sent before the client says anything.
     pub fn greet(&mut self, answer: &mut Answer<'_>) {
         match self {
             Dialect::Text(text) => text.greet(answer),
@@ -90,13 +90,14 @@ impl Dialect {
         }
     }
 
-    /// Takes the next message off the front of `input`, or goes on with an [unfinished](Input::Unfinished) answer. What
-    /// the dialect itself answers is appended to `answer`.
+    /// Parses the next message at the front of `input`, or continues an [unfinished](Input::Unfinished) answer. Appends
+    /// the dialect's own answer to `answer`.
     pub fn next<'i>(&mut self, now: Now, input: &mut &'i [u8], answer: &mut Answer<'_>) -> Input<'i> {
         whichever!(self, dialect => dialect.next(now, input, answer))
     }
 
-    /// Whether there is something to do without further input: an answer is unfinished, or a message is put off.
+    /// Whether [`next`](Self::next) can make progress without further input: an answer is unfinished, or a message was
+    /// deferred.
     #[must_use]
     pub fn is_busy(&self) -> bool {
         match self {
@@ -107,7 +108,7 @@ impl Dialect {
         }
     }
 
-    /// What ends the last message of a client that has ended its side in the middle of it; nothing, if nothing can.
+    /// What to append to the input to complete a last message without an end; empty if nothing can.
     #[must_use]
     pub fn last_end(&self) -> &'static [u8] {
         match self {
@@ -116,14 +117,14 @@ impl Dialect {
         }
     }
 
-    /// Whether the connection is to end with a reset, if the client does not close it: some read the proper end of a
-    /// connection for ever, as fast as they can, and take only an error for the end.
+    /// Whether to reset a connection that the client does not close. Some clients ignore an orderly end and read in a
+    /// busy loop; only an error stops them.
     #[must_use]
     pub fn resets(&self) -> bool {
         matches!(self, Dialect::Classic(classic) if classic.resets())
     }
 
-    /// When [`expire`](Self::expire) is to be called, in ticks, if nothing is read before: a protocol's own time limits.
+    /// When to call [`expire`](Self::expire) if nothing is read before, in ticks; for the protocol's own timeouts.
     #[must_use]
     pub fn due(&self) -> Option<u64> {
         match self {
@@ -133,10 +134,10 @@ impl Dialect {
         }
     }
 
-    /// The time that [`due`](Self::due) said has come.
+    /// To be called at the time that [`due`](Self::due) returned.
     ///
     /// # Errors
-    /// The client has kept the protocol waiting for too long, and is to be disconnected for this reason.
+    /// The client has exceeded a timeout and must be disconnected for this reason.
     pub fn expire(&mut self, now: Now, answer: &mut Answer<'_>) -> Result<Input<'static>, Reason> {
         match self {
             Dialect::Irc(irc) => irc.expire(now, answer),
@@ -145,8 +146,8 @@ impl Dialect {
         }
     }
 
-    /// Whether the client is sent its own events as everybody else is. If not, the dialect is told of each one by
-    /// [`Reply::Done`] and writes for the client what it is to see of it.
+    /// Whether the client receives its own events from the room like everybody else. If not, the dialect is passed each
+    /// one in a [`Reply::Done`] and renders what the client should see of it.
     #[must_use]
     pub fn echoes(&self) -> bool {
         match self {
@@ -157,8 +158,8 @@ impl Dialect {
         }
     }
 
-    /// How long to wait between two messages to a client that cannot tell by itself where one ends. Then each is sent
-    /// alone, and everything that the dialect and its form write ends with [`END`], message by message.
+    /// The pause between two messages, for a client that cannot find their ends. Each message is then sent separately,
+    /// and in all output of the dialect and its form each message ends with [`END`].
     #[must_use]
     pub fn pace(&self) -> Option<Duration> {
         match self {
@@ -167,26 +168,26 @@ impl Dialect {
         }
     }
 
-    /// What the last step of [`next`](Self::next) or [`expire`](Self::expire) brought has been done: `answer` holds all
-    /// that the client is answered to it, if there is anything. Not to be called for what the client is told unasked.
+    /// To be called when the result of the last [`next`](Self::next) or [`expire`](Self::expire) has been carried out.
+    /// `answer` holds the complete answer to it, if any. Not to be called for output that is not an answer.
     pub fn finish(&mut self, answer: &mut Vec<u8>) {
         if let Dialect::Irc(irc) = self {
             irc.finish(answer);
         }
     }
 
-    /// Puts what the client is told alone into words.
+    /// Renders a reply for this client.
     pub fn reply(&mut self, reply: Reply<'_>, answer: &mut Answer<'_>) {
         whichever!(self, dialect => dialect.reply(reply, answer));
     }
 
-    /// How events look to this client.
+    /// The form in which this client receives the room's events.
     #[must_use]
     pub fn form(&self) -> Arc<dyn Form> {
         whichever!(self, dialect => dialect.form())
     }
 
-    /// Gives a dialect that was read back what is not written down with it: what IRC tells of the server.
+    /// Restores what is not serialized with a dialect: the IRC server's properties.
     pub fn attach(&mut self, irc: &Arc<irc::Server>) {
         if let Dialect::Irc(client) = self {
             client.attach(irc);
@@ -194,37 +195,37 @@ impl Dialect {
     }
 }
 
-/// What a new client's dialect is told of where it is.
+/// Properties of a new client's connection and of the server.
 pub struct Setting<'a> {
-    /// Bytes of one message.
+    /// The maximum length of a message in bytes.
     pub line_length: usize,
-    /// Whether the client came over TLS.
+    /// Whether the connection uses TLS.
     pub encrypted: bool,
     /// Whether the client is on this machine.
     pub local: bool,
-    /// The name in the client's certificate, if it has shown one and it was verified.
+    /// The name in the client certificate, if one was presented and verified.
     pub account: Option<Box<str>>,
-    /// What IRC tells of this server.
+    /// The server's properties for IRC.
     pub irc: &'a Arc<irc::Server>,
 }
 
-/// A protocol that a client speaks, and what a listener says of it.
+/// A protocol, with its settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Protocol {
     /// Lines of text, for `nc`, `telnet`, `openssl s_client` and scripts.
     Text,
     /// Internet Relay Chat.
     Irc,
-    /// The protocols of networking courses, in this variety.
+    /// A protocol of networking courses, in this variety.
     Classic(Arc<classic::Description>),
-    /// The library PodSixNet, in this version of its wire format; `None`: found out for each client.
+    /// PodSixNet, in this version of its wire format; `None` to detect it for each client.
     PodSixNet(Option<podsixnet::rencode::Version>),
 }
 
-/// What a listener can be told to speak.
+/// A listener's choice of protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Choice {
-    /// Found out for each client.
+    /// Detect the protocol for each client.
     Auto,
     /// [`Protocol::Text`]
     Text,
@@ -237,7 +238,7 @@ pub enum Choice {
 }
 
 impl Choice {
-    /// Every choice, by the name that the configuration, the journal and `chatctl list` have for it.
+    /// All choices, by their names in the configuration, the journal and `chatctl list`.
     pub const ALL: &[(&str, Choice)] = &[
         ("auto", Choice::Auto),
         ("text", Choice::Text),
@@ -252,7 +253,7 @@ impl Choice {
 }
 
 impl Protocol {
-    /// The name of a protocol; without one it is found out.
+    /// The name of a protocol; `None` is `auto`.
     #[must_use]
     pub fn name(protocol: Option<&Protocol>) -> &'static str {
         let choice = match protocol {
@@ -265,7 +266,7 @@ impl Protocol {
         Choice::name(choice)
     }
 
-    /// A new client's dialect.
+    /// Creates the dialect for a new client.
     #[must_use]
     pub fn speak(&self, now: Now, setting: Setting<'_>) -> Dialect {
         let line_length = setting.line_length;

@@ -1,4 +1,4 @@
-//! What comes to a client beside plain lines: labels, batches, tags, the history; and how events look.
+//! How events are rendered, and what accompanies messages: labels, batches, tags, the history.
 
 use std::sync::Arc;
 
@@ -133,7 +133,7 @@ fn how_far_an_account_has_read_outlives_its_connection() {
     assert!(talk.send("JOIN #lobby\r\n").contains(marker), "a client is told when it comes in");
     talk = next(talk, Some("bo@home"));
     assert_eq!(talk.send("MARKREAD #lobby\r\n"), none, "another account");
-    // Somebody else may have the name by now.
+    // Somebody else may have taken the name in the meantime.
     talk = next(talk, None);
     assert_eq!(talk.send("MARKREAD #lobby\r\n"), none);
     assert_eq!(talk.send(set), marker);
@@ -219,7 +219,7 @@ fn the_history_comes_by_itself_to_those_who_cannot_ask() {
          < @time=2026-01-02T03:04:05.678Z :irc.test NOTICE #lobby :You are up to date; it is 03:04 UTC.
 ",
     );
-    // irssi asks for the time alone, and does not show it.
+    // irssi requests server-time alone and does not display it, so the text must include the time.
     let mut talk = registered("server-time");
     let bo = talk.arrives("bo", true);
     talk.says(&bo, "one");
@@ -236,7 +236,7 @@ fn the_history_comes_by_itself_to_those_who_cannot_ask() {
          < @time=2026-01-02T03:04:05.678Z :irc.test NOTICE #lobby :You are up to date; it is 03:04 UTC.
 ",
     );
-    // Without the server's clock, the text says when it was said.
+    // Without server-time, the text must include the time.
     let mut talk = registered("");
     let bo = talk.arrives("bo", true);
     talk.says(&bo, "one");
@@ -306,7 +306,7 @@ fn real_names_change() {
     );
 }
 
-/// What a client with these capabilities sees of an event.
+/// An event as rendered for a client with these capabilities.
 fn seen(capabilities: &str, event: &Event<'_>) -> String {
     registered(capabilities).sees(event)
 }
@@ -321,7 +321,7 @@ fn bot() -> Arc<Person> {
 fn events_look_as_the_capabilities_say() {
     let (bo, bob) = (bot, connected().arrives("bob", false).nick.clone());
     let tagged = || Words { tags: "+a=b".into(), ..Words::plain("hi") };
-    let silent = || Words { manner: Manner::Silent, tags: "+a".into(), ..Words::default() };
+    let silent = || Words { manner: Manner::TagsOnly, tags: "+a".into(), ..Words::default() };
     let redacted = |reason| Event::Redacted { by: bot(), line: 16, reason };
     let all = "server-time message-tags account-tag";
     for (capabilities, event, line) in [

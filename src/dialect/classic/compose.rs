@@ -1,5 +1,5 @@
-//! Messages as a client of one variety is sent them: none larger than its buffer, none torn inside a character, and
-//! each line under its author's name.
+//! Composes messages for clients of one variety: no message exceeds the client's buffer, no character is split, and
+//! every line carries its author's name.
 
 use std::borrow::Cow;
 
@@ -11,19 +11,19 @@ use super::framing::Framing;
 use crate::chat::Nick;
 use crate::dialect::END;
 
-/// Bytes of a name written in ASCII.
+/// The maximum length of a name in ASCII, in bytes.
 const MAX_NAME: usize = 128;
 
 impl Description {
-    /// What is shown with values that are short.
+    /// Sends templates with short values.
     pub(super) fn tell(&self, shown: &Shown, values: &[(&str, &str)], out: &mut Vec<u8>) {
         for template in shown.iter().filter(|template| !template.is_empty()) {
             self.message(&fill(template, values), &self.line_ending, out);
         }
     }
 
-    /// What is shown with one value that may be long: as often as it takes, and the short values each time, so that
-    /// nobody can fill a message in such a way that the next begins with somebody else's name.
+    /// Sends templates with one value that may be long. The value is split over as many messages as necessary, each
+    /// with the short values: otherwise a long line could be made to look as if its end came from another user.
     pub(super) fn tell_long(
         &self,
         shown: &Shown,
@@ -35,7 +35,7 @@ impl Description {
         let Some(holder) = shown.iter().find(|template| placeholders(template).any(|name| name == long)) else {
             return self.tell(shown, values, out);
         };
-        // The least that a buffer and a template leave is more than any character takes.
+        // The smallest buffer and the longest template leave more space than one character needs.
         let room = self.room().saturating_sub(self.size(&fill(holder, &filled("")))).max(Encoding::MAX_CHARACTER);
         let text = self.encoding.readable(text);
         let mut rest = &*text;
@@ -49,8 +49,8 @@ impl Description {
         }
     }
 
-    /// The names of those who are here, in as many messages as it takes; in one, with the first names alone, for a
-    /// client whose list of names is what the last message says.
+    /// Sends the list of users, in as many messages as necessary. A client that takes each message for the whole list
+    /// is sent one message, with only the first names.
     pub(super) fn tell_users<'a>(&self, names: impl Iterator<Item = &'a Nick>, out: &mut Vec<u8>) {
         let empty: usize = self.users.iter().map(|template| self.size(&fill(template, &[]))).max().unwrap_or(0);
         let room = self.room().saturating_sub(empty);
@@ -76,20 +76,20 @@ impl Description {
         }
     }
 
-    /// Something of the server's own.
+    /// Sends a notice from the server.
     pub(super) fn tell_notice(&self, text: &str, out: &mut Vec<u8>) {
         self.tell_long(&self.notice, ("text", text), &[], out);
     }
 
-    /// Words that the client compares with: nothing is put to them but what its framing needs.
+    /// Sends text that the client compares literally: only the framing is added.
     pub(super) fn tell_exactly(&self, words: &str, out: &mut Vec<u8>) {
         if !words.is_empty() {
             self.message(words, if self.framing_out == Framing::Line { &self.line_ending } else { "" }, out);
         }
     }
 
-    /// A name as the client can read it. One that had to be changed ends with a question mark, which no name contains:
-    /// it must not look like somebody else's.
+    /// A name in characters that the client can read. If it had to be changed, it ends with a question mark, which no
+    /// name contains, so that it cannot look like another user's.
     pub(super) fn name<'a>(&self, nick: &'a Nick) -> Cow<'a, str> {
         let name = nick.as_str();
         if self.encoding != Encoding::Ascii || name.is_ascii() {
@@ -111,7 +111,7 @@ impl Description {
     }
 
     fn message(&self, text: &str, ending: &str, out: &mut Vec<u8>) {
-        // Nothing is cut here but words of the configuration that are longer in this encoding.
+        // Only a configured text can be too long here, if it grows in this encoding.
         let text = self.encoding.readable(text);
         let text = text.get(..self.floor(&text, self.room())).unwrap_or_default();
         if let Framing::Length(length) = self.framing_out {
@@ -124,7 +124,7 @@ impl Description {
         }
     }
 
-    /// Bytes of a message at most, without its line ending.
+    /// The maximum size of a message in bytes, without its line ending.
     fn room(&self) -> usize {
         let most = match self.framing_out {
             Framing::Length(length) => length.most().min(self.buffer),
@@ -137,7 +137,7 @@ impl Description {
         self.encoding.readable(text).chars().map(|c| self.encoding.size(c)).sum()
     }
 
-    /// The last place where a readable text can be cut so that it takes at most `limit` bytes.
+    /// The last position at which a readable text can be split so that the first part takes at most `limit` bytes.
     fn floor(&self, text: &str, limit: usize) -> usize {
         let mut size = 0;
         let fits = |(_, c): &(usize, char)| {

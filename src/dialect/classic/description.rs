@@ -1,4 +1,4 @@
-//! What one variety of the classic protocols says, and when: data only.
+//! The description of one variety of the classic protocols: data only.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -9,107 +9,108 @@ use serde::{Deserialize, Serialize};
 use super::encoding::Encoding;
 use super::framing::Framing;
 
-/// Bytes of a template and of the keyword at most.
+/// The maximum length of a template and of the keyword in bytes.
 pub const MAX_TEMPLATE: usize = 200;
-/// Templates in the place of one at most.
+/// The maximum number of templates in one list.
 pub const MAX_TEMPLATES: usize = 8;
-/// Bytes of the quit word and of the answer to it at most.
+/// The maximum length of the quit word and of its answer in bytes.
 pub const MAX_QUIT: usize = 64;
-/// Bytes of a client's buffer at least: a template with the longest name in it always fits.
+/// The minimum size of a client's buffer in bytes; a template with the longest name always fits.
 pub const MIN_BUFFER: usize = 512;
 
-/// What a client is shown at one occasion: mostly one message, but it may be several, or none. Each is a template.
+/// What a client is shown on one occasion: usually one message, but possibly none or several. Each is a template.
 pub type Shown = Vec<Cow<'static, str>>;
 
-/// One variety: every word of it can be configured, see chatd.toml(5).
+/// One variety of the protocol. Every text can be configured, see chatd.toml(5).
 ///
-/// In a template `{name}` and the like stand for what is meant.
+/// Templates contain placeholders such as `{name}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Description {
-    /// What a client is shown first; nothing with a keyword.
+    /// Sent on connecting; nothing if there is a keyword.
     pub greeting: Shown,
-    /// What a client program is sent first and answers with its name by itself.
+    /// Sent on connecting; the client program answers it automatically with its name.
     pub keyword: Cow<'static, str>,
-    /// What a client sends before its name, and is passed over.
+    /// Sent by the client before its name, and ignored.
     pub preamble: Cow<'static, str>,
-    /// How the name arrives; empty: it stands in the [`own_prefix`](Self::own_prefix) of the first line.
+    /// The template in which the name arrives; if empty, the name is in the [`own_prefix`](Self::own_prefix) of the
+    /// first line.
     pub login: Cow<'static, str>,
-    /// What a client is sent whose name is not accepted.
+    /// Sent if the name is refused.
     pub refused: Shown,
     /// The welcome to a newcomer.
     pub welcome: Shown,
-    /// Who else is here, for a newcomer.
+    /// The list of other users, for a newcomer.
     pub users: Shown,
-    /// The same when nobody else is here.
+    /// Sent in place of `users` if nobody else is there.
     pub empty: Shown,
-    /// What stands between two names in `users`.
+    /// The separator between names in `users`.
     pub users_separator: Cow<'static, str>,
-    /// Whether newcomers find their own name in `users` too.
+    /// Whether `users` includes the newcomer.
     pub users_with_self: bool,
-    /// Whether everybody is sent `users` whenever somebody comes, goes or has another name.
+    /// Whether everybody is sent `users` whenever somebody joins, leaves or is renamed.
     pub users_on_change: bool,
-    /// Somebody has come in.
+    /// Somebody joined.
     pub join: Shown,
-    /// Whether newcomers are sent their own join too.
+    /// Whether newcomers are sent their own join.
     pub own_join: bool,
-    /// Somebody is gone.
+    /// Somebody left.
     pub leave: Shown,
-    /// Somebody speaks.
+    /// Somebody said something.
     pub line: Shown,
-    /// The server itself speaks.
+    /// A notice from the server.
     pub notice: Shown,
-    /// Whether a client is sent its own lines.
+    /// Whether a client is sent its own messages.
     pub echo: bool,
-    /// What a client puts before its lines by itself.
+    /// What the client program puts before each line.
     pub own_prefix: Cow<'static, str>,
-    /// The text by which a client leaves.
+    /// The text with which a client quits.
     pub quit: Cow<'static, str>,
-    /// The answer to that, alone in its message.
+    /// The answer to `quit`, sent as a message of its own.
     pub quit_answer: Cow<'static, str>,
-    /// Whether a connection that the client does not close ends with a reset.
+    /// Whether a connection that the client does not close is ended with a reset.
     pub reset: bool,
-    /// Where a message ends that a client sends.
+    /// The framing of messages from the client.
     pub framing_in: Framing,
-    /// How a client is told where a message ends.
+    /// The framing of messages to the client.
     pub framing_out: Framing,
-    /// What ends each message that is shown to people.
+    /// Appended to each message that is shown to the user.
     pub line_ending: Cow<'static, str>,
-    /// How text is written.
+    /// The character encoding.
     pub encoding: Encoding,
-    /// Bytes that a client receives at once.
+    /// The size of the client's receive buffer in bytes.
     pub buffer: usize,
-    /// How long a client must be quiet until what it has sent is a message.
+    /// How long the client must be silent for its input to count as a complete message.
     pub quiet: Duration,
-    /// How long to wait between two messages to a client.
+    /// The pause between two messages to a client.
     pub gap: Duration,
-    /// Where the `{time}` of a template is the time of day.
+    /// The time zone for `{time}` in templates.
     #[serde(skip, default = "TimeZone::system")]
     pub zone: TimeZone,
 }
 
-/// Every line ending, by the way in which the configuration writes it.
+/// All line endings, by their spelling in the configuration.
 pub const LINE_ENDINGS: &[(&str, &str)] = &[("", ""), ("\n", "\n"), ("\r\n", "\r\n")];
 
 impl Description {
-    /// The time of day, as people read it.
+    /// Formats a time of day.
     pub(super) fn time(&self, unix: u64) -> String {
         let time = i64::try_from(unix).ok().and_then(|unix| jiff::Timestamp::from_millisecond(unix).ok());
         time.map(|time| time.to_zoned(self.zone.clone()).strftime("%H:%M").to_string()).unwrap_or_default()
     }
 
-    /// The name in a message that is a login.
+    /// The name, if the message is a login.
     pub(super) fn login_name<'a>(&self, text: &'a str) -> Option<&'a str> {
         found(&self.login, "name", text.trim()).map(str::trim)
     }
 
-    /// The name that a line has before it, and the line.
+    /// Splits a line into its name prefix and its text.
     pub(super) fn name_before<'a>(&self, text: &'a str) -> Option<(&'a str, &'a str)> {
         let (before, after) = self.own_prefix.split_once("{name}")?;
         let rest = text.strip_prefix(before)?;
         rest.split_once(after).or_else(|| rest.split_once(after.trim_end()))
     }
 
-    /// What a client puts before its lines that calls itself this.
+    /// The prefix that a client with this name puts before its lines.
     pub(super) fn prefix(&self, called: &str) -> String {
         fill(&self.own_prefix, &[("name", called)])
     }
@@ -118,13 +119,13 @@ impl Description {
 /// A piece of a template.
 #[derive(Clone, Copy)]
 enum Piece<'a> {
-    /// As it stands.
+    /// Literal text.
     Text(&'a str),
-    /// The name between the braces.
+    /// A placeholder's name.
     Placeholder(&'a str),
 }
 
-/// The names in a template's braces. What looks like a placeholder is one: lower-case letters in braces.
+/// The placeholders in a template: lower-case letters in braces.
 pub fn placeholders(template: &str) -> impl Iterator<Item = &str> {
     pieces(template).filter_map(|piece| match piece {
         Piece::Text(_) => None,
@@ -150,13 +151,13 @@ fn pieces(template: &str) -> impl Iterator<Item = Piece<'_>> {
     })
 }
 
-/// The placeholder at the start of `text`, and what follows it.
+/// The placeholder at the start of `text`, and the rest.
 fn placeholder(text: &str) -> Option<(&str, &str)> {
     let (name, after) = text.strip_prefix('{')?.split_once('}')?;
     (!name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase())).then_some((name, after))
 }
 
-/// A template with `values` in the place of its placeholders; what the values contain stays as it is.
+/// Replaces the placeholders by `values`; placeholders inside the values are not replaced.
 #[must_use]
 pub fn fill(template: &str, values: &[(&str, &str)]) -> String {
     pieces(template)
@@ -167,8 +168,8 @@ pub fn fill(template: &str, values: &[(&str, &str)]) -> String {
         .collect()
 }
 
-/// What `text` has in the place of a placeholder, if it is a text by this template. A placeholder stands for as little
-/// as possible; the last one for all that is left. Spaces at the ends of the template do not count.
+/// Matches `text` against the template and returns the text at the placeholder `wanted`. Each placeholder matches as
+/// little as possible, the last one all of the rest. Spaces at both ends of the template are ignored.
 fn found<'a>(template: &str, wanted: &str, text: &'a str) -> Option<&'a str> {
     let (mut rest, mut found) = (text, None);
     let mut pieces = pieces(template.trim()).peekable();

@@ -1,4 +1,4 @@
-//! How a client writes text in bytes, and what it can read.
+//! Character encodings of classic clients.
 
 use std::borrow::Cow;
 
@@ -10,23 +10,23 @@ use serde::{Deserialize, Serialize};
 pub enum Encoding {
     /// UTF-8.
     Utf8,
-    /// ASCII alone: other characters are written with similar letters.
+    /// ASCII; other characters are replaced by similar letters.
     Ascii,
-    /// UTF-16 with the low byte first, as Windows has it.
+    /// UTF-16, little-endian, as on Windows.
     Utf16Le,
-    /// UTF-8 in which a character beyond U+FFFF is two surrogates of three bytes each, as Java's `writeUTF` has it.
+    /// CESU-8: a character beyond U+FFFF is encoded as two surrogates of three bytes each, as in Java's `writeUTF`.
     Cesu8,
 }
 
 impl Encoding {
-    /// Every encoding, by the name that the configuration has for it.
+    /// All encodings, by their names in the configuration.
     pub const ALL: &[(&str, Self)] =
         &[("utf-8", Self::Utf8), ("ascii", Self::Ascii), ("utf-16le", Self::Utf16Le), ("cesu-8", Self::Cesu8)];
 
-    /// Bytes of one character at most.
+    /// The maximum size of an encoded character in bytes.
     pub(super) const MAX_CHARACTER: usize = 6;
 
-    /// A text with nothing in it that the client cannot read: what cannot be written in similar letters is a question
+    /// Replaces characters that the client cannot read: by similar letters if there are any, otherwise by a question
     /// mark.
     pub(super) fn readable(self, text: &str) -> Cow<'_, str> {
         if self != Encoding::Ascii || text.is_ascii() {
@@ -46,7 +46,7 @@ impl Encoding {
         Cow::Owned(written)
     }
 
-    /// Bytes of a readable character.
+    /// The encoded size of a readable character in bytes.
     pub(super) fn size(self, c: char) -> usize {
         match self {
             Encoding::Utf8 | Encoding::Ascii => c.len_utf8(),
@@ -56,12 +56,12 @@ impl Encoding {
         }
     }
 
-    /// Appends a readable text.
+    /// Encodes a readable text and appends it.
     pub(super) fn write(self, text: &str, out: &mut Vec<u8>) {
         match self {
             Encoding::Utf8 | Encoding::Ascii => out.extend_from_slice(text.as_bytes()),
             Encoding::Utf16Le => {
-                // No noncharacters: the end of a message is written with them.
+                // Skips noncharacters, because they mark the end of a message.
                 let noncharacter = |unit: &u16| *unit >= 0xfffe;
                 let units = text.encode_utf16().map(|unit| if noncharacter(&unit) { 0xfffd } else { unit });
                 units.for_each(|unit| out.extend(unit.to_le_bytes()));
@@ -78,7 +78,7 @@ impl Encoding {
         }
     }
 
-    /// What a client has sent, in UTF-8. What is no text stays, or becomes, something that is no UTF-8.
+    /// Decodes client input to UTF-8. Invalid input stays or becomes invalid UTF-8.
     pub(super) fn read(self, bytes: &[u8]) -> Cow<'_, [u8]> {
         const NO_TEXT: u8 = 0xff;
         let mut text = Vec::new();
@@ -91,7 +91,7 @@ impl Encoding {
                 });
                 pairs.collect()
             }
-            // Nothing is different below U+10000; there, each surrogate begins with 0xed.
+            // CESU-8 differs from UTF-8 only above U+FFFF; there, each surrogate starts with 0xed.
             Encoding::Cesu8 if !bytes.contains(&0xed) => return Cow::Borrowed(bytes),
             Encoding::Cesu8 => surrogates_apart(bytes),
         };
@@ -126,31 +126,31 @@ impl Encoding {
         }
     }
 
-    /// The end of a line.
+    /// An encoded line feed.
     pub(super) fn newline(self) -> &'static [u8] {
         if self == Encoding::Utf16Le { b"\n\0" } else { b"\n" }
     }
 
-    /// Bytes that are certainly no longer than `limit` in UTF-8.
+    /// A number of encoded bytes that cannot exceed `limit` bytes in UTF-8.
     pub(super) fn fits(self, limit: usize) -> usize {
-        // Two bytes can be three in UTF-8.
+        // Two bytes of UTF-16 can become three in UTF-8.
         if self == Encoding::Utf16Le { limit / 3 * 2 } else { limit }
     }
 
-    /// Where to cut so that the first part has at most `limit` bytes and no character is torn.
+    /// Where to split so that the first part has at most `limit` bytes and no character is split.
     pub(super) fn boundary(self, bytes: &[u8], limit: usize) -> usize {
         let starts_character = |at: usize| match (self, bytes.get(at..).unwrap_or_default()) {
             (_, []) => true,
             (Encoding::Utf16Le, [_, high, ..]) => at.is_multiple_of(2) && !(0xdc..=0xdf).contains(high),
             (Encoding::Utf16Le, _) => at.is_multiple_of(2),
-            // The second surrogate goes with the first.
+            // Keeps the second surrogate with the first.
             (Encoding::Cesu8, [0xed, 0xb0..=0xbf, ..]) => false,
             (_, [byte, ..]) => byte & 0xc0 != 0x80,
         };
         (limit.saturating_sub(Self::MAX_CHARACTER - 1)..=limit).rev().find(|at| starts_character(*at)).unwrap_or(limit)
     }
 
-    /// Whether bytes end in the middle of a character.
+    /// Whether the bytes end in the middle of a character.
     pub(super) fn is_torn(self, bytes: &[u8]) -> bool {
         if self == Encoding::Utf16Le {
             return match bytes.last_chunk::<2>() {
@@ -177,13 +177,13 @@ fn is_surrogate(unit: u16) -> bool {
     (0xd800..=0xdfff).contains(&unit)
 }
 
-/// A surrogate as UTF-8 would have it if it were a character.
+/// A surrogate in the three-byte encoding.
 fn three_bytes(unit: u16) -> [u8; 3] {
     let low_bits = |shift: u32| 0x80 | u8::try_from((unit >> shift) & 0x3f).unwrap_or(0);
     [0xe0 | u8::try_from(unit >> 12).unwrap_or(0), low_bits(6), low_bits(0)]
 }
 
-/// The surrogates among bytes of UTF-8, and each other byte by itself.
+/// Separates the encoded surrogates from all other bytes.
 fn surrogates_apart(bytes: &[u8]) -> Vec<Result<u16, u8>> {
     let mut found = Vec::new();
     let mut rest = bytes;

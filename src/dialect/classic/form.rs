@@ -1,4 +1,4 @@
-//! How events look in one variety.
+//! Renders events for one variety.
 
 use std::hash::Hasher as _;
 use std::sync::Arc;
@@ -6,10 +6,10 @@ use std::sync::Arc;
 use super::{Description, present};
 use crate::chat::{Event, Form, Manner, Stamp, View};
 
-/// The form of the clients with one description.
+/// The form for clients with one description.
 pub(super) struct ClassicForm {
     description: Arc<Description>,
-    /// The same for equal descriptions: a session that is read back has one of its own.
+    /// Equal for equal descriptions, because a restored session has its own copy.
     hash: u64,
 }
 
@@ -33,9 +33,9 @@ impl Form for ClassicForm {
                 let does =
                     words.notice.iter().map(|template| template.replace("{text}", "{name} {text}").into()).collect();
                 let shown = match said.manner {
-                    Manner::Plain | Manner::Remark => &words.line,
+                    Manner::Plain | Manner::Notice => &words.line,
                     Manner::Action => &does,
-                    Manner::Silent => return,
+                    Manner::TagsOnly => return,
                 };
                 let (name, time) = (words.name(&who.nick), words.time(stamp.unix));
                 for line in said.lines() {

@@ -1,53 +1,53 @@
-//! Where a message ends: at a newline, at the client's silence, or where the length before it says.
+//! Message framing: by newline, by the client's silence, or by a length prefix.
 
 use serde::{Deserialize, Serialize};
 
 use super::encoding::Encoding;
 
-/// Characters of a length that is written in digits: enough for a message of the smallest buffer.
+/// The width of a decimal length prefix in characters. Three digits are enough for the smallest buffer.
 pub const DIGITS: std::ops::RangeInclusive<u8> = 3..=64;
-/// A longer frame than this is none: the client means something else by these bytes.
+/// The maximum length of a frame; a larger length prefix means that the client uses another framing.
 const MAX_FRAME: usize = 64 << 10;
 
-/// How one sees where a message ends.
+/// How the end of a message is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Framing {
-    /// Not at all: what one `send` sends, one `recv` is expected to return.
+    /// No framing: one `send` is expected to match one `recv`.
     None,
-    /// At the end of the line.
+    /// By a line end.
     Line,
-    /// By a length before it.
+    /// By a length prefix.
     Length(Length),
 }
 
-/// How the length of a message is written before it.
+/// The format of a length prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Length {
-    /// In this many characters.
+    /// Decimal, with this width and padding.
     Digits(u8, Padding),
-    /// In two bytes, the high one first.
+    /// Two bytes, big-endian.
     U16Be,
-    /// In two bytes, the low one first.
+    /// Two bytes, little-endian.
     U16Le,
-    /// In four bytes, the highest first.
+    /// Four bytes, big-endian.
     U32Be,
-    /// In four bytes, the lowest first.
+    /// Four bytes, little-endian.
     U32Le,
 }
 
-/// What is put to digits that are too few.
+/// How decimal digits are padded to the width.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Padding {
-    /// Spaces behind them.
+    /// With spaces on the right.
     Right,
-    /// Spaces before them.
+    /// With spaces on the left.
     Left,
-    /// Zeros before them.
+    /// With zeros on the left.
     Zeros,
 }
 
 impl Framing {
-    /// By the name that the configuration has for it.
+    /// The framing with this name in the configuration.
     #[must_use]
     pub fn named(name: &str) -> Option<Framing> {
         let length = match name {
@@ -73,7 +73,7 @@ impl Framing {
 }
 
 impl Length {
-    /// Bytes that it takes.
+    /// The size of the prefix in bytes.
     fn size(self) -> usize {
         match self {
             Length::Digits(digits, _) => digits.into(),
@@ -82,7 +82,7 @@ impl Length {
         }
     }
 
-    /// Bytes of a message at most.
+    /// The maximum length of a message in bytes.
     pub(super) fn most(self) -> usize {
         match self {
             Length::Digits(digits @ ..=4, _) => 10_usize.pow(digits.into()) - 1,
@@ -90,7 +90,7 @@ impl Length {
         }
     }
 
-    /// Appends the length of a message that is not longer than [`most`](Self::most).
+    /// Appends the prefix for a message no longer than [`most`](Self::most).
     pub(super) fn write(self, length: usize, out: &mut Vec<u8>) {
         let long = u32::try_from(length).unwrap_or(u32::MAX);
         let short = u16::try_from(length).unwrap_or(u16::MAX);
@@ -111,7 +111,7 @@ impl Length {
         }
     }
 
-    /// The length in these bytes, which are as many as it takes. Digits may be padded in any way.
+    /// Parses a prefix. Decimal digits may be padded in any way.
     fn read(self, bytes: &[u8]) -> Option<usize> {
         let length = match self {
             Length::U16Be => u16::from_be_bytes(bytes.try_into().ok()?).into(),
@@ -128,31 +128,32 @@ impl Length {
     }
 }
 
-/// Puts a client's messages together from pieces as they arrive. Never holds much more than one.
+/// Reassembles a client's messages from chunks as they arrive. Buffers hardly more than one message.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Incoming {
     framing: Framing,
     encoding: Encoding,
-    /// Bytes of one message; a longer one becomes several.
+    /// The maximum size of a message in bytes; a longer one is split.
     limit: usize,
-    /// What has arrived of a message that is not known to be complete, or of the length before it.
+    /// The start of an incomplete message, or of its length prefix.
     partial: Vec<u8>,
-    /// Bytes of the frame that have not arrived; `None`: its length has not.
+    /// How many bytes of the frame are missing; `None` while the prefix is incomplete.
     missing: Option<usize>,
-    /// `partial` begins in the middle of a message that was too long.
+    /// Whether `partial` continues a message that was split.
     goes_on: bool,
     broken: bool,
 }
 
 impl Incoming {
-    /// `limit`: bytes of one message in UTF-8.
+    /// `limit`: the maximum size of a message in UTF-8 bytes.
     pub(super) fn new(framing: Framing, encoding: Encoding, limit: usize) -> Incoming {
         let limit = encoding.fits(limit);
         let (partial, missing, goes_on, broken) = (Vec::new(), None, false, false);
         Incoming { framing, encoding, limit, partial, missing, goes_on, broken }
     }
 
-    /// Takes the next message off the front of `input`. `None`: there is no whole one, and all of it is kept.
+    /// Takes the next message from the front of `input`. `None` if there is no complete one; all input is then
+    /// buffered.
     pub(super) fn next(&mut self, input: &mut &[u8]) -> Option<Vec<u8>> {
         match self.framing {
             Framing::None | Framing::Line => self.next_line(input),
@@ -164,28 +165,28 @@ impl Incoming {
         }
     }
 
-    /// What has arrived without an end, if silence or something else may end it.
+    /// The incomplete message, if it can be ended by silence.
     pub(super) fn unended(&self) -> Option<&[u8]> {
         (self.framing == Framing::None && !self.partial.is_empty()).then_some(&self.partial)
     }
 
-    /// Whether that is the beginning of a message.
+    /// Whether that is the start of a message and not the rest of a split one.
     pub(super) fn has_beginning(&self) -> bool {
         self.unended().is_some() && !self.goes_on
     }
 
-    /// Makes a message of it.
+    /// Ends the incomplete message and returns it.
     pub(super) fn end(&mut self) -> Vec<u8> {
         self.goes_on = false;
         std::mem::take(&mut self.partial)
     }
 
-    /// What ends a message whose end will not come any more, if anything does.
+    /// What to append to end a last message that is incomplete, if anything can.
     pub(super) fn last_end(&self) -> &'static [u8] {
         if matches!(self.framing, Framing::Length(_)) { b"" } else { self.encoding.newline() }
     }
 
-    /// Whether something stood in the place of a length that is none: no later byte means anything.
+    /// Whether a length prefix was invalid; nothing after it can be parsed.
     pub(super) fn is_broken(&self) -> bool {
         self.broken
     }
@@ -197,7 +198,7 @@ impl Incoming {
                 Encoding::Utf16Le => 1,
                 _ => memchr::memchr(b'\n', input).map_or(input.len(), |at| at + 1),
             };
-            // Never more than that, so that an end which is there is always seen.
+            // Never more than this, so that a newline within the limit is always found.
             let room = (self.limit + newline.len()).saturating_sub(self.partial.len());
             let (taken, rest) = input.split_at_checked(step.min(room)).unwrap_or((input, &[]));
             self.partial.extend_from_slice(taken);
@@ -247,7 +248,7 @@ impl Incoming {
         }
     }
 
-    /// The first part of a message that is too long.
+    /// Splits off the first part of a message that is too long.
     fn cut(&mut self) -> Vec<u8> {
         self.goes_on = true;
         let rest = self.partial.split_off(self.encoding.boundary(&self.partial, self.limit));

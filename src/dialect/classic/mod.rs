@@ -1,9 +1,9 @@
-//! The protocols of networking courses, described by data.
+//! The protocols of networking courses, driven by descriptions.
 //!
-//! They differ in their words and in how one sees where a message ends, not in their nature: a [`Description`] has all
-//! that of one variety, and all varieties are spoken by the same code. In most of them one `send` is meant to be one
-//! message and one `recv` expected to be one: then incoming messages end with a newline or with the client's silence, and
-//! outgoing ones are sent apart from each other.
+//! The varieties differ only in their texts and their framing. A [`Description`] holds these for one variety, and the
+//! same code implements all of them. Most course clients assume that one `send` is one message, received by one `recv`.
+//! For them, an incoming message ends with a newline or when the client falls silent, and outgoing messages are sent
+//! one at a time with a pause.
 
 mod compose;
 mod description;
@@ -28,12 +28,12 @@ use super::Input;
 use crate::chat::{Answer, Command, Event, Form, Nick, Now, Reason, Reply, View, Words, clean};
 use form::ClassicForm;
 
-/// How long a client may be quiet in the middle of a character.
+/// How long to wait for the rest of an incomplete character.
 const TORN: Duration = Duration::from_secs(1);
-/// The journal's hint when a name is no text.
+/// The journal's hint if a name cannot be decoded.
 const NO_TEXT: &str = "it is not text in the `encoding` of this listener; if its client puts a length before each \
     message, `framing-in` must say so, see chatd.toml(5)";
-/// Why a client is disconnected whose frames cannot be found.
+/// Why a client is disconnected whose length prefix is invalid.
 const NO_LENGTH: &str = "there is no length before a message; framing-in does not fit the client";
 
 /// One client of a classic protocol.
@@ -42,21 +42,21 @@ pub struct Classic {
     description: Arc<Description>,
     line_length: usize,
     incoming: Incoming,
-    /// When the last of it arrived, in ticks.
+    /// When its last input arrived, in ticks.
     last: u64,
-    /// What the client calls itself, once it has.
+    /// The name that the client program puts before its lines, once known.
     called: Option<String>,
     named: bool,
-    /// Nothing but the preamble may have come.
+    /// Whether nothing has arrived except perhaps the preamble.
     fresh: bool,
-    /// Said together with the name, and to be said as soon as that is there.
+    /// A message that arrived together with the name, to be said once the name is registered.
     said: Option<String>,
-    /// The journal has its hint.
+    /// Whether the hint has been logged.
     hinted: bool,
 }
 
 impl Classic {
-    /// `line_length`: bytes of one message; a longer one becomes several.
+    /// `line_length`: the maximum size of a message in bytes; a longer one is split.
     #[must_use]
     pub fn new(description: Arc<Description>, line_length: usize) -> Classic {
         let Description { framing_in, encoding, .. } = *description;
@@ -65,14 +65,14 @@ impl Classic {
         Classic { description, line_length, incoming, last, called, named, fresh, said, hinted }
     }
 
-    /// What one message means.
+    /// Interprets one message.
     fn understand(&mut self, message: &[u8], out: &mut Vec<u8>) -> Input<'static> {
         let description = self.description.clone();
         let words = &*description;
         let message = words.encoding.read(message);
         let mut message = message.strip_suffix(b"\r").unwrap_or(&message).to_vec();
         if matches!(words.framing_in, Framing::Length(_)) {
-            // What is one line here must be one everywhere.
+            // A message must be a single line for all other clients.
             let text = message.trim_ascii_end().len();
             message.truncate(text);
             message.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
@@ -80,7 +80,7 @@ impl Classic {
         let cleaned = clean(&message, self.line_length);
         let mut text = &*cleaned.text;
         if std::mem::take(&mut self.fresh) && !words.preamble.is_empty() {
-            // A line end of the preamble is none of its message any more.
+            // The preamble's line end does not belong to the message after it.
             text = text.strip_prefix(words.preamble.trim_end_matches(['\r', '\n'])).unwrap_or(text);
         }
         let text = self.without_own_prefix(text);
@@ -103,11 +103,11 @@ impl Classic {
         self.log_in(text, out)
     }
 
-    /// What a message means from somebody who has no name.
+    /// Interprets a message from a client without a name.
     fn log_in(&mut self, text: &str, out: &mut Vec<u8>) -> Input<'static> {
         let words = &*self.description;
         let name = match (&*words.login, &self.called) {
-            // What it calls itself was refused, and is taken off: its user has answered with another name.
+            // The name in its prefix was refused, so it is removed; the rest is the user's next choice.
             ("", Some(_)) => Some(text),
             ("", None) => words.name_before(text).map(|(name, said)| {
                 self.said = Some(said.trim_end()).filter(|said| !said.is_empty()).map(str::to_owned);
@@ -122,7 +122,7 @@ impl Classic {
             return Input::Answered;
         };
         let name = name.to_owned();
-        // A client program goes on calling itself what it did at first, also when its user has had to choose again.
+        // A client program keeps its first name in its prefix, even if its user had to choose another.
         self.called.get_or_insert_with(|| name.clone());
         Input::Command(Command::Name(name.into()))
     }
@@ -131,7 +131,7 @@ impl Classic {
         self.description.tell_long(&self.description.refused, ("reason", reason), &[], out);
     }
 
-    /// A text without the name that the client itself puts before it. Anybody else's name is simply text.
+    /// Removes the prefix that the client program adds. A prefix with another name is ordinary text.
     fn without_own_prefix<'a>(&self, text: &'a str) -> &'a str {
         let Some(called) = &self.called else { return text };
         let prefix = self.description.prefix(called);
@@ -141,7 +141,7 @@ impl Classic {
         text.strip_prefix(&*prefix).or_else(|| text.strip_prefix(prefix.trim_end())).unwrap_or(text)
     }
 
-    /// Whether what has arrived now begins a message, because it begins as all messages of this client do.
+    /// Whether the input starts a new message, because it starts with the prefix that this client adds to all messages.
     fn begins_anew(&self, input: &[u8]) -> bool {
         let Some(called) = self.called.as_ref().filter(|_| self.incoming.has_beginning()) else { return false };
         let words = &*self.description;
@@ -203,7 +203,7 @@ impl Classic {
     }
 
     pub(super) fn pace(&self) -> Option<Duration> {
-        // Whoever is told where a message ends can read several at once.
+        // A client with framing can read several messages at once.
         let words = &*self.description;
         (words.framing_out == Framing::None).then_some(words.gap)
     }
@@ -216,7 +216,7 @@ impl Classic {
         let words = &*self.description;
         let (view, out) = (answer.view, &mut *answer.bytes);
         match reply {
-            // The room follows: whoever has a name comes in.
+            // In this protocol, whoever has a name joins the room at once.
             Reply::Done(_, Event::Registered(_)) => self.named = true,
             Reply::Done(stamp, Event::Joined(person)) => {
                 let (name, time) = (words.name(&person.nick), words.time(stamp.unix));
@@ -239,7 +239,7 @@ impl Classic {
                     words.tell_long(&words.line, ("text", &line), &[("name", &name), ("time", &time)], out);
                 }
             }
-            // These clients know no commands that these would answer.
+            // These clients have no commands to which these replies could be sent.
             Reply::Sent { .. } | Reply::Done(..) | Reply::Presence { .. } | Reply::Watched(..) => {}
             Reply::Closing(Reason::Quit(_)) => words.tell_exactly(&words.quit_answer, out),
             Reply::Closing(reason) => words.tell_notice(&format!("Goodbye: {reason}."), out),
@@ -251,7 +251,7 @@ impl Classic {
     }
 }
 
-/// The names of those who are in the room.
+/// The names of the users in the room.
 fn present(view: &dyn View) -> impl Iterator<Item = &Nick> {
     view.people().filter(|seen| seen.present).map(|seen| &seen.person.nick)
 }

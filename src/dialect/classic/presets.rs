@@ -1,4 +1,4 @@
-//! The varieties that come ready made: one for each of the exercises that are known to be taught.
+//! The presets: one for each known course exercise.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use super::description::{Description, Shown};
 use super::encoding::Encoding;
 use super::framing::{Framing, Length, Padding};
 
-/// Every preset, by the name that the configuration has for it.
+/// All presets, by their names in the configuration.
 pub const PRESETS: &[(&str, Preset)] = &[
     ("chatter", chatter),
     ("keyword", keyword),
@@ -20,10 +20,10 @@ pub const PRESETS: &[(&str, Preset)] = &[
     ("header64", header64),
 ];
 
-/// Makes a preset's description.
+/// A function that returns a preset's description.
 pub type Preset = fn() -> Description;
 
-/// What all of them have in common, or most.
+/// The values that all or most presets share.
 fn base() -> Description {
     Description {
         greeting: nothing(),

@@ -1,4 +1,4 @@
-//! Capabilities: what a client can ask for, and which of it changes how events look (IRCv3 capability negotiation).
+//! Capabilities (IRCv3 capability negotiation), and which of them change how events are rendered.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,84 +7,84 @@ use serde::{Deserialize, Serialize};
 pub struct Capabilities(u32);
 
 impl Capabilities {
-    /// Server's clock on every event.
+    /// server-time: a time on every message.
     pub const SERVER_TIME: Capabilities = Capabilities(1);
-    /// Tags of clients for each other, message identifiers, who is a bot.
+    /// message-tags: client-only tags, message identifiers, the bot tag.
     pub const MESSAGE_TAGS: Capabilities = Capabilities(1 << 1);
-    /// The account of whoever does something.
+    /// account-tag: the sender's account on every message.
     pub const ACCOUNT_TAG: Capabilities = Capabilities(1 << 2);
-    /// Who is away, as soon as they are.
+    /// away-notify: AWAY when a member's away message changes.
     pub const AWAY_NOTIFY: Capabilities = Capabilities(1 << 3);
-    /// Account and real name of whoever comes in.
+    /// extended-join: account and real name in JOIN.
     pub const EXTENDED_JOIN: Capabilities = Capabilities(1 << 4);
-    /// Real names can change.
+    /// setname: real names can be changed.
     pub const SETNAME: Capabilities = Capabilities(1 << 5);
-    /// Lines can be taken back.
+    /// draft/message-redaction: messages can be deleted.
     pub const REDACTION: Capabilities = Capabilities(1 << 6);
-    /// Several lines as one message.
+    /// draft/multiline: messages of several lines.
     pub const MULTILINE: Capabilities = Capabilities(1 << 7);
-    /// Messages that belong together.
+    /// batch: groups of messages.
     pub const BATCH: Capabilities = Capabilities(1 << 8);
-    /// Its own messages as well.
+    /// echo-message: the client receives its own messages.
     pub const ECHO: Capabilities = Capabilities(1 << 9);
-    /// Which answer belongs to what.
+    /// labeled-response: answers carry the label of the request.
     pub const LABELS: Capabilities = Capabilities(1 << 10);
-    /// What was said can be asked for.
+    /// draft/chathistory: the history can be requested.
     pub const HISTORY: Capabilities = Capabilities(1 << 11);
-    /// How far it has read.
+    /// draft/read-marker: how far the client has read.
     pub const READ_MARKER: Capabilities = Capabilities(1 << 12);
-    /// Names with user and host in NAMES.
+    /// userhost-in-names: user and host in NAMES.
     pub const USERHOST_IN_NAMES: Capabilities = Capabilities(1 << 13);
-    /// MONITOR tells of more than coming and going.
+    /// extended-monitor: MONITOR reports more than coming online and going offline.
     pub const EXTENDED_MONITOR: Capabilities = Capabilities(1 << 14);
-    /// Changed capabilities are told. Ours never change, so nothing needs to be done for it, as for the next ones.
+    /// cap-notify. The server's capabilities never change, so it needs no code; nor do the next three.
     pub const CAP_NOTIFY: Capabilities = Capabilities(1 << 15);
-    /// Accounts that change: they do not, during a connection.
+    /// account-notify: accounts do not change during a connection.
     const ACCOUNT_NOTIFY: Capabilities = Capabilities(1 << 16);
-    /// All prefixes of a member: there are none.
+    /// multi-prefix: members have no prefixes.
     const MULTI_PREFIX: Capabilities = Capabilities(1 << 17);
-    /// FAIL, WARN, NOTE are understood.
+    /// standard-replies: FAIL, WARN and NOTE.
     const STANDARD_REPLIES: Capabilities = Capabilities(1 << 18);
-    /// A certificate as a proof of who it is.
+    /// sasl: authentication by client certificate.
     pub const SASL: Capabilities = Capabilities(1 << 19);
 
-    /// What changes the bytes of an event.
+    /// The capabilities that change how events are rendered.
     pub const OF_FORM: Capabilities = Capabilities((1 << 9) - 1);
 
-    /// Whether all of `other` is in it.
+    /// Whether the set contains all of `other`.
     #[must_use]
     pub fn has(self, other: Capabilities) -> bool {
         self.0 & other.0 == other.0
     }
 
-    /// Both together.
+    /// The union.
     #[must_use]
     pub fn with(self, other: Capabilities) -> Capabilities {
         Capabilities(self.0 | other.0)
     }
 
-    /// This without the other.
+    /// The difference.
     #[must_use]
     pub fn without(self, other: Capabilities) -> Capabilities {
         Capabilities(self.0 & !other.0)
     }
 
-    /// Those that change the bytes of an event.
+    /// The subset that changes how events are rendered.
     #[must_use]
     pub fn of_form(self) -> Capabilities {
-        // A multiline message is a batch.
+        // draft/multiline depends on batch.
         let useless = if self.has(Self::BATCH) { Self::BATCH } else { Self::BATCH.with(Self::MULTILINE) };
         Capabilities(self.0 & Self::OF_FORM.0).without(useless)
     }
 
-    /// A number that is the same for the same set.
+    /// The set as a number.
     #[must_use]
     pub fn bits(self) -> u64 {
         u64::from(self.0)
     }
 }
 
-/// Every capability that can be asked for: its name, the set that has it alone, and what CAP LS 302 says of it.
+/// All capabilities: the name, the flag, and the value in CAP LS 302.
 pub const ALL: &[(&str, Capabilities, &str)] = &[
     ("account-notify", Capabilities::ACCOUNT_NOTIFY, ""),
     ("account-tag", Capabilities::ACCOUNT_TAG, ""),
@@ -108,7 +108,7 @@ pub const ALL: &[(&str, Capabilities, &str)] = &[
     ("userhost-in-names", Capabilities::USERHOST_IN_NAMES, ""),
 ];
 
-/// Bytes of all lines of one multiline message, and how many there may be, as said above.
+/// The maximum size of a multiline message in bytes, as in the value above.
 pub const MULTILINE_BYTES: usize = 4096;
-/// See [`MULTILINE_BYTES`].
+/// The maximum number of its lines, as in the value above.
 pub const MULTILINE_LINES: usize = 32;

@@ -1,4 +1,5 @@
-//! What is known of one client: who it is, what it asks now, and what only some clients have. An idle one keeps little.
+//! The state of one client: its identity, its current request, and what only some clients need. Small for an idle
+//! client.
 
 use std::sync::LazyLock;
 
@@ -10,49 +11,49 @@ use super::multiline::Batch;
 use super::registration::Registration;
 use crate::chat::{Profile, View};
 
-/// How far a client has come.
+/// How far registration has come.
 #[derive(Serialize, Deserialize)]
 pub enum Phase {
-    /// It has not registered yet.
+    /// Not registered yet.
     Registering(Box<Registration>),
-    /// It has: who it is stands in the [`View`].
+    /// Registered; the identity is in the [`View`].
     Registered,
 }
 
-/// Who the client is, as others see it.
+/// The client's identity as others see it.
 pub struct Own<'a> {
-    /// Its name; `*` as long as it has none.
+    /// The nickname; `*` before registration.
     pub nick: &'a str,
     pub profile: &'a Profile,
     pub in_room: bool,
 }
 
-/// What is known of the message that is being answered; gone when it is.
+/// State of the request being answered.
 #[derive(Default, Serialize, Deserialize)]
 pub struct Request {
     pub label: Option<Box<str>>,
-    /// What it names, for the case that it is refused: a name, a line.
+    /// The name or line that it refers to, for the error if it is refused.
     pub subject: Box<str>,
-    /// Whether it changes the client's own mode, and not its real name.
+    /// Whether it changes the user mode rather than the real name.
     pub is_mode: bool,
 }
 
-/// What only some clients have.
+/// State that only some clients need.
 #[derive(Default, Serialize, Deserialize)]
 pub struct Extras {
-    /// A message of several lines that is not complete yet.
+    /// An incomplete multiline message.
     pub multiline: Option<Batch>,
-    /// The name of such a message that was refused: its further lines are dropped.
+    /// The batch reference of a refused multiline message, whose remaining lines are dropped.
     pub refused: Option<Box<str>>,
-    /// An answer of which a part is still to be written.
+    /// An answer that is not complete yet.
     pub listing: Option<Listing>,
-    /// The event with which it left the room, if it did; it has been shown all before that.
+    /// The position of its PART, if it left the room; it has been shown everything before that.
     pub shown: u64,
 }
 
 impl Irc {
     pub(super) fn own<'a>(&'a self, view: &'a dyn View) -> Own<'a> {
-        /// Of a client that has lost its name and is about to be disconnected.
+        /// For a client that has lost its name and is about to be disconnected.
         static NOBODY: LazyLock<Profile> = LazyLock::new(Profile::default);
         match (view.own(), &self.phase) {
             (Some(seen), _) => Own { nick: seen.person.as_str(), profile: &seen.person.profile, in_room: seen.present },
@@ -63,7 +64,7 @@ impl Irc {
         }
     }
 
-    /// What is known of it, as long as it has not registered.
+    /// The registration in progress, if it is not registered yet.
     pub(super) fn registration(&mut self) -> Option<&mut Registration> {
         match &mut self.phase {
             Phase::Registering(registration) => Some(registration),
@@ -75,7 +76,7 @@ impl Irc {
         self.request.get_or_insert_default()
     }
 
-    /// What the message names that is being answered.
+    /// The subject of the request being answered.
     pub(super) fn subject(&self) -> &str {
         self.request.as_ref().map_or("", |request| &request.subject)
     }

@@ -1,4 +1,4 @@
-//! The commands of a client that has registered.
+//! Commands of registered clients.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use super::registration::{VERSION, last_word};
 use super::who::find;
 use crate::chat::{Answer, Command, Manner, Nick, Now, Profile, TEXT_LENGTH, clean};
 
-/// What HELP says: each command with what it takes.
+/// The reply to HELP: each command with its parameters.
 const HELP: &[(&str, &str)] = &[
     ("AWAY", "[:text] tells others why you do not answer, or that you are back"),
     ("CHATHISTORY", "LATEST|BEFORE|AFTER|AROUND|BETWEEN #room reference... limit: what was said"),
@@ -42,8 +42,13 @@ const HELP: &[(&str, &str)] = &[
 ];
 
 impl Irc {
-    /// Does what a message asks, or has it done.
-    pub(super) fn obey<'l>(&mut self, now: Now, message: Message<'l>, answer: &mut Answer<'_>) -> Option<Command<'l>> {
+    /// Handles a message: answers it, or returns a command for the room.
+    pub(super) fn execute<'l>(
+        &mut self,
+        now: Now,
+        message: Message<'l>,
+        answer: &mut Answer<'_>,
+    ) -> Option<Command<'l>> {
         let upper;
         let name = if message.command.bytes().all(|byte| byte.is_ascii_uppercase()) {
             message.command
@@ -53,8 +58,8 @@ impl Irc {
         };
         match name {
             "PRIVMSG" => return self.speak(&message, Manner::Plain, answer),
-            "NOTICE" => return self.speak(&message, Manner::Remark, answer),
-            "TAGMSG" if self.has(Capabilities::MESSAGE_TAGS) => return self.speak(&message, Manner::Silent, answer),
+            "NOTICE" => return self.speak(&message, Manner::Notice, answer),
+            "TAGMSG" if self.has(Capabilities::MESSAGE_TAGS) => return self.speak(&message, Manner::TagsOnly, answer),
             "BATCH" if self.has(Capabilities::MULTILINE) => return self.batch(&message, answer),
             "REDACT" if self.has(Capabilities::REDACTION) => return self.redact(&message, answer),
             "PING" => self.pong(&message, answer),
@@ -72,7 +77,7 @@ impl Irc {
             "MARKREAD" if self.has(Capabilities::READ_MARKER) => return self.mark_read(&message, answer),
             "CHATHISTORY" => self.history(&message, answer),
             "NAMES" | "WHO" | "WHOIS" | "WHOWAS" | "LIST" | "LUSERS" | "USERHOST" | "ISON" => {
-                self.tell(name, &message, answer);
+                self.answer_query(name, &message, answer);
             }
             "AUTHENTICATE" => self.authenticate(&message, answer),
             "USER" | "PASS" => self.numeric(answer, "462", &[], "You may not reregister"),
@@ -155,7 +160,7 @@ impl Irc {
             return None;
         }
         match message.parameter(1) {
-            // A channel that nobody is in does not exist, as IRC has it.
+            // In IRC, a channel without members does not exist.
             None if answer.view.present() == 0 => {
                 self.no_such_channel(answer, &self.server.channel());
                 None
@@ -168,7 +173,7 @@ impl Irc {
         }
     }
 
-    /// RPL_TOPIC and who has set it; `asked`: also that there is none.
+    /// RPL_TOPIC and RPL_TOPICWHOTIME. `asked`: send RPL_NOTOPIC if there is none.
     pub(super) fn topic(&self, asked: bool, answer: &mut Answer<'_>) {
         let (topic, room) = (answer.view.topic(), self.server.channel());
         if topic.text.is_empty() {
@@ -196,7 +201,7 @@ impl Irc {
         Some(Command::Describe(Box::new(Profile { real_name, ..self.own(answer.view).profile.clone() })))
     }
 
-    /// Modes: a member can say that it is a program, and the room has one that never changes.
+    /// Handles MODE. A user can set the bot mode; the channel's modes never change.
     fn mode<'l>(&mut self, message: &Message<'_>, answer: &mut Answer<'_>) -> Option<Command<'l>> {
         let Some(target) = message.filled(0) else {
             self.need_more(answer, "MODE");
@@ -229,7 +234,7 @@ impl Irc {
                 '+' => add = true,
                 '-' => add = false,
                 'B' => bot = add,
-                // Everybody is that, whatever they say: nobody's address is shown.
+                // Everybody is invisible, set or not: addresses are never shown.
                 'i' => {}
                 _ => self.numeric(answer, "501", &[], "Unknown MODE flag"),
             }
@@ -259,7 +264,7 @@ impl Irc {
         }
     }
 
-    /// What only channel operators do, and there are none.
+    /// Refuses commands for channel operators, because there are none.
     fn refuse_in_room(&self, message: &Message<'_>, command: &str, answer: &mut Answer<'_>) {
         let (first, second) = (message.filled(0), message.filled(1));
         let channel = if command == "INVITE" { second } else { first };

@@ -1,4 +1,4 @@
-//! How events look to IRC clients. This is the hot path: one pass, no formatting machinery, no allocation.
+//! Renders events for IRC. This is the hot path: one pass, no formatting machinery, no allocation.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -9,20 +9,20 @@ use super::message::MAX_MESSAGE;
 use super::{Server, end_line, write};
 use crate::chat::{Event, Form, Manner, Person, Stamp, View, Words, shorten};
 
-/// One combination of the capabilities that change how events look.
+/// One combination of the capabilities that change how events are rendered.
 pub struct IrcForm {
-    /// Where this is.
+    /// The server.
     pub server: Arc<Server>,
-    /// The capabilities; others than those of a form are of no importance.
+    /// The capabilities; those not in [`Capabilities::OF_FORM`] have no effect.
     pub capabilities: Capabilities,
 }
 
-/// What a message is about, for its tags.
+/// A message's metadata, for its tags and source.
 #[derive(Clone, Copy)]
 pub struct About<'a> {
-    /// When.
+    /// The event's position and time.
     pub stamp: Stamp,
-    /// Whose doing it is; `None`: the server's.
+    /// Who caused it; `None`: the server.
     pub who: Option<&'a Person>,
     /// The batch that it belongs to.
     pub batch: Option<&'a str>,
@@ -40,7 +40,7 @@ impl Form for IrcForm {
                 return self.speak(About { stamp, who: Some(who), batch: None }, room, words, out);
             }
             Event::Notice(text) => {
-                let words = Words { manner: Manner::Remark, ..Words::plain(&**text) };
+                let words = Words { manner: Manner::Notice, ..Words::plain(&**text) };
                 return self.speak(About { stamp, who: None, batch: None }, room, &words, out);
             }
             Event::Joined(who) => {
@@ -97,9 +97,9 @@ impl Form for IrcForm {
 }
 
 impl IrcForm {
-    /// Writes what somebody says to `target`: a channel or a name, in pieces.
+    /// Writes a message to `target`, a channel or a nickname given in pieces.
     pub fn speak(&self, about: About<'_>, target: &[&str], words: &Words<'_>, out: &mut Vec<u8>) {
-        if words.manner == Manner::Silent {
+        if words.manner == Manner::TagsOnly {
             if self.capabilities.has(Capabilities::MESSAGE_TAGS) {
                 self.start(about, &words.tags, true, out);
                 write(out, &["TAGMSG "]);
@@ -122,7 +122,7 @@ impl IrcForm {
         }
     }
 
-    /// Several lines as one batch (draft/multiline).
+    /// Writes a multiline message as a batch (draft/multiline).
     fn multiline(&self, about: About<'_>, target: &[&str], words: &Words<'_>, limit: usize, out: &mut Vec<u8>) {
         self.start(about, &words.tags, true, out);
         let batch = format!("m{:x}", about.stamp.sequence);
@@ -147,7 +147,7 @@ impl IrcForm {
         write(out, &["BATCH -", &batch, "\r\n"]);
     }
 
-    /// The same for those who do not know of it. Only the first line has the identifier.
+    /// Writes a multiline message for clients without draft/multiline; only the first line has the message identifier.
     fn singly(&self, about: About<'_>, target: &[&str], words: &Words<'_>, limit: usize, out: &mut Vec<u8>) {
         let mut first = true;
         for text in words.lines() {
@@ -161,7 +161,8 @@ impl IrcForm {
         }
     }
 
-    /// Bytes of text that fit into one message to `target`, so that no client needs to cut it (RFC 1459, section 2.3).
+    /// How many bytes of text fit into a message to `target` without being truncated by a client (RFC 1459, section
+    /// 2.3).
     fn room_for_text(&self, who: Option<&Person>, target: &[&str], manner: Manner) -> usize {
         let source = who.map_or(self.server.name.len(), |who| {
             who.as_str().len() + who.profile.user.len() + self.server.name.len() + 2
@@ -171,12 +172,12 @@ impl IrcForm {
         MAX_MESSAGE.saturating_sub(": PRIVMSG  :".len() + action + source + target)
     }
 
-    /// Tags and source of what somebody does. Returns where the line begins, which is behind the tags.
+    /// Writes tags and source for an action of `who`. Returns the offset of the source, after the tags.
     fn of(&self, stamp: Stamp, who: &Person, out: &mut Vec<u8>) -> usize {
         self.start(About { stamp, who: Some(who), batch: None }, "", true, out)
     }
 
-    /// Tags and source of a message; `named`: with its identifier. Returns where the line begins, which is behind the
+    /// Writes tags and source. `named`: include the message identifier. Returns the offset of the source, after the
     /// tags.
     pub fn start(&self, about: About<'_>, client_tags: &str, named: bool, out: &mut Vec<u8>) -> usize {
         let mut separator = "@";
@@ -228,7 +229,7 @@ impl IrcForm {
 }
 
 fn line(target: &[&str], manner: Manner, text: &str, out: &mut Vec<u8>) {
-    write(out, &[if manner == Manner::Remark { "NOTICE " } else { "PRIVMSG " }]);
+    write(out, &[if manner == Manner::Notice { "NOTICE " } else { "PRIVMSG " }]);
     write(out, target);
     match manner {
         Manner::Action => write(out, &[" :\u{1}ACTION ", text, "\u{1}\r\n"]),
@@ -242,13 +243,13 @@ fn write_trailing(text: Option<&str>, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends a time as IRCv3 writes it, from milliseconds since 1970-01-01 UTC.
+/// Appends a time, given in milliseconds since 1970-01-01 UTC, in IRCv3's format.
 pub fn write_time(unix: u64, out: &mut Vec<u8>) {
-    // Writing into memory does not fail.
+    // Writing to a Vec cannot fail.
     let _ = write!(out, "{}", humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(unix)));
 }
 
-/// As much of `text` as fits, up to the end of a word if there is one in its second half, and the rest.
+/// Splits `text` so that the first part fits: at the end of a word if there is one in its second half.
 fn cut(text: &str, limit: usize) -> (&str, &str) {
     if text.len() <= limit {
         return (text, "");

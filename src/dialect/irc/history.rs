@@ -1,5 +1,4 @@
-//! What was said: CHATHISTORY (IRCv3 draft/chathistory) over the room's history, and its playback to those who cannot
-//! ask for it.
+//! CHATHISTORY (IRCv3 draft/chathistory), and automatic playback for clients that do not support it.
 
 use std::time::UNIX_EPOCH;
 
@@ -8,9 +7,9 @@ use super::capability::Capabilities;
 use super::form::{About, IrcForm, write_time};
 use super::message::Message;
 use crate::chat::{Answer, Event, Manner, Record, Stamp, Words};
-use crate::dialect::Moments;
+use crate::dialect::TimeFormatter;
 
-/// Messages that one request may ask for.
+/// The maximum number of messages per request.
 pub const MOST: usize = 100;
 
 /// A point in the history.
@@ -22,7 +21,7 @@ enum Reference {
     Time(u64),
 }
 
-/// What of the history is asked for.
+/// A parsed request.
 struct Query {
     selection: Selection,
     limit: usize,
@@ -34,12 +33,12 @@ enum Selection {
     After(Reference),
     Around(Reference),
     Between(Reference, Reference),
-    /// Which conversations there are between these times: the room, if something was said in it.
+    /// TARGETS: the conversations with messages between these times; only the room can be one.
     Targets(u64, u64),
 }
 
 impl Reference {
-    /// How an event stands to it.
+    /// Compares an event with this point.
     fn compare(self, past: &Record) -> std::cmp::Ordering {
         match self {
             Reference::Event(sequence) => past.stamp.sequence.cmp(&sequence),
@@ -49,7 +48,7 @@ impl Reference {
 }
 
 impl Irc {
-    /// Answers CHATHISTORY.
+    /// Handles CHATHISTORY.
     pub(super) fn history(&mut self, message: &Message<'_>, answer: &mut Answer<'_>) {
         let Some(name) = message.filled(0) else {
             return self.fail(answer, "CHATHISTORY", "NEED_MORE_PARAMS", &[], "CHATHISTORY takes a subcommand");
@@ -109,7 +108,7 @@ impl Irc {
 
     fn parse_reference(&self, text: &str) -> Option<Reference> {
         match text.split_once('=')? {
-            // The identifier of another run of the server is older than everything here.
+            // An identifier from an earlier run of the server counts as older than the whole history.
             ("msgid", id) => Some(Reference::Event(self.server.parse_id(id).unwrap_or(0))),
             ("timestamp", time) => parse_time(time).map(Reference::Time),
             _ => None,
@@ -130,26 +129,26 @@ impl Irc {
         self.close_batch(batch, answer);
     }
 
-    /// What was said before the client came, for a client that cannot ask for it, between two marks: most clients show
-    /// what they are sent as if it were said now.
+    /// Plays back the history to a client that cannot request it, between two marker lines, because most clients show
+    /// old messages as if they were new.
     pub(super) fn play_back(&mut self, now: Stamp, answer: &mut Answer<'_>) {
-        // Whoever went out of the room and comes back has read what was said before that.
+        // A user who left the room and rejoins has already seen what came before.
         let shown = self.extras.as_ref().map_or(0, |extras| extras.shown);
         let history: Vec<&Record> = answer.view.history().filter(|past| past.stamp.sequence > shown).collect();
         let (Some(first), Some(last)) = (history.first(), history.last()) else { return };
-        let mut moments = Moments::new(now.unix);
+        let mut times = TimeFormatter::new(now.unix);
         let since = if shown == 0 { "before you came" } else { "since you left the room" };
-        let begin = format!("What was said {since}, from {}", moments.of(first.stamp.unix));
-        let begin = format!("{begin} to {} UTC:", moments.of(last.stamp.unix));
+        let begin = format!("What was said {since}, from {}", times.format(first.stamp.unix));
+        let begin = format!("{begin} to {} UTC:", times.format(last.stamp.unix));
         self.mark(now, &begin, answer);
         let (form, room, shows_times) = (self.own_form(), self.server.channel(), self.shows_times());
         let batch = self.open_batch(&format!("chathistory {room}"), answer);
         for past in &history {
-            let time = if shows_times { "" } else { moments.of(past.stamp.unix) };
+            let time = if shows_times { "" } else { times.format(past.stamp.unix) };
             play_one(&form, past, batch.as_deref(), &room, time, answer.bytes);
         }
         self.close_batch(batch, answer);
-        self.mark(now, &format!("You are up to date; it is {} UTC.", moments.of(now.unix)), answer);
+        self.mark(now, &format!("You are up to date; it is {} UTC.", times.format(now.unix)), answer);
     }
 
     fn mark(&self, stamp: Stamp, text: &str, answer: &mut Answer<'_>) {
@@ -157,14 +156,14 @@ impl Irc {
         answer.write(&["NOTICE #", &self.server.room, " :", text, "\r\n"]);
     }
 
-    /// Whether the client can be expected to show when something was said. irssi (1.4) asks for the time and for no other
-    /// tag, and keeps it to itself unless it is told to show it.
+    /// Whether the client probably displays message times. irssi (1.4) requests server-time and no other tag, but does
+    /// not display it by default.
     fn shows_times(&self) -> bool {
         let others = [Capabilities::MESSAGE_TAGS, Capabilities::ACCOUNT_TAG, Capabilities::BATCH];
         self.has(Capabilities::SERVER_TIME) && others.iter().any(|tag| self.has(*tag))
     }
 
-    /// The answer to CHATHISTORY.
+    /// Sends the reply to CHATHISTORY.
     fn play(&mut self, history: &[&Record], answer: &mut Answer<'_>) {
         let (form, room) = (self.own_form(), self.server.channel());
         let batch = self.open_batch(&format!("chathistory {room}"), answer);
@@ -191,11 +190,11 @@ impl Irc {
     }
 }
 
-/// One line of the history; `time`: to be said in the line, if not empty.
+/// One history line. `time` is written before its text, unless it is empty.
 fn play_one(form: &IrcForm, past: &Record, batch: Option<&str>, room: &str, time: &str, out: &mut Vec<u8>) {
     let (who, mut words) = match &past.event {
         Event::Said(who, words) => (Some(&**who), words.clone()),
-        Event::Notice(text) => (None, Words { manner: Manner::Remark, ..Words::plain(&**text) }),
+        Event::Notice(text) => (None, Words { manner: Manner::Notice, ..Words::plain(&**text) }),
         _ => return,
     };
     if !time.is_empty() {
@@ -204,7 +203,7 @@ fn play_one(form: &IrcForm, past: &Record, batch: Option<&str>, room: &str, time
     form.speak(About { stamp: past.stamp, who, batch }, &[room], &words, out);
 }
 
-/// The range of the history that a query means.
+/// The range of the history that a request selects.
 fn select(history: &[&Record], query: &Query) -> (usize, usize) {
     let limit = query.limit;
     let at = |reference: Reference| history.partition_point(|past| reference.compare(past).is_lt());
@@ -227,7 +226,7 @@ fn select(history: &[&Record], query: &Query) -> (usize, usize) {
     }
 }
 
-/// Milliseconds since 1970-01-01 UTC, from a time as IRCv3 writes it.
+/// Parses an IRCv3 timestamp into milliseconds since 1970-01-01 UTC.
 pub fn parse_time(text: &str) -> Option<u64> {
     let since = humantime::parse_rfc3339(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
     u64::try_from(since.as_millis()).ok()

@@ -1,21 +1,21 @@
-//! What the server tells of itself and its limits: RPL_ISUPPORT (005).
+//! RPL_ISUPPORT (005): the server's features and limits.
 
 use super::capability::ALL;
 use super::{Irc, history, queries};
 use crate::chat::{Answer, MAX_WIDTH, TEXT_LENGTH, View};
 
-/// Bytes of a user name.
+/// The maximum length of a user name in bytes.
 pub const USER_LENGTH: usize = 16;
-/// Tokens in one line (RPL_ISUPPORT in modern.ircdocs.horse).
+/// The maximum number of tokens in one line (RPL_ISUPPORT in modern.ircdocs.horse).
 const TOKENS_PER_LINE: usize = 13;
 
 impl Irc {
-    /// All tokens, each true.
+    /// Sends all tokens.
     pub(super) fn isupport(&self, answer: &mut Answer<'_>) {
         let tokens = [
             format!("AWAYLEN={TEXT_LENGTH}"),
             "BOT=B".to_owned(),
-            // Names outside of ASCII are compared by RFC 8266, for which there is no word here.
+            // Non-ASCII names are compared by RFC 8266, for which no token exists.
             "CASEMAPPING=ascii".to_owned(),
             "CHANLIMIT=#:1".to_owned(),
             "CHANMODES=,,,n".to_owned(),
@@ -45,7 +45,7 @@ impl Irc {
         }
     }
 
-    /// The capabilities, as a client of this kind is told of them.
+    /// The capabilities offered to this client, with their values.
     pub(super) fn capability_list(&self, view: &dyn View) -> Vec<String> {
         let mut list: Vec<String> = ALL
             .iter()
@@ -55,9 +55,9 @@ impl Irc {
                 _ => (*name).to_owned(),
             })
             .collect();
-        if let (Some(port), true, true) = (self.server.secure_port, self.strict, self.version_302) {
-            // The policy is kept for a day after each visit: long enough for those who come daily, and forgotten soon
-            // when the administrator gives TLS up.
+        if let (Some(port), true, true) = (self.server.secure_port, self.offers_sts, self.version_302) {
+            // Clients keep the STS policy for one day after each connection: long enough for daily users, but soon
+            // forgotten if the administrator turns TLS off.
             list.push(if self.encrypted { "sts=duration=86400".to_owned() } else { format!("sts=port={port}") });
         }
         list

@@ -1,11 +1,11 @@
-//! Which answer belongs to what (IRCv3 labeled-response): the answers to one message get its label once they are all
-//! there, or as a batch whose lines are sent as they come.
+//! Labeled responses (IRCv3 labeled-response): the answer to a message is labeled once it is complete, or is sent as a
+//! batch, line by line.
 
 use super::message::{Message, escape};
 use super::write;
 
-/// Marks all that is in `out` as the answer to what came with `label`: nothing is acknowledged, one message is tagged,
-/// several become a batch. `number` makes the batch's name.
+/// Labels the whole of `out` as the answer to the message with `label`: an empty answer becomes an ACK, a single
+/// message is tagged, several become a batch, named by `number`.
 pub fn label(label: &str, server: &str, number: u32, out: &mut Vec<u8>) {
     let answers = std::mem::take(out);
     let lines: Vec<&[u8]> = answers.split_inclusive(|byte| *byte == b'\n').collect();
@@ -17,7 +17,7 @@ pub fn label(label: &str, server: &str, number: u32, out: &mut Vec<u8>) {
             write(out, &[":", server, " ACK\r\n"]);
         }
         [only] => tag(only, "label", label, out),
-        // A batch already: that of a multiline message or of the history.
+        // The answer is a batch already: a multiline message or history.
         [first, rest @ ..] if whole => {
             tag(first, "label", label, out);
             rest.iter().for_each(|line| out.extend_from_slice(line));
@@ -31,8 +31,7 @@ pub fn label(label: &str, server: &str, number: u32, out: &mut Vec<u8>) {
     }
 }
 
-/// Marks all that is in `out` as a part of the answer to what came with `label`: its first part if `label` is given,
-/// and its last one if `last`.
+/// Labels `out` as one part of a longer answer: the first if `label` is given, and the final one if `last`.
 pub fn label_part(label: Option<&str>, server: &str, number: u32, last: bool, out: &mut Vec<u8>) {
     let answers = std::mem::take(out);
     let batch = batch_name(number);
@@ -58,7 +57,7 @@ fn close(server: &str, batch: &str, out: &mut Vec<u8>) {
     write(out, &[":", server, " BATCH -", batch, "\r\n"]);
 }
 
-/// What belongs to a batch within this one says so, and that is enough. So does that batch's end.
+/// Puts a line into the batch. Lines of a nested batch already refer to that one, and so does its end.
 fn put_into(batch: &str, line: &[u8], out: &mut Vec<u8>) {
     if line.starts_with(b"@batch=") || batch_of(line, '-').is_some() {
         out.extend_from_slice(line);
@@ -67,7 +66,7 @@ fn put_into(batch: &str, line: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// The batch that a line begins (`+`) or ends (`-`), if it does.
+/// The batch that a line starts (`+`) or ends (`-`), if any.
 fn batch_of(line: &[u8], sign: char) -> Option<&str> {
     let message = Message::parse(std::str::from_utf8(line).ok()?.trim_end())?;
     let name = message.parameter(0).filter(|_| message.command == "BATCH")?;

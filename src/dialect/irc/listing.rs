@@ -1,5 +1,5 @@
-//! Answers as long as the room is large, written in parts: WHO, and NAMES with hosts. Whoever asks is sent the next part
-//! when there is room for it, and nobody waits meanwhile.
+//! Long answers, written in parts: WHO, and NAMES with hosts. The next part is written when the client's buffer has
+//! room, so that a large room does not delay other clients.
 
 use std::sync::Arc;
 
@@ -12,18 +12,18 @@ use super::who::{Who, find};
 use super::{Irc, write};
 use crate::chat::{Answer, Nick, Person, Seen, Stamp, View};
 
-/// People that one part tells of.
+/// The maximum number of users listed in one part.
 const TOLD: usize = 32;
-/// People that are looked at for one part.
+/// The maximum number of users examined for one part.
 const LOOKED_AT: usize = 64;
 
-/// An answer of which a part is still to be written.
+/// An answer that is not complete yet.
 #[derive(Serialize, Deserialize)]
 pub struct Listing {
     question: Question,
-    /// The key of the last one who was looked at.
+    /// The key of the last user examined.
     after: Option<Arc<str>>,
-    /// The batch that has the label of the question.
+    /// The batch with the request's label.
     pub batch: Option<u32>,
     pub is_finished: bool,
 }
@@ -31,7 +31,7 @@ pub struct Listing {
 #[derive(Serialize, Deserialize)]
 enum Question {
     Who(Who),
-    /// The names in the room with their hosts; `joined`: when the client came in, if that is just now.
+    /// The members with their hosts. `joined`: when the client joined, if the list is part of its welcome.
     Names {
         channel: Box<str>,
         joined: Option<Stamp>,
@@ -39,7 +39,7 @@ enum Question {
 }
 
 impl Irc {
-    /// Begins to answer WHO.
+    /// Starts the answer to WHO.
     pub(super) fn who(&mut self, who: Who, answer: &mut Answer<'_>) {
         if self.server.is_room(&who.mask) || who.mask.contains(['*', '?']) {
             return self.begin_list(Question::Who(who), answer);
@@ -51,14 +51,14 @@ impl Irc {
         self.end_of_who(&who, answer);
     }
 
-    /// Begins to answer NAMES; `joined`: when the client came in, if that is just now.
+    /// Starts the answer to NAMES. `joined`: when the client joined, if the list is part of its welcome.
     pub(super) fn names(&mut self, channel: &str, joined: Option<Stamp>, answer: &mut Answer<'_>) {
         let is_room = self.server.is_room(channel);
         if is_room && self.has(Capabilities::USERHOST_IN_NAMES) {
             return self.begin_list(Question::Names { channel: channel.into(), joined }, answer);
         }
         if is_room {
-            // They lie ready in pieces: thousands of them take some microseconds.
+            // The room keeps these names ready to send: thousands of them take some microseconds.
             let mut lines = NameLines::new(self, answer.view);
             answer.view.names().for_each(|names| lines.add(&[names], answer.bytes));
             lines.end(answer.bytes);
@@ -83,7 +83,8 @@ impl Irc {
                 })
             }
             Question::Who(who) => mask(&who.mask).and_then(|mask| {
-                // Wildcards find those whom the client meets, and itself: that is what the mode +i is for elsewhere.
+                // As with mode +i elsewhere, wildcards match only users who share a channel with the client, and the
+                // client itself.
                 let (start, own) = (self.start_of(who.number(), view), self.own(view));
                 part(view, listing.after.as_deref(), |seen| {
                     let meets = (own.in_room && seen.present) || seen.person.as_str() == own.nick;
@@ -122,7 +123,7 @@ impl Irc {
             self.say_marker(channel, answer);
         }
         self.numeric(answer, "366", &[channel], "End of NAMES list");
-        // Those who can ask for the history do so.
+        // Clients with draft/chathistory request the history themselves.
         if let Some(now) = joined
             && !self.has(Capabilities::HISTORY)
         {
@@ -130,14 +131,14 @@ impl Irc {
         }
     }
 
-    /// What every line of an answer begins with.
+    /// The common beginning of all lines of an answer.
     fn start_of(&self, number: &str, view: &dyn View) -> String {
         format!(":{} {number} {}", self.server.name, self.own(view).nick)
     }
 }
 
-/// Goes on behind `after`, with as many people as one part tells of; `tell` says whether it has told of somebody.
-/// Returns the key of the last one who was looked at, unless there is nobody behind them.
+/// Examines the users after `after`, up to the limits of one part; `tell` returns whether it listed the user. Returns
+/// the key of the last one examined, or `None` if it was the last of all.
 fn part<'v>(view: &'v dyn View, after: Option<&str>, mut tell: impl FnMut(&Seen<'v>) -> bool) -> Option<Arc<str>> {
     let (mut told, mut last): (usize, Option<&Arc<str>>) = (0, None);
     for (looked_at, seen) in view.people_after(after).enumerate() {
@@ -150,17 +151,17 @@ fn part<'v>(view: &'v dyn View, after: Option<&str>, mut tell: impl FnMut(&Seen<
     None
 }
 
-/// What names are compared with; `None` if there is no name as long.
+/// The pattern for matching names; `None` if it is longer than any name.
 fn mask(mask: &str) -> Option<WildMatch> {
     let mask = mask.to_lowercase();
     let least = mask.chars().filter(|c| *c != '*').count();
     (least <= Nick::MAX_BYTES).then(|| WildMatch::new(&mask))
 }
 
-/// Lines of RPL_NAMREPLY, as full as they can be.
+/// Writes RPL_NAMREPLY lines, each as full as possible.
 struct NameLines {
     start: String,
-    /// Bytes of the line that is not ended; 0: there is none.
+    /// The length in bytes of the current line; 0 if there is none.
     length: usize,
 }
 
@@ -169,7 +170,7 @@ impl NameLines {
         NameLines { start: format!("{} = {} :", irc.start_of("353", view), irc.server.channel()), length: 0 }
     }
 
-    /// Adds a name, or names that are separated already.
+    /// Adds a name, or several names separated by spaces.
     fn add(&mut self, name: &[&str], out: &mut Vec<u8>) {
         let added: usize = name.iter().map(|piece| piece.len()).sum();
         if self.length > 0 && self.length + 1 + added <= MAX_MESSAGE {

@@ -1,4 +1,4 @@
-//! MARKREAD: how far a client has read (IRCv3 draft/read-marker).
+//! Read markers (IRCv3 draft/read-marker).
 
 use super::Irc;
 use super::form::write_time;
@@ -7,7 +7,7 @@ use super::message::Message;
 use crate::chat::{Answer, Command, TEXT_LENGTH, clean};
 
 impl Irc {
-    /// MARKREAD: asks for a marker, or moves it.
+    /// Handles MARKREAD: a query for a marker, or an update.
     pub(super) fn mark_read<'l>(&mut self, message: &Message<'_>, answer: &mut Answer<'_>) -> Option<Command<'l>> {
         let Some(target) = message.filled(0) else {
             self.fail(answer, "MARKREAD", "NEED_MORE_PARAMS", &[], "MARKREAD takes a target");
@@ -23,7 +23,7 @@ impl Irc {
             return None;
         };
         let key = target.to_lowercase();
-        // A marker only moves forward.
+        // A marker never moves back.
         let time = answer.view.read_marker(&key).map_or(time, |known| known.max(time));
         self.write_marker(&target, Some(time), answer);
         Some(Command::MarkRead { target: key.into(), time })

@@ -1,27 +1,27 @@
-//! The grammar of a message: tags, command, parameters (RFC 1459 with IRCv3 message tags). Nothing is copied.
+//! The message grammar: tags, command, parameters (RFC 1459 with IRCv3 message tags). Parsing copies nothing.
 
 use std::borrow::Cow;
 
-/// Bytes of tags that a client may send, the `@` and the space included (IRCv3 message-tags).
+/// The maximum length of a client's tags in bytes, including the `@` and the space (IRCv3 message-tags).
 pub const MAX_TAGS: usize = 4096;
-/// Bytes of everything else, without CR LF (RFC 1459, section 2.3).
+/// The maximum length of the rest in bytes, without CR LF (RFC 1459, section 2.3).
 pub const MAX_MESSAGE: usize = 510;
-/// Parameters of one message; what is beyond them belongs to the last one.
+/// The maximum number of parameters; the last one includes the rest of the line.
 const MAX_PARAMETERS: usize = 15;
 
-/// One message, as it stands in a line.
+/// A parsed message, borrowed from its line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Message<'a> {
-    /// What stands between `@` and the first space, not unescaped.
+    /// The tags between `@` and the first space, still escaped.
     pub tags: &'a str,
-    /// The command, as it is written.
+    /// The command as written.
     pub command: &'a str,
     parameters: [&'a str; MAX_PARAMETERS],
     count: usize,
 }
 
 impl<'a> Message<'a> {
-    /// Takes a line without its end apart; `None` if it has no command. Where it claims to come from does not matter.
+    /// Parses a line without its line end; `None` if it has no command. A source (`:nick`) is ignored.
     #[must_use]
     pub fn parse(line: &'a str) -> Option<Message<'a>> {
         let mut rest = line.trim_start_matches(' ');
@@ -57,31 +57,31 @@ impl<'a> Message<'a> {
         self.parameters.get(..self.count).unwrap_or_default()
     }
 
-    /// The parameter at this place, if there is one.
+    /// The parameter with this index.
     #[must_use]
     pub fn parameter(&self, index: usize) -> Option<&'a str> {
         self.parameters().get(index).copied()
     }
 
-    /// The parameter at this place, if there is one and it is not empty.
+    /// The parameter with this index, unless it is empty.
     #[must_use]
     pub fn filled(&self, index: usize) -> Option<&'a str> {
         self.parameter(index).filter(|parameter| !parameter.is_empty())
     }
 
-    /// The value of a tag, unescaped; empty if it has none. Of two with the same name, the last one counts.
+    /// The value of a tag, unescaped; empty if it has no value. If a tag occurs twice, the last one counts.
     #[must_use]
     pub fn tag(&self, name: &str) -> Option<Cow<'a, str>> {
         tags(self.tags).filter(|(key, _)| *key == name).last().map(|(_, value)| unescape(value))
     }
 }
 
-/// The tags of a message, each with its value as it is written.
+/// The tags of a message with their values, still escaped.
 pub fn tags(tags: &str) -> impl Iterator<Item = (&str, &str)> {
     tags.split(';').filter(|tag| !tag.is_empty()).map(|tag| tag.split_once('=').unwrap_or((tag, "")))
 }
 
-/// The value of a tag as it is meant.
+/// Unescapes a tag value.
 #[must_use]
 pub fn unescape(value: &str) -> Cow<'_, str> {
     if !value.contains('\\') {
@@ -91,7 +91,7 @@ pub fn unescape(value: &str) -> Cow<'_, str> {
     let mut characters = value.chars();
     while let Some(c) = characters.next() {
         match c {
-            // A lone backslash at the end stands for nothing.
+            // A lone backslash at the end is dropped.
             '\\' => plain.extend(characters.next().map(|c| match c {
                 ':' => ';',
                 's' => ' ',
@@ -105,7 +105,7 @@ pub fn unescape(value: &str) -> Cow<'_, str> {
     Cow::Owned(plain)
 }
 
-/// Appends the value of a tag as it is written.
+/// Escapes a tag value and appends it.
 pub fn escape(value: &str, out: &mut Vec<u8>) {
     for byte in value.bytes() {
         match byte {
@@ -119,8 +119,8 @@ pub fn escape(value: &str, out: &mut Vec<u8>) {
     }
 }
 
-/// The tags that clients may send to each other, as they were written; borrowed if there are no others. What could end
-/// a line early in somebody's client is left out.
+/// The client-only tags, still escaped; borrowed if there are no other tags. Leaves out characters that could end a
+/// line early in a client.
 #[must_use]
 pub fn client_tags(all: &str) -> Cow<'_, str> {
     if all.is_empty() || all.split(';').all(is_client_tag) {
@@ -138,7 +138,7 @@ fn is_client_tag(tag: &str) -> bool {
     !key.is_empty() && key.bytes().all(allowed) && !tag.contains(char::is_control)
 }
 
-/// The part of `text` up to the first space, and what follows all spaces there.
+/// Splits `text` at the first run of spaces.
 fn word(text: &str) -> (&str, &str) {
     let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
     (word, rest.trim_start_matches(' '))

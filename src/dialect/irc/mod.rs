@@ -1,8 +1,8 @@
-//! IRC: RFC 1459 and 2812 as modern.ircdocs.horse describes what is spoken today, with IRCv3.
+//! IRC: RFC 1459 and 2812 as described in modern.ircdocs.horse, with IRCv3.
 //!
-//! The room is the one channel there is. Registration, PING and capabilities live here, and so do the answers to all
-//! questions, from what the [`View`] shows; what the room has to do goes out as a [`Command`]. Nobody's address is shown
-//! to anybody: everybody's host is the server.
+//! The room is the only channel. This dialect handles registration, PING and capabilities itself and answers all
+//! queries from the [`View`]; everything else becomes a [`Command`] for the room. Addresses are never shown: every
+//! user's host is the server name.
 
 pub mod capability;
 mod client;
@@ -38,9 +38,9 @@ use message::{MAX_MESSAGE, MAX_TAGS, Message};
 use registration::Registration;
 pub use server::Server;
 
-/// How long a client may be silent before it is asked whether it is still there, in ticks.
+/// How long a client may be silent before the server sends a PING, in ticks.
 const SILENCE: u64 = 120_000_000;
-/// How long it may then take to answer, in ticks.
+/// How long it may take to answer the PING, in ticks.
 const PATIENCE: u64 = 60_000_000;
 
 /// One IRC client.
@@ -48,23 +48,24 @@ const PATIENCE: u64 = 60_000_000;
 pub struct Irc {
     lines: Lines,
     line_length: usize,
-    /// Not written down; [`attach`](Self::attach) gives it back.
+    /// Not serialized; [`attach`](Self::attach) restores it.
     #[serde(skip)]
     server: Arc<Server>,
     encrypted: bool,
-    /// Whether the client is told where TLS is: not over the loopback, where nobody's certificate fits.
-    strict: bool,
+    /// Whether the client is told about TLS (STS). Not over the loopback interface, where no certificate matches the
+    /// host name.
+    offers_sts: bool,
     capabilities: Capabilities,
-    /// Whether it has asked for capabilities in version 302 or later.
+    /// Whether it has requested capabilities with version 302 or later.
     version_302: bool,
     phase: Phase,
-    /// Whether the client is not to be told why its message is not passed on.
+    /// Whether errors about the current message are suppressed.
     quiet: bool,
-    /// Whether it has been asked whether it is still there.
+    /// Whether a PING has not been answered yet.
     pinged: bool,
-    /// When it was heard or asked last, in ticks.
+    /// When the client last sent something or was sent a PING, in ticks.
     last: u64,
-    /// Batches that were begun, which are named by their number.
+    /// The number of batches so far; each is named by its number.
     batches: u32,
     request: Option<Box<Request>>,
     extras: Option<Box<Extras>>,
@@ -80,7 +81,7 @@ impl Irc {
             line_length,
             server: irc.clone(),
             encrypted,
-            strict: !local && irc.secure_port.is_some(),
+            offers_sts: !local && irc.secure_port.is_some(),
             capabilities: Capabilities::default(),
             version_302: false,
             phase: Phase::Registering(Box::new(Registration::new(account, encrypted))),
@@ -93,7 +94,7 @@ impl Irc {
         }
     }
 
-    /// Gives a client that was read back what is not written down with it.
+    /// Restores what is not serialized.
     pub(super) fn attach(&mut self, server: &Arc<Server>) {
         self.server = server.clone();
     }
@@ -152,7 +153,7 @@ impl Irc {
         }
         match self.phase {
             Phase::Registering(_) => self.register(&message, answer),
-            Phase::Registered => self.obey(now, message, answer),
+            Phase::Registered => self.execute(now, message, answer),
         }
     }
 
@@ -163,14 +164,14 @@ impl Irc {
         }
     }
 
-    /// Whether a part of an answer is still to be written.
+    /// Whether an answer is not complete yet.
     pub(super) fn is_busy(&self) -> bool {
         self.extras.as_ref().is_some_and(|extras| extras.listing.as_ref().is_some_and(|listing| !listing.is_finished))
     }
 
-    /// When the client's silence is too long.
+    /// When the silence becomes too long.
     pub(super) fn due(&self) -> Option<u64> {
-        // Before that, there is the login's own limit.
+        // Before registration, the login timeout applies.
         let registered = matches!(self.phase, Phase::Registered);
         registered.then(|| self.last + if self.pinged { PATIENCE } else { SILENCE })
     }
@@ -213,7 +214,7 @@ impl Irc {
         }
     }
 
-    /// Puts what the client is told alone into words.
+    /// Renders a reply for this client.
     pub(super) fn reply(&mut self, reply: Reply<'_>, answer: &mut Answer<'_>) {
         match reply {
             Reply::Refused(refusal) => self.refused(refusal, answer),
@@ -235,7 +236,7 @@ impl Irc {
             }
             Reply::Closing(reason) => {
                 if reason.is_lag() {
-                    // Whatever line it was in the middle of ends here.
+                    // Ends a line that may be incomplete.
                     answer.write(&["\r\n"]);
                 }
                 self.line(answer, &["ERROR :Closing link: ", &reason.to_string()]);
@@ -270,7 +271,7 @@ impl Irc {
                 return self.registered(answer);
             }
             Event::Joined(_) => return self.welcome(stamp, event, answer),
-            // One's own words come back only to those who have asked for that.
+            // Clients receive their own messages only with echo-message.
             Event::Said(..) if !self.has(Capabilities::ECHO) => return,
             Event::Away(_, Some(_)) => {
                 return self.numeric(answer, "306", &[], "You have been marked as being away");
@@ -295,13 +296,13 @@ impl Irc {
             let about = About { stamp, who: Some(own.person), batch: None };
             self.own_form().speak(about, &[nick], words, answer.bytes);
         }
-        // Nothing may answer a remark by itself.
+        // A NOTICE must not be answered automatically, so it gets no away reply.
         if let (Some(why), Manner::Plain | Manner::Action) = (to.away, words.manner) {
             self.numeric(answer, "301", &[nick], why);
         }
     }
 
-    /// How events look to this client.
+    /// The form for this client's capabilities.
     #[must_use]
     pub(super) fn form(&self) -> Arc<dyn Form> {
         Arc::new(self.own_form())
@@ -312,7 +313,7 @@ fn write(out: &mut Vec<u8>, parts: &[&str]) {
     parts.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
 }
 
-/// Ends the line that begins at `start`, behind its tags. What does not fit into a message of IRC is cut off.
+/// Ends the line that begins at `start`, after its tags; truncates it to the maximum length of a message.
 fn end_line(out: &mut Vec<u8>, start: usize) {
     let most = start + MAX_MESSAGE;
     if out.len() > most {

@@ -1,6 +1,6 @@
-//! Messages of several lines (IRCv3 draft/multiline): a client sends them as a batch, and they are one event.
+//! Multiline messages (IRCv3 draft/multiline): the client sends a batch, which becomes one event.
 //!
-//! A message that is refused is refused whole: its author is told so once, and its further lines are dropped.
+//! If any line is refused, so is the whole message. The client is told once, and the remaining lines are dropped.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use super::capability::{Capabilities, MULTILINE_BYTES, MULTILINE_LINES};
 use super::message::{Message, client_tags};
 use crate::chat::{Answer, Command, Further, Manner, Words, clean};
 
-/// A message that is not complete yet.
+/// An incomplete message.
 #[derive(Serialize, Deserialize)]
 pub struct Batch {
     name: Box<str>,
@@ -21,13 +21,13 @@ pub struct Batch {
     lines: usize,
 }
 
-/// Why a line is not taken: what it is called, the limit if it is one, and a sentence.
+/// Why a line is refused: the error code, the limit if there is one, and a sentence.
 type Problem = (&'static str, Option<usize>, &'static str);
 
 const INVALID: &str = "MULTILINE_INVALID";
 
 impl Irc {
-    /// BATCH: the beginning or the end.
+    /// Handles BATCH, the start or the end.
     pub(super) fn batch<'l>(&mut self, message: &Message<'_>, answer: &mut Answer<'_>) -> Option<Command<'l>> {
         let name = message.filled(0)?;
         match name.strip_prefix('+') {
@@ -70,14 +70,14 @@ impl Irc {
             self.fail(answer, "BATCH", INVALID, &[], "The message has no text");
             return None;
         }
-        self.quiet = batch.words.manner == Manner::Remark;
+        self.quiet = batch.words.manner == Manner::Notice;
         let mut unsaid = Vec::new();
         let bytes = if self.quiet { &mut unsaid } else { &mut *answer.bytes };
         let answer = &mut Answer { view: answer.view, bytes };
         self.address(&batch.target, batch.words, answer).map(Command::into_owned)
     }
 
-    /// One line of it.
+    /// Adds a line to the message.
     pub(super) fn continue_multiline(&mut self, message: &Message<'_>, manner: Manner, answer: &mut Answer<'_>) {
         let name = message.tag("batch").unwrap_or_default();
         if self.is_refused(&name) {
@@ -97,8 +97,8 @@ impl Irc {
         }
     }
 
-    /// A line cannot be understood: if it belongs to such a message, that is refused. Says whether the client is to be
-    /// told; it was told before if the message had been refused already.
+    /// Refuses the multiline message to which an unparsable line belongs, if any. Returns whether to tell the client;
+    /// it has already been told if the message was refused before.
     pub(super) fn refuse_multiline(&mut self, message: &Message<'_>) -> bool {
         let name = message.tag("batch").filter(|_| self.has(Capabilities::MULTILINE));
         let Some(name) = name else { return true };
@@ -109,7 +109,7 @@ impl Irc {
         !self.is_refused(&name)
     }
 
-    /// The client is told why under the label that the whole message has.
+    /// Refuses the message, with the label of its BATCH.
     fn refuse(&mut self, batch: Batch) {
         self.request().label = batch.label;
         self.extras().refused = Some(batch.name);
@@ -136,7 +136,7 @@ impl Batch {
         if !message.filled(0).unwrap_or_default().eq_ignore_ascii_case(&self.target) {
             return Err((INVALID, None, "A line has another target than the message that it is part of"));
         }
-        let fits = manner != Manner::Silent && (is_first || self.words.manner == manner);
+        let fits = manner != Manner::TagsOnly && (is_first || self.words.manner == manner);
         if !fits || text.starts_with('\u{1}') || (joined && (text.is_empty() || is_first)) {
             return Err((INVALID, None, "A line does not fit the message that it is part of"));
         }

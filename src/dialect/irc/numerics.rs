@@ -1,4 +1,4 @@
-//! The lines that answers are made of: numerics, standard replies, lists that take several lines.
+//! Building blocks of answers: numerics, standard replies, and lists over several lines.
 
 use super::message::MAX_MESSAGE;
 use super::{Irc, end_line};
@@ -18,7 +18,7 @@ impl Irc {
         end_line(answer.bytes, start);
     }
 
-    /// The same without the end. Returns where the line begins.
+    /// Starts such a line without ending it. Returns its offset in `answer`.
     pub(super) fn begin(&self, answer: &mut Answer<'_>, number: &str, parameters: &[&str]) -> usize {
         let start = answer.bytes.len();
         let own = self.own(answer.view);
@@ -27,7 +27,7 @@ impl Irc {
         start
     }
 
-    /// `:server NUMBER nick :ITEMS`, in as many lines as it takes, and at least in one.
+    /// `:server NUMBER nick :ITEMS`, in as many lines as necessary, at least one.
     pub(super) fn numeric_list<'t>(
         &self,
         answer: &mut Answer<'_>,
@@ -53,7 +53,7 @@ impl Irc {
         end_line(answer.bytes, start);
     }
 
-    /// A standard reply (IRCv3) that says what has failed, for programs and for people.
+    /// A standard reply (IRCv3) FAIL, for programs and people.
     pub(super) fn fail(&self, answer: &mut Answer<'_>, command: &str, code: &str, context: &[&str], text: &str) {
         let start = answer.bytes.len();
         answer.write(&[":", &self.server.name, " FAIL ", command, " ", code]);
@@ -62,7 +62,7 @@ impl Irc {
         end_line(answer.bytes, start);
     }
 
-    /// A line of these pieces.
+    /// A line made of these pieces.
     pub(super) fn line(&self, answer: &mut Answer<'_>, pieces: &[&str]) {
         let start = answer.bytes.len();
         answer.write(pieces);

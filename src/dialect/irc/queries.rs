@@ -1,18 +1,18 @@
-//! Questions that are answered from what may be seen of the room.
+//! Queries that are answered from the view of the room.
 
 use super::Irc;
 use super::message::Message;
 use super::who::{Who, find};
 use crate::chat::{Answer, Nick, Seen};
 
-/// How many people a client can be told of when they come and go.
+/// The maximum length of a client's MONITOR list.
 pub const MOST_WATCHED: usize = 100;
-/// Names that one message may ask for.
+/// The maximum number of names in one query.
 const MOST_NAMES: usize = 16;
 
 impl Irc {
-    /// Answers a question about people or the room.
-    pub(super) fn tell(&mut self, question: &str, message: &Message<'_>, answer: &mut Answer<'_>) {
+    /// Answers a query about users or the room.
+    pub(super) fn answer_query(&mut self, question: &str, message: &Message<'_>, answer: &mut Answer<'_>) {
         let first = message.filled(0);
         let names = || message.parameters().iter().flat_map(|names| names.split(' ')).filter(|name| !name.is_empty());
         match (question, first) {
@@ -23,7 +23,7 @@ impl Irc {
             ("LUSERS", _) => self.lusers(false, answer),
             ("WHO", mask) => self.who(Who::new(mask.unwrap_or("*"), message.parameter(1)), answer),
             ("WHOIS" | "WHOWAS", None) => self.numeric(answer, "431", &[], "No nickname given"),
-            // With two parameters, the first one is a server.
+            // With two parameters, the first is a server name.
             ("WHOIS", Some(nick)) => self.whois(message.filled(1).unwrap_or(nick), answer),
             ("WHOWAS", Some(nick)) => {
                 let most = message.parameter(1).and_then(|count| count.parse().ok()).filter(|count| *count > 0);
@@ -35,7 +35,7 @@ impl Irc {
         }
     }
 
-    /// The room, unless nobody is in it: then it is no channel, as IRC has it.
+    /// LIST. Shows the room only if it has members: in IRC, an empty channel does not exist.
     fn list(&self, channel: Option<&str>, answer: &mut Answer<'_>) {
         self.numeric(answer, "321", &["Channel"], "Users  Name");
         let is_asked_for = channel.is_none_or(|list| list.split(',').any(|channel| self.server.is_room(channel)));
@@ -47,7 +47,7 @@ impl Irc {
         self.numeric(answer, "323", &[], "End of LIST");
     }
 
-    /// RPL_LUSERCLIENT and what belongs to it; `entering`: the client is on its way into the room.
+    /// RPL_LUSERCLIENT and related numerics. `entering`: the client is about to join, so the channel counts as formed.
     pub(super) fn lusers(&self, entering: bool, answer: &mut Answer<'_>) {
         let all = answer.view.named();
         let (are, users, clients) = if all == 1 { ("is", "user", "client") } else { ("are", "users", "clients") };
@@ -77,7 +77,7 @@ impl Irc {
         self.numeric_list(answer, "303", " ", found);
     }
 
-    /// Who of these is here, and who is not.
+    /// MONITOR: which of these users are online and which are not.
     pub(super) fn status(&self, names: &[Nick], answer: &mut Answer<'_>) {
         for names in names.chunks(4) {
             let (mut here, mut gone) = (Vec::new(), Vec::new());

@@ -1,4 +1,4 @@
-//! How a client comes in: NICK and USER, capabilities, SASL, and what it is greeted with.
+//! Registration: NICK and USER, capability negotiation, SASL, and the welcome.
 
 use std::borrow::Cow;
 
@@ -11,24 +11,24 @@ use super::isupport::USER_LENGTH;
 use super::message::{MAX_MESSAGE, Message};
 use crate::chat::{Answer, Command, Event, Form as _, Nick, Profile, Refusal, Stamp, TEXT_LENGTH, View, clean};
 
-/// What this program calls itself.
+/// The version string sent to clients.
 pub const VERSION: &str = concat!("chatd-", env!("CARGO_PKG_VERSION"));
 
-/// What is known of a client that has not registered yet.
+/// The state of a client that has not registered yet.
 #[derive(Serialize, Deserialize)]
 pub struct Registration {
-    /// What it tells of itself, and what its connection does.
+    /// The profile collected so far.
     pub profile: Profile,
-    /// The name that it asks for.
+    /// The nickname requested with NICK.
     pub nick: Option<Box<str>>,
-    /// Whether it has said who it is.
+    /// Whether USER has been received.
     user: bool,
-    /// Whether it speaks of capabilities, and has not ended that.
+    /// Whether capability negotiation is in progress (CAP LS or REQ without CAP END).
     negotiating: bool,
 }
 
 impl Registration {
-    /// Nothing but this.
+    /// The state of a new connection.
     #[must_use]
     pub fn new(account: Option<Box<str>>, encrypted: bool) -> Registration {
         let profile = Profile { account, encrypted, ..Profile::default() };
@@ -37,7 +37,7 @@ impl Registration {
 }
 
 impl Irc {
-    /// A message of a client that has not registered yet.
+    /// Handles a message from a client that has not registered yet.
     pub(super) fn register<'l>(&mut self, message: &Message<'_>, answer: &mut Answer<'_>) -> Option<Command<'l>> {
         let command = message.command.to_ascii_uppercase();
         match command.as_str() {
@@ -61,7 +61,7 @@ impl Irc {
                 }
                 _ => self.need_more(answer, "USER"),
             },
-            // There is no password; who may come in is decided by the network and by certificates.
+            // The server has no password; access is controlled by the network and by client certificates.
             "PASS" if message.filled(0).is_none() => self.need_more(answer, "PASS"),
             "PASS" | "PONG" => {}
             "PING" => self.pong(message, answer),
@@ -72,7 +72,7 @@ impl Irc {
         self.complete()
     }
 
-    /// Asks for the name, once all that is needed is there.
+    /// Requests the name once registration is complete.
     fn complete<'l>(&mut self) -> Option<Command<'l>> {
         let enter = self.server.autojoin;
         let registration = self.registration()?;
@@ -84,7 +84,7 @@ impl Irc {
         Some(Command::Register { name, profile, enter, guest: false })
     }
 
-    /// CAP, which may change how events look.
+    /// Handles CAP. The capabilities may change how events are rendered.
     pub(super) fn cap(&mut self, message: &Message<'_>, answer: &mut Answer<'_>) {
         let Some(subcommand) = message.filled(0) else { return self.need_more(answer, "CAP") };
         let list = message.parameter(1).unwrap_or_default();
@@ -93,7 +93,7 @@ impl Irc {
                 self.negotiate(true);
                 if list.parse().is_ok_and(|version: u32| version >= 302) {
                     self.version_302 = true;
-                    // Implied by the version, as the specification has it.
+                    // Version 302 implies cap-notify, as specified.
                     self.capabilities = self.capabilities.with(Capabilities::CAP_NOTIFY);
                 }
                 let list = self.capability_list(answer.view);
@@ -121,8 +121,8 @@ impl Irc {
         }
     }
 
-    /// In as many lines as it takes. In a list, those which are not the last one have an asterisk, if the client knows
-    /// what that means.
+    /// Sends a list of capabilities in as many lines as necessary. In a multiline list, all lines but the last have an
+    /// asterisk, if the client supports that (version 302).
     fn say_capabilities<'t>(&self, subcommand: &str, list: impl Iterator<Item = &'t str>, answer: &mut Answer<'_>) {
         let start = format!(":{} CAP {} {subcommand} ", self.server.name, self.own(answer.view).nick);
         let room = MAX_MESSAGE.saturating_sub(start.len() + "* :".len());
@@ -141,7 +141,7 @@ impl Irc {
         self.line(answer, &[&start, ":", &line]);
     }
 
-    /// The capabilities after a request; `None` if any of what it asks for is not possible.
+    /// The capabilities after a request; `None` if any requested one is not available.
     fn requested(&self, list: &str, view: &dyn View) -> Option<Capabilities> {
         list.split_ascii_whitespace().try_fold(self.capabilities, |capabilities, word| {
             let (name, wanted) = word.strip_prefix('-').map_or((word, true), |name| (name, false));
@@ -156,19 +156,19 @@ impl Irc {
         })
     }
 
-    /// Whether this client can have a capability.
+    /// Whether a capability is available to this client.
     pub(super) fn can(&self, capability: Capabilities, view: &dyn View) -> bool {
         capability != Capabilities::SASL || self.own(view).profile.account.is_some()
     }
 
-    /// SASL EXTERNAL (RFC 4422, appendix A): the certificate has said who it is already.
+    /// SASL EXTERNAL (RFC 4422, appendix A): the certificate has already identified the client.
     pub(super) fn authenticate(&mut self, message: &Message<'_>, answer: &mut Answer<'_>) {
         let Some(word) = message.filled(0) else { return self.need_more(answer, "AUTHENTICATE") };
         let own = self.own(answer.view);
         match (word.to_ascii_uppercase().as_str(), &own.profile.account) {
             ("*", _) => self.numeric(answer, "906", &[], "SASL authentication aborted"),
             ("EXTERNAL", Some(_)) => answer.write(&["AUTHENTICATE +\r\n"]),
-            // No other identity can be asked for than the certificate's.
+            // No other authorization identity than the certificate's may be requested.
             ("+", Some(account)) => {
                 let source = format!("{}!{}@{}", own.nick, own.profile.user, self.server.name);
                 self.numeric(answer, "900", &[&source, account], &format!("You are now logged in as {account}"));
@@ -191,7 +191,7 @@ impl Irc {
         }
     }
 
-    /// The client has its name: what every client waits for.
+    /// The welcome after registration, which all clients wait for.
     pub(super) fn registered(&self, answer: &mut Answer<'_>) {
         let (server, own) = (&self.server, self.own(answer.view));
         let source = format!("{}!{}@{}", own.nick, own.profile.user, server.name);
@@ -210,7 +210,7 @@ impl Irc {
         self.numeric(answer, "422", &[], "There is no message of the day; the room has a topic");
     }
 
-    /// The client is in the room: its own JOIN, the topic, the names, and what was said before.
+    /// What a client is sent when it joins: its own JOIN, the topic, the names and the history.
     pub(super) fn welcome(&mut self, stamp: Stamp, event: &Event<'_>, answer: &mut Answer<'_>) {
         self.own_form().render(stamp, event, answer.view, answer.bytes);
         self.topic(false, answer);
@@ -219,12 +219,12 @@ impl Irc {
     }
 }
 
-/// The text of a QUIT or PART, unless it is empty.
+/// The text of a QUIT or PART; `None` if it is empty.
 pub fn last_word(text: Option<&str>) -> Option<Cow<'_, str>> {
     text.map(|text| clean(text.as_bytes(), TEXT_LENGTH).text).filter(|text| !text.is_empty())
 }
 
-/// One word of ASCII that can stand in a source; what cannot is left out.
+/// Reduces a user name to ASCII characters that are valid in a message's source.
 fn user_name(given: &str) -> Box<str> {
     let harmless = given.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '~'));
     let name: String = harmless.take(USER_LENGTH).collect();

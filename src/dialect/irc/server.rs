@@ -1,41 +1,41 @@
-//! What IRC tells of this server, and the identifiers of messages.
+//! Properties of this server as an IRC server, and message identifiers.
 
-/// What IRC tells of this server.
+/// Properties of this server as an IRC server.
 #[derive(Debug, Clone, Default)]
 pub struct Server {
-    /// Its name, with a dot in it.
+    /// The server name; contains a dot.
     pub name: Box<str>,
     /// The room's name, without the `#`.
     pub room: Box<str>,
-    /// Whether a client is put into the room when it has registered.
+    /// Whether clients join the room automatically after registration.
     pub autojoin: bool,
     /// When it was started, in milliseconds since 1970-01-01 UTC.
     pub started: u64,
-    /// Where it can be reached over TLS with a certificate that strangers can verify, if it can.
+    /// A TLS port with a certificate that clients can verify, if there is one.
     pub secure_port: Option<u16>,
 }
 
 impl Server {
-    /// Appends the identifier of an event: no other one has the same, also after a restart.
+    /// Appends an event's identifier, which is unique across restarts.
     pub(super) fn write_id(&self, sequence: u64, out: &mut Vec<u8>) {
         write_hex(self.started, out);
         out.push(b'-');
         write_hex(sequence, out);
     }
 
-    /// The event that an identifier means, if it is one of this run of the server.
+    /// The sequence of the event with this identifier; `None` if it is not from this run of the server.
     pub(super) fn parse_id(&self, id: &str) -> Option<u64> {
         let (started, sequence) = id.split_once('-')?;
         let started = u64::from_str_radix(started, 16).ok()?;
         (started == self.started).then(|| u64::from_str_radix(sequence, 16).ok())?
     }
 
-    /// Whether `channel` is the room; in the names of channels, ASCII letters are the same in either case.
+    /// Whether `channel` is the room; channel names ignore ASCII case.
     pub(super) fn is_room(&self, channel: &str) -> bool {
         channel.strip_prefix('#').is_some_and(|name| name.eq_ignore_ascii_case(&self.room))
     }
 
-    /// The room's name as a channel.
+    /// The room's name as a channel name.
     pub(super) fn channel(&self) -> String {
         format!("#{}", self.room)
     }

@@ -1,4 +1,4 @@
-//! Who somebody is: WHO with WHOX, WHOIS, WHOWAS.
+//! WHO with WHOX, WHOIS, WHOWAS.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,32 +6,32 @@ use super::form::write_time;
 use super::{Irc, end_line, write};
 use crate::chat::{Answer, Gone, Nick, Person, Seen, View};
 
-/// What WHO asks for.
+/// A WHO query.
 #[derive(Serialize, Deserialize)]
 pub struct Who {
-    /// A channel, a name, or a name with wildcards.
+    /// A channel, a nickname, or a nickname with wildcards.
     pub mask: Box<str>,
-    /// By WHOX.
+    /// The WHOX fields, if any.
     fields: Option<Fields>,
 }
 
-/// The fields of WHOX: `%` and letters, and perhaps a token.
+/// The WHOX fields: `%` and letters, with an optional token.
 #[derive(Serialize, Deserialize)]
 struct Fields {
     letters: Box<str>,
     token: Box<str>,
 }
 
-/// All fields, in the order in which they are answered.
+/// All fields in the order of the reply.
 const ORDER: &str = "tcuihsnfdlaor";
 
 impl Who {
-    /// `fields`: what stands behind the mask.
+    /// `fields`: the parameter after the mask.
     pub fn new(mask: &str, fields: Option<&str>) -> Who {
         Who { mask: mask.into(), fields: fields.and_then(Fields::parse) }
     }
 
-    /// The number of the lines that answer it.
+    /// The numeric of its replies.
     pub fn number(&self) -> &'static str {
         if self.fields.is_some() { "354" } else { "352" }
     }
@@ -47,7 +47,7 @@ impl Fields {
 }
 
 impl Irc {
-    /// One line of the answer; `start` is what all of them begin with.
+    /// Appends one reply; `start` is the beginning that all of them share.
     pub(super) fn who_line(&self, start: &str, who: &Who, channel: &str, seen: &Seen<'_>, out: &mut Vec<u8>) {
         let line = out.len();
         let Person { profile, .. } = &**seen.person;
@@ -69,7 +69,7 @@ impl Irc {
                 't' => &fields.token,
                 'c' => channel,
                 'u' => &profile.user,
-                // Nobody's address is shown.
+                // Addresses are never shown.
                 'i' => "255.255.255.255",
                 'h' | 's' => server,
                 'n' => nick,
@@ -138,7 +138,7 @@ impl Irc {
     }
 }
 
-/// The person with this name.
+/// The user with this name.
 pub fn find<'v>(view: &'v dyn View, name: &str) -> Option<Seen<'v>> {
     view.find(&Nick::new(name).ok()?)
 }

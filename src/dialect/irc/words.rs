@@ -1,4 +1,4 @@
-//! What a client says: PRIVMSG, NOTICE, TAGMSG, and taking it back.
+//! PRIVMSG, NOTICE, TAGMSG and REDACT.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use super::message::{MAX_MESSAGE, Message, client_tags};
 use crate::chat::{Answer, Command, Manner, Words, clean};
 
 impl Irc {
-    /// Something said to the room or to one person.
+    /// Handles a message to the room or to one user.
     pub(super) fn speak<'l>(
         &mut self,
         message: &Message<'l>,
@@ -21,8 +21,8 @@ impl Irc {
             self.continue_multiline(message, manner, answer);
             return None;
         }
-        // Nothing may answer a NOTICE by itself, not even to say that it went nowhere (RFC 2812, section 3.3.2).
-        self.quiet = manner == Manner::Remark;
+        // A NOTICE must not be answered automatically, not even with an error (RFC 2812, section 3.3.2).
+        self.quiet = manner == Manner::Notice;
         let mut unsaid = Vec::new();
         let bytes = if self.quiet { &mut unsaid } else { &mut *answer.bytes };
         let answer = &mut Answer { view: answer.view, bytes };
@@ -38,7 +38,7 @@ impl Irc {
         self.address(target, words, answer)
     }
 
-    /// The words of a message, harmless; `None` if there are none that could be passed on, and the client is told.
+    /// The content of a message, safe to show. `None` if nothing is left to pass on; the client is told.
     pub(super) fn words<'l>(
         &self,
         message: &Message<'l>,
@@ -47,7 +47,7 @@ impl Irc {
         answer: &mut Answer<'_>,
     ) -> Option<Words<'l>> {
         let tags = client_tags(message.tags);
-        if manner == Manner::Silent {
+        if manner == Manner::TagsOnly {
             return Some(Words { manner, tags, ..Words::default() });
         }
         let text = message.parameter(1).unwrap_or_default();
@@ -57,8 +57,8 @@ impl Irc {
         }
         let (manner, text) = match (text.strip_prefix('\u{1}'), manner) {
             (None, _) => (manner, text),
-            // An answer to a request that was not passed on either.
-            (Some(_), Manner::Remark) => return None,
+            // A CTCP reply in a NOTICE: requests of this kind are not passed on, so the reply is dropped too.
+            (Some(_), Manner::Notice) => return None,
             (Some(request), _) => match request.strip_prefix("ACTION ") {
                 Some(action) => (Manner::Action, action.strip_suffix('\u{1}').unwrap_or(action)),
                 None => {
@@ -76,7 +76,7 @@ impl Irc {
         Some(Words { manner, text, tags, more: Vec::new() })
     }
 
-    /// Sends words on their way.
+    /// Addresses a message to the room or to one user.
     pub(super) fn address<'l>(
         &self,
         target: &'l str,
@@ -130,7 +130,7 @@ impl Irc {
     }
 }
 
-/// Bytes of a client's message to `target` as others get it, without its text.
+/// The size in bytes of a message to `target` as others receive it, without its text.
 fn overhead(own: &Own<'_>, server: &str, target: &str) -> usize {
     let source = own.nick.len() + own.profile.user.len() + server.len();
     ":!@ PRIVMSG  :".len() + source + target.len()

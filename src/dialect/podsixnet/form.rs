@@ -1,23 +1,24 @@
-//! How events look to clients that use PodSixNet.
+//! Renders events for PodSixNet clients.
 
 use super::rencode::{Value, Version};
 use super::{SERVER, frame};
 use crate::chat::{Event, Form, Manner, Stamp, View};
 
-/// Names that a list of players holds at most: everybody is sent the whole list whenever somebody comes or goes.
+/// The maximum number of names in a list of players, because the whole list is sent to everybody on every join and
+/// leave.
 const MAX_PLAYERS: usize = 256;
 
-/// One wire version's form.
+/// The form for one version of the wire format.
 pub(super) struct PodSixNetForm(pub(super) Version);
 
-/// The sample's list of those who are in the room.
+/// The sample's list of players: the users in the room.
 pub(super) fn players(view: &dyn View) -> Value {
     let present = view.people().filter(|seen| seen.present).take(MAX_PLAYERS);
     let players = present.map(|seen| Value::text(seen.person.as_str())).collect();
     Value::Dict(vec![(Value::text("action"), Value::text("players")), (Value::text("players"), Value::List(players))])
 }
 
-/// A line: `expediteur` is the document's field, `who` the sample's.
+/// A chat message; `expediteur` is the course document's field, `who` the sample's.
 pub(super) fn message(who: &str, text: &str) -> Value {
     Value::Dict(vec![
         (Value::text("action"), Value::text("message")),
@@ -41,9 +42,9 @@ impl Form for PodSixNetForm {
         match event {
             Event::Said(who, said) => {
                 return match said.manner {
-                    Manner::Plain | Manner::Remark => said.lines().for_each(|line| say(who.as_str(), &line)),
+                    Manner::Plain | Manner::Notice => said.lines().for_each(|line| say(who.as_str(), &line)),
                     Manner::Action => said.lines().for_each(|line| say(SERVER, &format!("{} {line}", who.nick))),
-                    Manner::Silent => {}
+                    Manner::TagsOnly => {}
                 };
             }
             Event::Redacted { by, .. } => return say(SERVER, &format!("{} has taken a line back", by.nick)),

@@ -1,8 +1,9 @@
-//! PodSixNet, a library for games that courses use for chats: dictionaries with an `action`, each in a frame.
+//! PodSixNet, a game library that courses use for chats. Each frame is a dictionary with an `action`.
 //!
-//! The document's actions (`username`, `message`) and those of the library's own sample (`nickname`, `message`,
-//! `players`) are understood, and every message has the fields of both. The two versions of the wire format are told
-//! by a client's first frame, or by the configuration: it alone can say what a client speaks that waits for the server.
+//! Clients may send the actions of the course document (`username`, `message`) or of the library's sample (`nickname`,
+//! `message`, `players`); every message sent to them has the fields of both. The version of the wire format is detected
+//! from a client's first frame or set in the configuration, which is the only way for a client that waits for the
+//! server to speak first.
 
 mod form;
 pub mod rencode;
@@ -17,52 +18,53 @@ use crate::chat::{Answer, Changes, Command, Event, Form, Now, Reply, Words, clea
 use form::PodSixNetForm;
 use rencode::{Value, Version, decode, encode};
 
-/// Ends every frame.
+/// The terminator of a frame.
 pub const TERMINATOR: &[u8] = b"\0---\0";
-/// Who never says a name.
+/// The name of a client that never sends one.
 const ANONYMOUS: &str = "anonymous";
-/// Who speaks for the server; nobody else can have this name.
+/// The sender of server messages; no user can have this name.
 const SERVER: &str = "***";
-/// Bytes of a frame beyond those of its text: its other fields and their names.
+/// How much larger than its text a frame may be, in bytes, for the other fields and their names.
 const FRAME_EXTRA: usize = 1024;
 
-/// One client that uses PodSixNet.
+/// One PodSixNet client.
 #[derive(Serialize, Deserialize)]
 pub struct PodSixNet {
     line_length: usize,
-    /// Known from the first frame on.
+    /// Known after the first frame.
     version: Option<Version>,
     partial: Vec<u8>,
     named: bool,
     guest: Guest,
-    /// Said before it had a name.
+    /// A message that arrived before the client had a name.
     said: Option<String>,
 }
 
-/// Whether the client is to be given a name by itself.
+/// Whether the client is assigned a guest name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Guest {
     /// No.
     No,
-    /// Yes, before anything else is read.
+    /// Yes, before any further input is processed.
     Due,
-    /// It is being done.
+    /// The name has been requested.
     AskedFor,
 }
 
 impl PodSixNet {
-    /// `version`: what all clients of the listener speak; `None`: found out for each. `line_length`: bytes of one
-    /// message; the rest of a longer one is dropped, and its author told.
+    /// `version`: the version of all clients of the listener; `None` to detect it for each. `line_length`: the maximum
+    /// size of a message in bytes; a longer one is truncated, and its author is told.
     #[must_use]
     pub fn new(version: Option<Version>, line_length: usize) -> PodSixNet {
         PodSixNet { line_length, version, partial: Vec::new(), named: false, guest: Guest::No, said: None }
     }
 
-    /// Takes the next frame off the front of `input`; of one that is too long, only so much that this can be seen.
+    /// Takes the next frame from the front of `input`. A frame that is too long is returned truncated, still long
+    /// enough to show that it is.
     fn frame<'i>(&mut self, input: &mut &'i [u8]) -> Option<Cow<'i, [u8]>> {
         let whole = *input;
         let kept = self.partial.len();
-        // A terminator may begin in what was kept.
+        // The terminator may start in the buffered part.
         let seam_start = kept.saturating_sub(TERMINATOR.len() - 1);
         let mut seam = self.partial.get(seam_start..).unwrap_or_default().to_vec();
         seam.extend_from_slice(whole.get(..TERMINATOR.len() - 1).unwrap_or(whole));
@@ -84,7 +86,8 @@ impl PodSixNet {
         Some(Cow::Owned(frame))
     }
 
-    /// Keeps a part of a frame: of one that is too long the excess, and the end, in case it begins a terminator.
+    /// Buffers a part of a frame. Of one that is too long, drops the excess but keeps the end, which may be the start
+    /// of a terminator.
     fn keep(&mut self, bytes: &[u8]) {
         let (most, tail) = (self.limit() + 1, TERMINATOR.len() - 1);
         if self.partial.len() + bytes.len() <= most + tail {
@@ -98,12 +101,12 @@ impl PodSixNet {
         self.partial.extend_from_slice(end.get(end.len().saturating_sub(tail)..).unwrap_or_default());
     }
 
-    /// Bytes of a frame.
+    /// The maximum size of a frame in bytes.
     fn limit(&self) -> usize {
         2 * self.line_length + FRAME_EXTRA
     }
 
-    /// What a frame says; the first one also tells the version.
+    /// Decodes a frame; the first one also determines the version.
     fn read(&mut self, frame: &[u8], out: &mut Vec<u8>) -> Option<Value> {
         let is_too_long = frame.len() > self.limit();
         let versions = [Version::New, Version::Old];
@@ -143,12 +146,12 @@ impl PodSixNet {
                     self.put_off().map_or(Input::Answered, Input::Command)
                 }
             },
-            // What else there may be is between the players of some game.
+            // Other actions are game-specific.
             _ => Input::Answered,
         }
     }
 
-    /// What is to be done before anything else is read.
+    /// Deferred work that must be done before any further input is processed.
     fn put_off(&mut self) -> Option<Command<'static>> {
         if self.guest == Guest::Due {
             self.guest = Guest::AskedFor;
@@ -166,7 +169,7 @@ impl PodSixNet {
         self.send(&form::message(SERVER, text), out);
     }
 
-    /// To a client whose version is not known nothing can be said.
+    /// Nothing can be sent before the version is known.
     fn send(&self, value: &Value, out: &mut Vec<u8>) {
         if let Some(version) = self.version {
             frame(value, version, out);
@@ -196,7 +199,7 @@ impl PodSixNet {
     pub(super) fn reply(&mut self, reply: Reply<'_>, answer: &mut Answer<'_>) {
         let out = &mut *answer.bytes;
         match reply {
-            // The room follows: whoever has a name comes in.
+            // In this protocol, whoever has a name joins the room at once.
             Reply::Done(_, Event::Registered(_)) => (self.named, self.guest) = (true, Guest::No),
             Reply::Done(_, Event::Joined(person)) => {
                 self.send(&form::players(answer.view), out);
@@ -204,7 +207,7 @@ impl PodSixNet {
             }
             Reply::Refused(refusal) => {
                 self.notice(&refusal.to_string(), out);
-                // A program does not choose again; its user can still be in the room, if there is any name for them.
+                // The client program will not choose another name, so its user gets a guest name if possible.
                 let has_other_name = self.named || self.guest == Guest::AskedFor;
                 self.guest = if has_other_name { Guest::No } else { Guest::Due };
             }
@@ -213,7 +216,7 @@ impl PodSixNet {
                     self.send(&form::message(from.as_str(), &format!("(to you alone) {line}")), out);
                 }
             }
-            // These clients know no commands that these would answer.
+            // These clients have no commands to which these replies could be sent.
             Reply::Sent { .. } | Reply::Done(..) | Reply::Presence { .. } | Reply::Watched(..) => {}
             Reply::Closing(reason) => self.notice(&format!("Goodbye: {reason}."), out),
         }

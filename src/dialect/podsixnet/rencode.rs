@@ -1,17 +1,17 @@
-//! The serialisation that PodSixNet speaks, in its two versions. Knows no frames and no actions.
+//! PodSixNet's serialization (rencode) in its two versions. Knows no frames and no actions.
 //!
-//! A value is a type code, which may hold the value or its length, and then the rest of it. Version 0.9 of PodSixNet
-//! and the later ones differ in few codes, and in that the older one writes every string in Base64.
+//! An encoded value is a type code, which may include the value or its length, followed by the rest. PodSixNet 0.9 and
+//! later versions differ in a few codes; the older one also encodes every string in Base64.
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::{Deserialize, Serialize};
 
-/// How deep values may lie within each other.
+/// The maximum nesting depth.
 pub const MAX_DEPTH: usize = 16;
 
-/// Characters of an integer that is written in decimal digits, as the library bounds it.
+/// The maximum length of an integer in decimal digits, as in the library.
 const MAX_DIGITS: usize = 63;
 
 const FLOAT64: u8 = 44;
@@ -35,59 +35,59 @@ const STRING_FIXED: u8 = 128;
 const LIST_FIXED: u8 = 192;
 const TUPLE_FIXED: u8 = 224;
 
-/// Which of the two versions is spoken.
+/// A version of the wire format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Version {
-    /// PodSixNet 0.9.4 and before.
+    /// PodSixNet 0.9.4 and earlier.
     Old,
     /// PodSixNet 0.10 and later.
     New,
 }
 
-/// A value. Numbers are kept as they are written, because nothing here calculates.
+/// A value. Floating-point numbers and large integers keep their encoding, because nothing here calculates with them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
     /// `None`
     None,
     /// `True` or `False`
     Bool(bool),
-    /// A whole number of at most 64 bits.
+    /// An integer of at most 64 bits.
     Int(i64),
-    /// A larger one, in decimal digits.
+    /// A larger integer, in decimal digits.
     Digits(String),
-    /// The bits of a number with a fraction, of single precision.
+    /// The bits of a single-precision number.
     Float32(u32),
-    /// The same of double precision.
+    /// The bits of a double-precision number.
     Float64(u64),
-    /// A string; meant to be UTF-8, but nobody knows.
+    /// A string, which should be UTF-8 but may not be.
     Bytes(Vec<u8>),
     /// A list.
     List(Vec<Value>),
     /// A tuple.
     Tuple(Vec<Value>),
-    /// A dictionary, in the order in which it was written.
+    /// A dictionary, in its original order.
     Dict(Vec<(Value, Value)>),
 }
 
-/// Why bytes are no value.
+/// Why bytes cannot be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    /// They end too early.
+    /// The input ends too early.
     #[error("the value is not complete")]
     Incomplete,
-    /// There is more after the value.
+    /// More input follows the value.
     #[error("there is something behind the value")]
     Trailing,
-    /// No value begins like this.
+    /// An unknown type code.
     #[error("no value begins with the byte {0}")]
     Code(u8),
-    /// A length or a number that is none.
+    /// An invalid length or number.
     #[error("there is a number that is none")]
     Number,
-    /// A string that is not Base64.
+    /// Invalid Base64.
     #[error("there is a string that is not Base64")]
     Base64,
-    /// More than [`MAX_DEPTH`] values within each other.
+    /// Values are nested deeper than [`MAX_DEPTH`].
     #[error("there are more than {MAX_DEPTH} values within each other")]
     TooDeep,
 }
@@ -99,12 +99,12 @@ impl Value {
         Value::Bytes(text.as_bytes().to_vec())
     }
 
-    /// What a dictionary has under this key.
+    /// The dictionary's value for this key.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Value> {
         let Value::Dict(pairs) = self else { return None };
         let is_key = |found: &Value| matches!(found, Value::Bytes(bytes) if bytes == key.as_bytes());
-        // Of a key that occurs twice, Python keeps the last.
+        // Like Python, the last value counts if a key occurs twice.
         pairs.iter().rev().find(|(found, _)| is_key(found)).map(|(_, value)| value)
     }
 
@@ -118,10 +118,10 @@ impl Value {
     }
 }
 
-/// Reads one value, which is all there may be. What is made of the bytes is never larger than a fixed multiple of them.
+/// Decodes exactly one value. Its size in memory is limited to a fixed multiple of the input's.
 ///
 /// # Errors
-/// They are no value of this version.
+/// The bytes are not a valid value in this version.
 pub fn decode(bytes: &[u8], version: Version) -> Result<Value, DecodeError> {
     let mut reader = Reader { rest: bytes, version };
     let value = reader.value(MAX_DEPTH)?;
@@ -186,7 +186,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A string whose length is written in decimal digits, of which `first` is the first.
+    /// A string with a decimal length, whose first digit is `first`.
     fn long_string(&mut self, first: u8) -> Result<Value, DecodeError> {
         let digits = self.until(b':')?;
         let length = std::iter::once(&first).chain(digits).try_fold(0_usize, |length, digit| {
@@ -220,7 +220,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What comes before `end`, which is taken as well.
+    /// The bytes before `end`, which is consumed too.
     fn until(&mut self, end: u8) -> Result<&'a [u8], DecodeError> {
         let length = memchr::memchr(end, self.rest).ok_or(DecodeError::Incomplete)?;
         let found = self.take(length)?;
@@ -241,7 +241,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Python's decoder does not insist on the padding of those who leave it out; neither does this one.
+/// Padding is optional, as in Python's decoder.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new()
@@ -249,7 +249,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// Appends a value as this version writes it.
+/// Encodes a value in this version and appends it.
 pub fn encode(value: &Value, version: Version, out: &mut Vec<u8>) {
     match value {
         Value::None => out.push(NONE),
@@ -266,7 +266,7 @@ pub fn encode(value: &Value, version: Version, out: &mut Vec<u8>) {
             out.extend_from_slice(&bits.to_be_bytes());
         }
         Value::Float64(bits) if version == Version::Old => {
-            // The older version knows single precision only.
+            // The older version supports only single precision.
             out.push(FLOAT32);
             out.extend_from_slice(&(f64::from_bits(*bits) as f32).to_be_bytes());
         }
@@ -289,7 +289,7 @@ pub fn encode(value: &Value, version: Version, out: &mut Vec<u8>) {
     }
 }
 
-/// The shortest form that both versions read.
+/// The shortest encoding that both versions can read.
 fn integer(number: i64, out: &mut Vec<u8>) {
     if let Ok(small) = u8::try_from(number)
         && small < 32

@@ -1,11 +1,11 @@
-//! The commands that begin with a slash.
+//! The slash commands.
 
 use std::borrow::Cow;
 
 use super::{filled, head, say, tail, trimmed};
 use crate::chat::{Command, Words};
 
-/// A command that begins with a slash: its word, its arguments for people, what it does, and how it is understood.
+/// A slash command: its word, its arguments for `/help`, its description, and its parser.
 pub struct Slash {
     word: &'static str,
     pub arguments: &'static str,
@@ -13,25 +13,25 @@ pub struct Slash {
     pub parse: for<'a> fn(Cow<'a, str>) -> Meaning<'a>,
 }
 
-/// What a line with a slash means.
+/// A parsed slash command.
 pub enum Meaning<'a> {
-    /// The room is to do this.
+    /// A command for the room.
     Command(Command<'a>),
     /// Show the commands.
     Help,
-    /// Show who is here.
+    /// Show the users.
     Who,
     /// Show the topic.
     Topic,
-    /// Show what was said.
+    /// Show the history.
     History,
-    /// Send the client its own lines, or none of them.
+    /// Turn the echo of the client's own messages on or off.
     Echo(bool),
-    /// Nothing: the arguments do not fit.
+    /// The arguments are invalid.
     Nothing,
 }
 
-/// All commands; `/help` is made from this table.
+/// All commands. `/help` is generated from this table.
 const COMMANDS: &[Slash] = &[
     Slash { word: "help", arguments: "", does: "shows this", parse: |_| Meaning::Help },
     Slash { word: "who", arguments: "", does: "lists who is here", parse: |_| Meaning::Who },
@@ -85,7 +85,7 @@ impl<'a> From<Option<Command<'a>>> for Meaning<'a> {
     }
 }
 
-/// The command of this word.
+/// Looks up a command by its word.
 pub fn find(word: &str) -> Option<&'static Slash> {
     COMMANDS.iter().find(|slash| slash.word == word)
 }

@@ -1,13 +1,13 @@
-//! What was said before somebody came, for people who cannot ask their client for the times.
+//! Playback of the history, with times in the text, because plain clients cannot show them.
 
 use super::{TextForm, say, write};
 use crate::chat::{Form as _, Person, View};
-use crate::dialect::Moments;
+use crate::dialect::TimeFormatter;
 
-/// Whoever comes back within this time, in milliseconds, is not shown again what they have read.
+/// A user who returns within this time, in milliseconds, is not shown again what they have already seen.
 const ABSENCE: u64 = 10 * 60 * 1000;
 
-/// Tells a newcomer what was said before; whoever has just been here, what was said meanwhile.
+/// Shows the history to a newcomer; to a user who has just returned, only what they have missed.
 pub fn remind(out: &mut Vec<u8>, person: &Person, now: u64, view: &dyn View) {
     let last = view.gone().find(|gone| gone.person.nick.key() == person.nick.key());
     let lately = last.filter(|gone| now.saturating_sub(gone.unix) <= ABSENCE);
@@ -22,9 +22,10 @@ pub fn remind(out: &mut Vec<u8>, person: &Person, now: u64, view: &dyn View) {
     }
 }
 
-/// Shows what was said after the event `shown`, each line with its time, and a mark where it ends. Says whether there was anything.
+/// Shows the history after the event `shown`, each line with its time, and a marker at the end. Returns whether there
+/// was any.
 pub fn play(out: &mut Vec<u8>, view: &dyn View, shown: u64, now: u64, heading: &str) -> bool {
-    let (mut any, mut lines, mut moments) = (false, Vec::new(), Moments::new(now));
+    let (mut any, mut lines, mut times) = (false, Vec::new(), TimeFormatter::new(now));
     for past in view.history().filter(|past| past.stamp.sequence > shown) {
         if !any {
             say(out, &[heading]);
@@ -32,14 +33,14 @@ pub fn play(out: &mut Vec<u8>, view: &dyn View, shown: u64, now: u64, heading: &
         }
         lines.clear();
         TextForm.render(past.stamp, &past.event, view, &mut lines);
-        let time = moments.of(past.stamp.unix);
+        let time = times.format(past.stamp.unix);
         for line in lines.split_inclusive(|byte| *byte == b'\n') {
             write(out, &["[", time, "] "]);
             out.extend_from_slice(line);
         }
     }
     if any {
-        say(out, &["You are up to date; it is ", moments.of(now), " UTC."]);
+        say(out, &["You are up to date; it is ", times.format(now), " UTC."]);
     }
     any
 }

@@ -1,7 +1,7 @@
 //! The text protocol: UTF-8 lines for `nc`, `telnet`, `openssl s_client -quiet` and scripts.
 //!
-//! The first line is a name; every further one is said in the room, unless it begins with a slash. Lines of the
-//! server's own begin with `*** `, and what was said before somebody came begins with its time.
+//! The first line is the name. Each further line is a message to the room, unless it starts with a slash. Lines from
+//! the server start with `*** `, and lines of the history with their time.
 
 mod commands;
 mod history;
@@ -17,31 +17,31 @@ use crate::chat::{
 };
 use commands::Meaning;
 
-/// Names on one line of the list of those present.
+/// The number of names per line in a list of users.
 const NAMES_PER_LINE: usize = 16;
-/// Names that a newcomer is shown; `/who` shows them all.
+/// The maximum number of names shown to a newcomer; `/who` shows all.
 const NAMES_AT_WELCOME: usize = 64;
-/// Lines of names that `/who` writes in one step.
+/// How many lines of names `/who` writes in one step.
 const LINES_PER_STEP: usize = 64;
 
 /// One client of the text protocol.
 #[derive(Serialize, Deserialize)]
 pub struct Text {
     lines: Lines,
-    /// Whether the client is sent its own lines.
+    /// Whether the client receives its own messages.
     echo: bool,
-    /// The key of the last name that `/who` has shown, if it has not shown them all.
+    /// The key of the last name that an unfinished `/who` has shown.
     listed: Option<Arc<str>>,
 }
 
 impl Text {
-    /// `line_length`: bytes of one message; the rest of a longer one is dropped, and its author told.
+    /// `line_length`: the maximum size of a message in bytes. A longer one is truncated, and its author is told.
     #[must_use]
     pub fn new(line_length: usize) -> Text {
         Text { lines: Lines::new(line_length), echo: true, listed: None }
     }
 
-    /// The first words.
+    /// Writes the greeting.
     pub(super) fn greet(&mut self, answer: &mut Answer<'_>) {
         say(answer.bytes, &["This is ", answer.view.room(), ", a chat room."]);
         ask_for_name(answer.bytes);
@@ -70,24 +70,25 @@ impl Text {
         }
     }
 
-    /// Whether there are more names to be listed.
+    /// Whether a `/who` is unfinished.
     pub(super) fn is_busy(&self) -> bool {
         self.listed.is_some()
     }
 
-    /// Whether the client is sent its own lines as everybody else is.
+    /// Whether the client receives its own messages from the room like everybody else.
     pub(super) fn echoes(&self) -> bool {
         self.echo
     }
 
-    /// Puts what the client is told alone into words.
+    /// Renders a reply for this client.
     pub(super) fn reply(&mut self, reply: Reply<'_>, answer: &mut Answer<'_>) {
         let (view, out) = (answer.view, &mut *answer.bytes);
         match reply {
             Reply::Done(stamp, Event::Joined(person)) => welcome(person, stamp, view, out),
             Reply::Done(_, Event::Away(_, Some(why))) => say(out, &["Others are told that you are away: ", why]),
             Reply::Done(_, Event::Away(_, None)) => say(out, &["You are back."]),
-            // What else it does it sees as everybody does, unless it does not want what it says.
+            // With echo off, the client does not receive its own events from the room. All of them except its own
+            // messages are shown to it here.
             Reply::Done(stamp, event) if !self.echo && !matches!(event, Event::Said(..)) => {
                 TextForm.render(stamp, event, view, out);
             }
@@ -110,22 +111,22 @@ impl Text {
             }
             Reply::Closing(reason) => {
                 if reason.is_lag() {
-                    // Whatever line it was in the middle of ends here.
+                    // Ends a line that may be incomplete.
                     out.push(b'\n');
                 }
-                // Their own last word is for the others.
+                // The parting message is for the others.
                 let reason = if let Reason::Quit(_) = reason { &Reason::Quit(None) } else { reason };
                 say(out, &["Goodbye: ", &reason.to_string(), "."]);
             }
         }
     }
 
-    /// How events look to this client.
+    /// The form for this client.
     pub(super) fn form(&self) -> Arc<dyn Form> {
         Arc::new(TextForm)
     }
 
-    /// A line of somebody who is in the room.
+    /// Interprets a line from a named user.
     fn spoken<'a>(&mut self, now: Now, line: Cow<'a, str>, answer: &mut Answer<'_>) -> Option<Command<'a>> {
         if is_goodbye(&line) {
             return Some(Command::Quit(None));
@@ -169,7 +170,7 @@ impl Text {
         None
     }
 
-    /// Lists the names of those who are here, or the next of them.
+    /// Writes the list of users, or its next part.
     fn list_more(&mut self, answer: &mut Answer<'_>) {
         let after = self.listed.take();
         let mut people = answer.view.people_after(after.as_deref()).filter(|seen| seen.present);
@@ -183,7 +184,7 @@ impl Text {
     }
 }
 
-/// How events look in the text protocol: the same to everybody, the speaker included.
+/// The text protocol's form, the same for all clients.
 struct TextForm;
 
 impl Form for TextForm {
@@ -203,23 +204,23 @@ impl Form for TextForm {
             Event::Topic { by: None, text } => say(out, &["Topic: ", text]),
             Event::Topic { by: Some(who), text } => say(out, &[who.as_str(), " has changed the topic: ", text]),
             Event::Redacted { by, .. } => say(out, &[by.as_str(), " has taken a line back"]),
-            // Whoever wants to know asks for it: /who.
+            // Not shown; `/who` has the current state.
             Event::Registered(_) | Event::Away(..) | Event::Described(_) => {}
         }
     }
 }
 
-/// A line of its own for each line of what somebody says.
+/// Writes a message, with a separate line for each of its lines.
 fn speak(out: &mut Vec<u8>, who: &Person, words: &Words<'_>) {
     let (before, after) = match words.manner {
-        Manner::Plain | Manner::Remark => ("", ": "),
+        Manner::Plain | Manner::Notice => ("", ": "),
         Manner::Action => ("* ", " "),
-        Manner::Silent => return,
+        Manner::TagsOnly => return,
     };
     words.lines().for_each(|line| write(out, &[before, who.as_str(), after, &line, "\n"]));
 }
 
-/// The first line: a name, `USER name` as the teaching clients have it, or a goodbye.
+/// Parses the first line: a name, `USER name` as sent by course clients, or a quit word.
 fn login<'a>(line: Cow<'a, str>, out: &mut Vec<u8>) -> Option<Command<'a>> {
     if is_goodbye(&line) || line.trim() == "/quit" {
         return Some(Command::Quit(None));
@@ -232,7 +233,7 @@ fn login<'a>(line: Cow<'a, str>, out: &mut Vec<u8>) -> Option<Command<'a>> {
     Some(Command::Name(name))
 }
 
-/// What a newcomer is shown: who is here, the topic, and what was said.
+/// What a newcomer is shown: the users, the topic and the history.
 fn welcome(person: &Person, stamp: Stamp, view: &dyn View, out: &mut Vec<u8>) {
     say(out, &["Welcome to ", view.room(), ", ", person.as_str(), ". /help lists the commands, /quit leaves."]);
     let present: Vec<_> = view.people().filter(|seen| seen.present).take(NAMES_AT_WELCOME).collect();
@@ -248,7 +249,7 @@ fn welcome(person: &Person, stamp: Stamp, view: &dyn View, out: &mut Vec<u8>) {
     history::remind(out, person, stamp.unix, view);
 }
 
-/// A name in the list of those present.
+/// A user in the list of users.
 fn name<'a>(seen: &Seen<'a>) -> Cow<'a, str> {
     match seen.away {
         None => Cow::Borrowed(seen.person.as_str()),
@@ -256,7 +257,7 @@ fn name<'a>(seen: &Seen<'a>) -> Cow<'a, str> {
     }
 }
 
-/// The quit words of the teaching servers.
+/// Quit words of course servers.
 fn is_goodbye(line: &str) -> bool {
     matches!(line.trim_end(), "{quit}" | "QUIT")
 }
@@ -265,7 +266,7 @@ fn ask_for_name(out: &mut Vec<u8>) {
     say(out, &["What is your name?"]);
 }
 
-/// The text made harmless; its author is told what that took.
+/// Makes a message safe to show and tells its author what was changed.
 fn cleaned<'a>(line: &'a [u8], limit: usize, out: &mut Vec<u8>) -> Cow<'a, str> {
     let cleaned = clean(line, limit);
     let Changes { removed, sequences, replaced, cut } = cleaned.changes;
@@ -294,13 +295,13 @@ fn write(out: &mut Vec<u8>, parts: &[&str]) {
     parts.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
 }
 
-/// What follows `word` and white space.
+/// The rest of the line after `word` and white space.
 fn rest_after<'a>(line: &Cow<'a, str>, word: &str) -> Option<Cow<'a, str>> {
     let rest = line.strip_prefix(word)?;
     rest.starts_with(char::is_whitespace).then(|| trimmed(tail(line, word.len())))
 }
 
-/// The part from byte `from` on; borrowed as long as the whole was.
+/// The text from byte `from` on, still borrowed if possible.
 fn tail<'a>(text: &Cow<'a, str>, from: usize) -> Cow<'a, str> {
     match text {
         Cow::Borrowed(text) => Cow::Borrowed(text.get(from..).unwrap_or_default()),
@@ -308,7 +309,7 @@ fn tail<'a>(text: &Cow<'a, str>, from: usize) -> Cow<'a, str> {
     }
 }
 
-/// The part up to byte `to`.
+/// The text up to byte `to`.
 fn head(text: Cow<'_, str>, to: usize) -> Cow<'_, str> {
     match text {
         Cow::Borrowed(text) => Cow::Borrowed(text.get(..to).unwrap_or_default()),
@@ -319,7 +320,7 @@ fn head(text: Cow<'_, str>, to: usize) -> Cow<'_, str> {
     }
 }
 
-/// A text that is not empty.
+/// `None` if the text is empty.
 fn filled(text: Cow<'_, str>) -> Option<Cow<'_, str>> {
     (!text.is_empty()).then_some(text)
 }
