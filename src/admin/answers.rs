@@ -1,4 +1,4 @@
-//! What the server knows, in the types of the admin interface.
+//! Converts the server's data to the types of the admin interface.
 
 use std::time::{Duration, UNIX_EPOCH};
 

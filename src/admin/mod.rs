@@ -1,15 +1,15 @@
-//! The control interface: what an administrator can ask of a running daemon, and how it is asked.
+//! The control interface: what an administrator can ask of a running daemon, and the protocol.
 //!
-//! It speaks [Varlink](https://varlink.org): JSON objects, each ended by a NUL byte, on a Unix stream socket. The
-//! interface is described for people and for `varlinkctl` in `org.chatd.Admin.varlink`.
+//! The protocol is [Varlink](https://varlink.org): JSON objects, each terminated by a NUL byte, over a Unix stream
+//! socket. `org.chatd.Admin.varlink` describes the interface for people and for `varlinkctl`.
 //!
-//! - [`types`]: what replies and errors carry; shared by the daemon and chatctl
-//! - [`request`]: the methods and their parameters; shared as well
-//! - [`varlink`]: the wire: frames, calls and replies; no I/O
+//! - [`types`]: data of replies and errors; shared by the daemon and chatctl
+//! - [`request`]: methods and their parameters; shared as well
+//! - [`varlink`]: framing, calls and replies; no I/O
 //! - [`service`]: the daemon's side of the socket
 //!
-//! chatctl's side is [`crate::ctl`]. Nothing here knows sockets of clients, dialects or the configuration; what
-//! is asked is done by [`crate::server::Server`], and what happens is read from [`crate::log`].
+//! chatctl's side is [`crate::ctl`]. Nothing here knows client sockets, dialects or the configuration:
+//! [`crate::server::Server`] carries out requests, and [`crate::log`] provides the events.
 
 mod answers;
 pub mod request;

@@ -1,7 +1,7 @@
-//! The methods of both interfaces and their parameters: what chatctl sends and the daemon understands.
+//! The methods of both interfaces and their parameters, as sent by chatctl and parsed by the daemon.
 //!
-//! Writing a request is serde's work; reading one is done by hand, because the standard wants the name of the
-//! parameter that is wrong.
+//! Serialization uses serde; parsing is by hand, because the standard requires the name of the wrong parameter in the
+//! error.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -9,55 +9,55 @@ use serde_json::{Map, Value};
 use super::types::Error;
 use super::varlink::Call;
 
-/// A call that makes sense. It serializes to the `method` and `parameters` of a call.
+/// A valid request; serializes to the `method` and `parameters` of a call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "method", content = "parameters")]
 pub enum Request {
-    /// Who is answering.
+    /// Vendor, product and version of this service.
     #[serde(rename = "org.varlink.service.GetInfo")]
     GetInfo {},
-    /// What an interface looks like.
+    /// The description of an interface.
     #[serde(rename = "org.varlink.service.GetInterfaceDescription")]
     GetInterfaceDescription {
         /// Its name.
         interface: String,
     },
-    /// Who is here.
+    /// The users.
     #[serde(rename = "org.chatd.Admin.List")]
     List {},
-    /// Disconnect somebody.
+    /// Disconnect a user.
     #[serde(rename = "org.chatd.Admin.Kick")]
     Kick {
-        /// Whom.
+        /// The user's name.
         name: String,
-        /// Why, for them and the room.
+        /// The reason, shown to the user and the room.
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
-    /// Say something to everybody.
+    /// Send a notice to everybody in the room.
     #[serde(rename = "org.chatd.Admin.Notice")]
     Notice {
-        /// What.
+        /// The notice.
         text: String,
     },
-    /// The numbers of the moment.
+    /// Counters and current state.
     #[serde(rename = "org.chatd.Admin.Status")]
     Status {},
-    /// What happens, as it happens.
+    /// Events as they happen.
     #[serde(rename = "org.chatd.Admin.Watch")]
     Watch {},
-    /// Read configuration and certificates again.
+    /// Read the configuration and certificates again.
     #[serde(rename = "org.chatd.Admin.Reload")]
     Reload {},
 }
 
-/// The name of the interface that is ours.
+/// chatd's own interface.
 pub const ADMIN: &str = "org.chatd.Admin";
-/// The name of the interface that every Varlink service has.
+/// The interface that every Varlink service has.
 pub const SERVICE: &str = "org.varlink.service";
 
 impl Request {
-    /// Understands a call, or says in the standard's words what is wrong with it.
+    /// Parses a call; the error is one of the standard's.
     pub fn from_call(call: Call) -> Result<Request, Error> {
         let (interface, method) = call.method.rsplit_once('.').unwrap_or((&call.method, ""));
         let mut parameters = match call.parameters {
@@ -85,13 +85,13 @@ impl Request {
         Ok(request)
     }
 
-    /// Whether it is answered more than once.
+    /// Whether it has more than one reply.
     pub fn answers_more(&self) -> bool {
         matches!(self, Request::Watch {})
     }
 }
 
-/// The parameters of a call that have not been taken yet.
+/// The parameters of a call that have not been read yet.
 struct Parameters(Map<String, Value>);
 
 impl Parameters {
@@ -107,7 +107,7 @@ impl Parameters {
         }
     }
 
-    /// Whatever is left is a mistake: ignoring it would do something else than the caller meant.
+    /// Rejects unknown parameters: ignoring them could do something that the caller did not mean.
     fn end(self) -> Result<(), Error> {
         self.0.keys().next().map_or(Ok(()), |name| Err(invalid(name)))
     }

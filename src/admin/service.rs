@@ -1,8 +1,8 @@
-//! The daemon's side of the admin socket: who is connected, and answering their calls in order.
+//! The daemon's side of the admin socket: accepts administrators and answers their calls in order.
 //!
-//! One task per administrator, so that nobody waits for anybody else. What a peer makes us keep is bounded: one
-//! unfinished call, one reply, and for a watcher nothing at all, since the log keeps what is being watched and
-//! counts what a slow watcher missed. Who may connect is decided by the socket's owner and mode, not here.
+//! Each administrator has a task, so they do not wait for each other. A peer can make the daemon hold at most one
+//! incomplete call and one reply. A watcher costs no memory of its own: the log keeps the recent events and counts
+//! those that a slow watcher missed. Access is controlled by the socket's owner and mode, not here.
 
 use std::convert::Infallible;
 use std::io;
@@ -22,19 +22,21 @@ use super::varlink::{self, Call, FrameTooLarge, Frames};
 use crate::log::{self, Missed};
 use crate::server::{Found, Server};
 
-/// How long a connection may take until its next call is complete. Another administrator may need its place.
+/// How long a connection may take to send its next complete call. Idle ones are closed, because another administrator
+/// may need the slot.
 const CALL_LIMIT: Duration = Duration::from_secs(300);
 
 /// How long a peer may take to read one reply.
 const REPLY_LIMIT: Duration = Duration::from_secs(30);
 
-/// How long accepting rests after it failed: mostly descriptors ran out, and trying at once would only burn time.
+/// How long to pause after accept fails. The usual cause is a lack of descriptors, and retrying at once would only burn
+/// CPU.
 const ACCEPT_REST: Duration = Duration::from_secs(1);
 
-/// Accepts administrators, at most `connections` of them at once (more wait in the kernel's queue), and answers
-/// their calls. It never ends by itself; dropping it closes every connection.
+/// Accepts up to `connections` administrators at once and answers their calls; more wait in the kernel's accept queue.
+/// Never returns; dropping the future closes every connection.
 pub async fn serve(listener: UnixListener, server: Arc<Server>, connections: usize) -> Infallible {
-    // Watching goes on for hours: a place is kept for somebody who wants to do something about what is seen.
+    // Watches last for hours, so one slot stays free for an administrator who wants to act.
     let maximum_watchers = connections.saturating_sub(1).max(1);
     let watchers = Arc::new(Semaphore::new(maximum_watchers.min(Semaphore::MAX_PERMITS)));
     let mut peers = JoinSet::new();
@@ -66,18 +68,18 @@ pub async fn serve(listener: UnixListener, server: Arc<Server>, connections: usi
     }
 }
 
-/// One connection of an administrator.
+/// One administrator's connection.
 struct Peer {
     stream: BufReader<UnixStream>,
     frames: Frames,
     uid: u32,
     server: Arc<Server>,
-    /// One permit for each watcher there may still be.
+    /// A permit for each further watcher.
     watchers: Arc<Semaphore>,
     maximum_watchers: usize,
 }
 
-/// Why a connection was ended by us; what a peer merely asks wrongly is answered instead.
+/// Why the daemon closed a connection. Merely invalid requests are answered instead.
 #[derive(Debug, thiserror::Error)]
 enum Fault {
     #[error("{0}")]
@@ -108,12 +110,12 @@ impl Peer {
         Peer { stream, frames: Frames::new(varlink::MAXIMUM_CALL), uid, server, watchers, maximum_watchers }
     }
 
-    /// Answers calls in their order until the peer is done, or is at fault.
+    /// Answers calls in order until the peer closes the connection or violates the protocol.
     async fn converse(mut self) {
         let uid = self.uid;
         match self.answer_all().await {
             Ok(()) => {}
-            // Somebody who no longer wants the rest of an answer simply closes: nothing to report.
+            // A peer that has seen enough of an answer simply closes; nothing to report.
             Err(fault @ (Fault::Io(_) | Fault::Idle)) => tracing::debug!(
                 chatd.uid = uid,
                 chatd.reason = %fault,
@@ -141,7 +143,7 @@ impl Peer {
         }
     }
 
-    /// The next frame, or `None` when the peer has closed between two.
+    /// The next frame, or `None` if the peer has closed the connection between frames.
     async fn next_frame(&mut self) -> Result<Option<Vec<u8>>, Fault> {
         loop {
             let bytes = self.stream.fill_buf().await?;
@@ -156,13 +158,13 @@ impl Peer {
         }
     }
 
-    /// Does what a call asks; the bytes of the last reply to it.
+    /// Carries out a call and returns its last reply, encoded.
     async fn answer(&mut self, call: Call) -> Result<Vec<u8>, Fault> {
         let (more, oneway) = (call.more, call.oneway);
-        let outcome = match understand(call) {
+        let outcome = match parse_request(call) {
             Err(error) => Err(error),
             Ok(request) if request.answers_more() && !more => Err(Error::ExpectedMore {}),
-            // Nothing would ever be told, so there is nothing to watch for.
+            // The caller wants no replies, so there is nothing to watch for.
             Ok(Request::Watch {}) if oneway => Err(Error::WatchEnded {}),
             Ok(Request::Watch {}) => Err(self.watch().await?),
             Ok(request) => self.perform(request).await,
@@ -173,7 +175,7 @@ impl Peer {
         }
     }
 
-    /// Does what takes one reply.
+    /// Carries out a request with a single reply.
     async fn perform(&self, request: Request) -> Result<Answer, Error> {
         Ok(match request {
             Request::GetInfo {} => Answer::Info(Info::ours()),
@@ -195,11 +197,10 @@ impl Peer {
         })
     }
 
-    /// Tells what happens until the peer says anything or closes. What it then gets is not a happening, and so
-    /// the last reply is an error.
+    /// Sends events until the peer sends anything or closes. The final reply is an error, because it is not an event.
     ///
-    /// There is no limit on how long a reply may take here: a pager may hold the peer up for as long as its user
-    /// reads, and all this costs us is the count of what was missed.
+    /// Writing a reply has no timeout here: a pager may block the peer for as long as its user reads, and a blocked
+    /// watcher costs only the count of missed events.
     async fn watch(&mut self) -> Result<Error, Fault> {
         let Ok(_permit) = Arc::clone(&self.watchers).try_acquire_owned() else {
             return Ok(Error::TooManyWatchers { maximum: self.maximum_watchers as u64 });
@@ -223,15 +224,14 @@ impl Peer {
     }
 }
 
-/// What a call asks for. Nothing here can be upgraded to another protocol, and answering as if it had been would
-/// make the peer speak one.
-fn understand(call: Call) -> Result<Request, Error> {
+/// Parses a call. An upgrade to another protocol is refused: a normal reply would make the peer switch.
+fn parse_request(call: Call) -> Result<Request, Error> {
     let upgrade = call.upgrade.then(|| call.method.clone());
     let request = Request::from_call(call)?;
     upgrade.map_or(Ok(request), |method| Err(Error::MethodNotImplemented { method }))
 }
 
-/// An entry of the log as a watcher gets it.
+/// Converts a log entry for a watcher.
 fn happening(record: &log::Record) -> Happening {
     Happening {
         time: record.time,
@@ -247,13 +247,13 @@ fn happening(record: &log::Record) -> Happening {
     }
 }
 
-/// The parameters of every reply there is.
+/// The parameters of all replies.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum Answer {
     Info(Info),
     Description(Description),
-    /// [`Users`] in the making.
+    /// Converted to [`Users`] when it is encoded.
     #[serde(skip_serializing)]
     Found(Found),
     Noticed(Noticed),
@@ -263,8 +263,8 @@ enum Answer {
 }
 
 impl Answer {
-    /// The reply's bytes. A list of ten thousand takes milliseconds to sort and to write, which the room should not
-    /// feel: that is done beside the one thread that serves it.
+    /// The encoded reply. Sorting and encoding a list of ten thousand users takes milliseconds, so that runs on another
+    /// thread than the room's.
     async fn encode(self) -> Result<Vec<u8>, Fault> {
         let Answer::Found(found) = self else {
             return varlink::encode_reply(&self, false).map_err(Fault::Unwritable);
@@ -275,7 +275,7 @@ impl Answer {
     }
 }
 
-/// What `org.varlink.service.GetInfo` answers.
+/// The reply to `org.varlink.service.GetInfo`.
 #[derive(Debug, Serialize)]
 struct Info {
     vendor: &'static str,
@@ -297,7 +297,7 @@ impl Info {
     }
 }
 
-/// What `org.varlink.service.GetInterfaceDescription` answers.
+/// The reply to `org.varlink.service.GetInterfaceDescription`.
 #[derive(Debug, Serialize)]
 struct Description {
     description: &'static str,

@@ -1,55 +1,54 @@
-//! What the admin interface's replies and errors carry, as the daemon fills it in and chatctl reads it.
+//! The data of the admin interface's replies and errors, written by the daemon and read by chatctl.
 //!
-//! These types are `org.chatd.Admin.varlink` in Rust; a test holds the two together. They know nothing of how
-//! they travel. Reading is lenient (a field that a newer daemon adds is skipped), so that chatctl and chatd need
-//! not be updated in one moment.
+//! These types are `org.chatd.Admin.varlink` in Rust; a test keeps the two in step. They do not deal with the
+//! transport. Unknown fields are ignored when reading, so chatctl and chatd need not be updated at the same moment.
 
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-/// Somebody who has a name. An IRC client may have left the room and keep it.
+/// A user: somebody who has a name. An IRC client may leave the room and stay connected.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
     /// What they are called.
     pub name: String,
-    /// Where they come from: `address:port`, or `unix:uid=` and the user.
+    /// The client's address: `address:port`, or `unix:uid=` and the user ID.
     pub address: String,
     /// `plain` or `tls`.
     pub transport: String,
-    /// What their client speaks, such as `text`.
+    /// The client's protocol, such as `text`.
     pub protocol: String,
     /// When the connection was accepted.
     #[serde(with = "rfc3339_seconds")]
     pub connected_at: SystemTime,
     /// Seconds since they last sent anything.
     pub idle_seconds: u64,
-    /// Bytes that wait for them.
+    /// Bytes waiting to be sent to them.
     pub lag_bytes: u64,
 }
 
-/// What `List` answers.
+/// The reply to `List`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Users {
-    /// Everybody who has a name, sorted by it.
+    /// All users, sorted by name.
     pub users: Vec<User>,
 }
 
-/// What `Notice` answers.
+/// The reply to `Notice`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Noticed {
-    /// How many people it was said to.
+    /// How many users received it.
     pub reached: u64,
 }
 
-/// What `Reload` answers.
+/// The reply to `Reload`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reloaded {
-    /// What works but deserves a look, one sentence each.
+    /// Warnings about the new configuration, one sentence each.
     pub warnings: Vec<String>,
 }
 
-/// What `Status` answers. Counters start at zero with the daemon.
+/// The reply to `Status`. Counters start at zero when the daemon starts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Status {
     /// The daemon's version.
@@ -57,25 +56,25 @@ pub struct Status {
     /// When it started.
     #[serde(with = "rfc3339_seconds")]
     pub started_at: SystemTime,
-    /// Seconds since then, by a clock that nobody sets.
+    /// Seconds since then, by a monotonic clock.
     pub uptime_seconds: u64,
-    /// People who have a name.
+    /// The number of users who have a name.
     pub users: u64,
-    /// Clients connected, with a name or not yet.
+    /// The number of connected clients, with or without a name.
     pub connections: u64,
-    /// Connections turned away or given up before they had a name.
+    /// Connections that ended, or were rejected, before they had a name.
     pub refused: u64,
     /// Messages said in the room.
     pub messages: u64,
-    /// The same, on average over the last minute.
+    /// Messages per second, averaged over the last minute.
     pub messages_per_second: f64,
-    /// Where clients are accepted.
+    /// The sockets on which clients are accepted.
     pub listeners: Vec<Listener>,
-    /// What new TLS clients are shown; `None` when no listener uses TLS.
+    /// The certificate for new TLS clients; `None` if no listener uses TLS.
     pub certificate: Option<Certificate>,
     /// How often each limit was reached.
     pub limits_reached: LimitsReached,
-    /// Log entries that nobody could take in time.
+    /// Log entries that were lost because they could not be written in time.
     pub log_lost: u64,
 }
 
@@ -84,86 +83,87 @@ pub struct Status {
 pub struct Listener {
     /// `address:port`, or the path of a Unix socket.
     pub address: String,
-    /// What is spoken there; `auto` when it is found out from what a client says first.
+    /// The protocol; `auto` if it is detected from the client's first bytes.
     pub protocol: String,
-    /// Whether TLS comes first.
+    /// Whether it uses TLS.
     pub tls: bool,
 }
 
-/// The certificate that new TLS clients are shown.
+/// The certificate for new TLS clients.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Certificate {
     /// Its subject, such as `CN=chat.example.org`.
     pub subject: String,
-    /// The DNS names and addresses it is valid for.
+    /// The DNS names and addresses for which it is valid.
     pub names: Vec<String>,
-    /// Until when it is valid.
+    /// When it expires.
     #[serde(with = "rfc3339_seconds")]
     pub not_after: SystemTime,
-    /// SHA-256 of the whole certificate: upper-case hexadecimal bytes with colons, as `openssl x509 -fingerprint`.
+    /// Its SHA-256 fingerprint: upper-case hexadecimal bytes with colons, as printed by `openssl x509 -fingerprint
+    /// -sha256`.
     pub fingerprint: String,
-    /// Whether nobody but the daemon itself vouches for it.
+    /// Whether it is self-signed by the daemon.
     pub self_signed: bool,
 }
 
 /// How often each limit of the `[limits]` section was reached; the names are those of the configuration.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LimitsReached {
-    /// Times that accepting paused because every connection was in use.
+    /// How often accepting paused because the limit on connections was reached.
     pub connections: u64,
-    /// Clients turned away because too many came from their address.
+    /// Clients rejected because their address had reached its limit.
     pub connections_per_address: u64,
     /// Clients whose TLS handshake took too long.
     pub handshake_timeout: u64,
-    /// Clients who gave no name in time.
+    /// Clients that gave no name in time.
     pub login_timeout: u64,
-    /// Times that a client was read more slowly because it wrote too fast.
+    /// How often a client's input was throttled because it sent too fast.
     pub message_rate: u64,
     /// Clients disconnected because they read too slowly.
     pub max_lag: u64,
-    /// Clients disconnected because all together read too slowly.
+    /// Clients disconnected because all clients together lagged too far behind.
     #[serde(default)]
     pub backlog: u64,
 }
 
-/// One reply of `Watch`: something that happened.
+/// One reply to `Watch`: an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Happening {
     /// When.
     #[serde(with = "rfc3339_milliseconds")]
     pub time: SystemTime,
-    /// What kind of event, as `CHATD_EVENT` in the journal; [`Happening::MISSED`] when some were.
+    /// The kind of event, as in `CHATD_EVENT`; [`Happening::MISSED`] in place of events that were dropped.
     pub event: String,
     /// The event as a sentence.
     pub message: String,
-    /// Whom it is about.
+    /// The user concerned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// Where they come from.
+    /// The client's address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
     /// `plain` or `tls`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transport: Option<String>,
-    /// What their client speaks.
+    /// The client's protocol.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol: Option<String>,
     /// Why it happened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// The administrator who asked for it.
+    /// The user ID of the administrator who caused it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<u32>,
-    /// How many events were missed.
+    /// How many events were dropped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missed: Option<u64>,
 }
 
 impl Happening {
-    /// The `event` of what stands in for events that the watcher missed.
+    /// The `event` of a reply that stands for dropped events.
     pub const MISSED: &'static str = "missed";
 
-    /// Stands in for `count` events that the watcher was too slow for, noticed at `time`.
+    /// Stands for `count` events that were dropped because the watcher was too slow, noticed at `time`.
     pub fn missed(time: SystemTime, count: u64) -> Happening {
         Happening {
             time,
@@ -180,15 +180,15 @@ impl Happening {
     }
 }
 
-/// Nobody here is called `name`.
+/// No user is called `name`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("nobody here is called {name:?}")]
 pub struct NoSuchUser {
-    /// The name that was asked for.
+    /// The requested name.
     pub name: String,
 }
 
-/// A text cannot be said in the room.
+/// A text that cannot be sent to the room.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("this text cannot be said in the room: {reason}")]
 pub struct InvalidText {
@@ -196,41 +196,41 @@ pub struct InvalidText {
     pub reason: String,
 }
 
-/// A refusal, as it is answered: it serializes to the `error` and `parameters` of a reply.
+/// An error reply; serializes to its `error` and `parameters`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "error", content = "parameters")]
 pub enum Error {
-    /// Kick: nobody is called this.
+    /// Kick: no such user.
     #[error(transparent)]
     #[serde(rename = "org.chatd.Admin.NoSuchUser")]
     NoSuchUser(#[from] NoSuchUser),
-    /// Notice: not a text for the room.
+    /// Notice: the text cannot be sent.
     #[error(transparent)]
     #[serde(rename = "org.chatd.Admin.InvalidText")]
     InvalidText(#[from] InvalidText),
-    /// Reload: the new configuration is not used.
+    /// Reload: the new configuration is invalid and is not used.
     #[error("nothing was reloaded, and what was in force stays so: {}", mistakes.join("; "))]
     #[serde(rename = "org.chatd.Admin.ReloadFailed")]
     ReloadFailed {
-        /// Each mistake, with its place.
+        /// The mistakes, each with its place.
         mistakes: Vec<String>,
     },
-    /// Watch: no more watchers.
+    /// Watch: the limit on watchers is reached.
     #[error("{maximum} others are watching already, which is as many as may; raise admin.connections to allow more")]
     #[serde(rename = "org.chatd.Admin.TooManyWatchers")]
     TooManyWatchers {
-        /// How many may watch at once.
+        /// The maximum number of watchers.
         maximum: u64,
     },
-    /// Watch: nothing more comes.
+    /// Watch: the watch has ended.
     #[error("the daemon has ended the watch")]
     #[serde(rename = "org.chatd.Admin.WatchEnded")]
     WatchEnded {},
-    /// Whatever was asked: the daemon cannot start.
+    /// Any method: the daemon cannot start.
     #[error("chatd cannot start: {}", mistakes.join("; "))]
     #[serde(rename = "org.chatd.Admin.CannotStart")]
     CannotStart {
-        /// Why, a sentence each.
+        /// The reasons, one sentence each.
         mistakes: Vec<String>,
     },
     /// No such interface.
@@ -247,25 +247,25 @@ pub enum Error {
         /// Its name with the interface's.
         method: String,
     },
-    /// A method that exists, but not in the way it was called.
+    /// The method exists, but cannot be called in this way.
     #[error("the daemon does not offer the method {method:?} in this way")]
     #[serde(rename = "org.varlink.service.MethodNotImplemented")]
     MethodNotImplemented {
         /// Its name with the interface's.
         method: String,
     },
-    /// A parameter that is missing, unknown or of the wrong type.
+    /// A parameter is missing, unknown or of the wrong type.
     #[error("the daemon does not accept the parameter {parameter:?}")]
     #[serde(rename = "org.varlink.service.InvalidParameter")]
     InvalidParameter {
         /// Its name.
         parameter: String,
     },
-    /// The caller may not do this; chatd leaves that to the socket's mode, others may not.
+    /// The caller has no permission. chatd relies on the socket's mode instead; other services may send this.
     #[error("the daemon does not permit this")]
     #[serde(rename = "org.varlink.service.PermissionDenied")]
     PermissionDenied {},
-    /// A method that answers more than once was called without `more`.
+    /// A method with many replies was called without `more`.
     #[error("this method must be called with \"more\"")]
     #[serde(rename = "org.varlink.service.ExpectedMore")]
     ExpectedMore {},
@@ -300,7 +300,8 @@ mod rfc3339_milliseconds {
     }
 }
 
-/// The nearest time that RFC 3339 can write, from 1970 to 9999: a clock that was never set must not stop an answer.
+/// Clamps a time to what RFC 3339 can represent, here 1970 to 9999, so that a wrong system clock cannot prevent a
+/// reply.
 pub(crate) fn writable(time: SystemTime) -> SystemTime {
     const LAST: std::time::Duration = std::time::Duration::from_secs(253_402_300_799);
     time.clamp(SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH + LAST)

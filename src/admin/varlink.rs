@@ -1,6 +1,6 @@
-//! The wire: how Varlink's calls and replies become bytes and are found in bytes again.
+//! Varlink's wire format: encoding and decoding calls and replies.
 //!
-//! A message is a JSON object ended by a NUL byte. Nothing here does I/O or knows what the methods mean.
+//! A message is a JSON object terminated by a NUL byte. Nothing here does I/O or knows the methods.
 
 use std::mem;
 
@@ -14,15 +14,15 @@ pub const MAXIMUM_CALL: usize = 64 * 1024;
 /// The longest reply chatctl accepts, in bytes without the NUL.
 pub const MAXIMUM_REPLY: usize = 64 * 1024 * 1024;
 
-/// Finds frames in a stream of bytes, however it was cut.
+/// Splits a stream of bytes into frames, however the bytes arrive.
 #[derive(Debug)]
 pub struct Frames {
-    /// The beginning of a frame whose end has not come yet; never longer than `maximum`.
+    /// The start of an incomplete frame; never longer than `maximum`.
     begun: Vec<u8>,
     maximum: usize,
 }
 
-/// A peer sent a frame longer than `maximum` bytes; what follows cannot be understood.
+/// A peer sent a frame of more than `maximum` bytes; the rest of the stream cannot be parsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a message is longer than {maximum} bytes")]
 pub struct FrameTooLarge {
@@ -31,13 +31,13 @@ pub struct FrameTooLarge {
 }
 
 impl Frames {
-    /// Frames of at most `maximum` bytes, their NUL not counted.
+    /// Accepts frames of at most `maximum` bytes, not counting the NUL.
     pub fn new(maximum: usize) -> Frames {
         Frames { begun: Vec::new(), maximum }
     }
 
-    /// Takes what belongs to the next frame from the front of `bytes`: how many bytes that were, and the frame
-    /// without its NUL if they complete it. The limit is checked before anything is kept.
+    /// Consumes the next frame, or a part of it, from the front of `bytes`. Returns the number of bytes consumed and
+    /// the frame without its NUL, if it is complete. The limit is checked before anything is stored.
     pub fn take(&mut self, bytes: &[u8]) -> Result<(usize, Option<Vec<u8>>), FrameTooLarge> {
         let end = memchr::memchr(0, bytes);
         let piece = end.and_then(|end| bytes.get(..end)).unwrap_or(bytes);
@@ -51,18 +51,18 @@ impl Frames {
         }
     }
 
-    /// Whether a frame has begun and not ended, so that the end of the stream would cut it.
+    /// Whether a frame is incomplete, so that the end of the stream would truncate it.
     pub fn is_inside(&self) -> bool {
         !self.begun.is_empty()
     }
 }
 
-/// A call as it arrives. Members that the standard does not name are skipped, as it wants.
+/// A received call. Unknown members are ignored, as the standard requires.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Call {
     /// Interface and method, joined by a dot.
     pub method: String,
-    /// The parameters, if there are any; anything but an object is a mistake that can still be answered.
+    /// The parameters, if any. Anything but an object is an error, which can still be answered.
     pub parameters: Option<Value>,
     /// The caller wants no reply, not even an error.
     #[serde(default, deserialize_with = "flag")]
@@ -70,29 +70,29 @@ pub struct Call {
     /// The caller accepts several replies.
     #[serde(default, deserialize_with = "flag")]
     pub more: bool,
-    /// The caller wants to speak another protocol afterwards.
+    /// The caller wants to switch to another protocol afterwards.
     #[serde(default, deserialize_with = "flag")]
     pub upgrade: bool,
 }
 
-/// A flag may be null, which means no.
+/// A flag that is null counts as false.
 fn flag<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or(false))
 }
 
-/// A reply as it arrives.
+/// A received reply.
 #[derive(Debug, Deserialize)]
 pub struct Reply {
-    /// What it carries, exactly as it was written.
+    /// Its parameters, unparsed.
     pub parameters: Option<Box<RawValue>>,
     /// Whether more replies follow.
     #[serde(default, deserialize_with = "flag")]
     pub continues: bool,
-    /// The name of the error, when it is one.
+    /// The error's name, if it is an error reply.
     pub error: Option<String>,
 }
 
-/// A call, ready to be sent; `request` gives the method and its parameters.
+/// Encodes a call; `request` serializes to its method and parameters.
 pub fn encode_call<T: Serialize>(request: &T, more: bool) -> Result<Vec<u8>, serde_json::Error> {
     #[derive(Serialize)]
     struct Outgoing<'a, T> {
@@ -104,7 +104,7 @@ pub fn encode_call<T: Serialize>(request: &T, more: bool) -> Result<Vec<u8>, ser
     encode(&Outgoing { request, more })
 }
 
-/// A reply, ready to be sent; `continues` when others follow it.
+/// Encodes a reply; `continues` if more replies follow.
 pub fn encode_reply<T: Serialize>(parameters: &T, continues: bool) -> Result<Vec<u8>, serde_json::Error> {
     #[derive(Serialize)]
     struct Outgoing<'a, T> {
@@ -115,7 +115,7 @@ pub fn encode_reply<T: Serialize>(parameters: &T, continues: bool) -> Result<Vec
     encode(&Outgoing { parameters, continues })
 }
 
-/// A whole message with the NUL that ends it. JSON escapes control characters, so there is no other NUL in it.
+/// Encodes a message with its terminating NUL. JSON escapes control characters, so there is no other NUL in it.
 pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, serde_json::Error> {
     let mut frame = serde_json::to_vec(message)?;
     frame.push(0);

@@ -1,5 +1,5 @@
-//! `chatd.toml`: every key with its default and its bounds, and how the keys depend on each other; see chatd.toml(5).
-//! Nothing else lists the keys: what is read here is what is known.
+//! `chatd.toml`: every key with its default and its limits, and the dependencies between keys; see chatd.toml(5). There
+//! is no other list of keys: the known keys are those that this module reads.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -15,13 +15,13 @@ use super::{Admin, ClientCertificates, Config, Endpoint, File, Irc, Limits, Log,
 use crate::directories::Directories;
 use crate::files;
 
-/// Where the file is when nobody says otherwise.
+/// The default path.
 pub const STANDARD_PATH: &str = "/etc/chatd/chatd.toml";
 
-/// Most `[[listen]]` sections.
+/// The maximum number of `[[listen]]` sections.
 const MOST_LISTENERS: usize = 64;
 
-/// The listeners of a file without any: reachable from this machine only.
+/// The default listeners, reachable only from this machine.
 const LISTENERS: &str = r#"
 [[listen]]
 address = "127.0.0.1:6667"
@@ -42,13 +42,13 @@ pub enum LoadError {
         /// Why.
         source: std::io::Error,
     },
-    /// The file has been read and is wrong.
+    /// The file has mistakes.
     #[error(transparent)]
     Mistakes(#[from] Mistakes),
 }
 
 impl LoadError {
-    /// The exit status of a program that ends for this reason, see sysexits.h: 66, 77 or 78.
+    /// The program's exit status for this error, by sysexits.h: 66, 77 or 78.
     pub fn exit_status(&self) -> u8 {
         match self {
             Self::Read { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => 77,
@@ -62,7 +62,7 @@ impl LoadError {
 ///
 /// # Errors
 ///
-/// It cannot be read, as [`files::read`] says, or has mistakes: then all of them are told.
+/// The file cannot be read, see [`files::read`], or has mistakes, which are all reported.
 pub fn load(path: &Path, directories: &Directories) -> Result<Config, LoadError> {
     let bytes = files::read(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
     let parsed = match String::from_utf8(bytes) {
@@ -79,11 +79,11 @@ pub fn load(path: &Path, directories: &Directories) -> Result<Config, LoadError>
     }
 }
 
-/// Reads [`STANDARD_PATH`] if there is such a file, and takes the built-in defaults otherwise.
+/// Reads [`STANDARD_PATH`], or uses the built-in defaults if it does not exist.
 ///
 /// # Errors
 ///
-/// Those of [`load`].
+/// The errors of [`load`].
 pub fn load_standard(directories: &Directories) -> Result<Config, LoadError> {
     match load(Path::new(STANDARD_PATH), directories) {
         Err(LoadError::Read { path, source }) if source.kind() == std::io::ErrorKind::NotFound => {
@@ -93,11 +93,11 @@ pub fn load_standard(directories: &Directories) -> Result<Config, LoadError> {
     }
 }
 
-/// Turns the text of a configuration file into the configuration; an empty text gives the built-in defaults.
+/// Parses the text of a configuration file; an empty text gives the built-in defaults.
 ///
 /// # Errors
 ///
-/// Every mistake in the text, in its order; never none.
+/// All mistakes, in the order of the text; never empty.
 pub fn parse(text: &str, directories: &Directories) -> Result<Config, Vec<Mistake>> {
     match reader::read(text, |document| config(document, directories)) {
         (Some(config), mistakes, _) if mistakes.is_empty() => Ok(config),
@@ -105,15 +105,15 @@ pub fn parse(text: &str, directories: &Directories) -> Result<Config, Vec<Mistak
     }
 }
 
-/// Every key that [`parse`] knows, in the order of chatd.toml(5).
+/// All keys that [`parse`] knows, in the order of chatd.toml(5).
 pub fn keys() -> Vec<Key> {
     let nowhere = Directories { runtime: PathBuf::new(), state: PathBuf::new() };
     let (_, _, keys) = reader::read("", |document| config(document, &nowhere));
     keys
 }
 
-// In all that follows every key is read first, and only then is anything made of them: a mistake in one key must not
-// keep the next from being read.
+// In all of the following functions, every key is read before any value is used: a mistake in one key must not keep the
+// next from being checked.
 
 fn config(document: &mut Section<'_, '_>, directories: &Directories) -> Option<Config> {
     let mut endpoints = Endpoints::default();
@@ -145,7 +145,7 @@ fn room(room: &mut Section<'_, '_>) -> Option<Room> {
     Some(Room { name: name?, topic: topic?, history: history? })
 }
 
-/// `Some(None)`: nothing is configured, and a self-signed certificate is to be made.
+/// `Some(None)`: nothing is configured, so a self-signed certificate will be used.
 fn tls(tls: &mut Section<'_, '_>) -> Option<Option<Tls>> {
     let certificate = tls.optional("certificate", value::path);
     let private_key = tls.optional("private-key", value::path);
@@ -201,7 +201,7 @@ fn limits(limits: &mut Section<'_, '_>) -> Option<Limits> {
     if let (Some(line_length), Some(max_lag)) = (line_length, max_lag)
         && max_lag < 4 * line_length
     {
-        // Otherwise a few long lines that arrive together would throw out everybody at once.
+        // Otherwise a few long lines that arrive together could disconnect everybody.
         limits.mistake("max-lag", "limits.max-lag must be at least four times limits.line-length".to_owned());
     }
     let backlog = limits.value("backlog", "\"64MiB\"", value::size(1 << 20..=1 << 40));
@@ -214,7 +214,7 @@ fn limits(limits: &mut Section<'_, '_>) -> Option<Limits> {
         message_rate: message_rate?,
         message_burst: message_burst?,
         max_lag: max_lag?,
-        // What one client may lag behind, all together may, too.
+        // The total must allow for what a single client may lag.
         backlog: backlog?.max(max_lag?),
     })
 }
@@ -233,12 +233,12 @@ fn log(log: &mut Section<'_, '_>) -> Option<Log> {
     Some(Log { level: level?, target: target?, addresses: addresses? })
 }
 
-/// The endpoints read so far, each with its line: none may be used twice.
+/// The endpoints read so far, each with its line, for finding duplicates.
 #[derive(Default)]
 pub(super) struct Endpoints(Vec<(Endpoint, usize)>);
 
 impl Endpoints {
-    /// Reads the endpoint of a section: `systemd`, or else `key` by `kind`. `Some(None)` when there is neither.
+    /// Reads a section's endpoint: `systemd`, or `key` with the parser `kind`. `Some(None)` if neither is set.
     pub(super) fn read(
         &mut self,
         section: &mut Section<'_, '_>,
@@ -269,15 +269,15 @@ impl Endpoints {
     }
 }
 
-/// Why two listeners cannot both be had.
+/// Why two listeners conflict.
 enum Conflict {
-    /// They are one.
+    /// They have the same address.
     Same,
-    /// One is for every address of the machine, of which the other is one.
+    /// One listens on all addresses, which include the other's.
     Within,
 }
 
-/// Port 0 is a new port each time.
+/// Two listeners with port 0 do not conflict; each gets a port of its own.
 fn conflict(one: &Endpoint, other: &Endpoint) -> Option<Conflict> {
     let (Endpoint::Tcp(one), Endpoint::Tcp(other)) = (one, other) else {
         return (one == other).then_some(Conflict::Same);
@@ -292,7 +292,7 @@ fn conflict(one: &Endpoint, other: &Endpoint) -> Option<Conflict> {
     }
 }
 
-/// Whether whoever listens on `wide` is reached at `narrow`, too: `[::]` takes IPv4 as well.
+/// Whether a listener on `wide` also receives connections to `narrow`; `[::]` includes IPv4.
 fn includes(wide: IpAddr, narrow: IpAddr) -> bool {
     match wide {
         IpAddr::V4(wide) => wide.is_unspecified() && narrow.to_canonical().is_ipv4(),

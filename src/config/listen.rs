@@ -1,4 +1,4 @@
-//! `[[listen]]`: where clients come in, and what is spoken there.
+//! `[[listen]]`: the listeners and their protocols.
 
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ pub(super) fn listen(listen: &mut Section<'_, '_>, endpoints: &mut Endpoints) ->
     Some(Listen { endpoint: endpoint?, protocol, tls: tls?, place })
 }
 
-/// Reports what a listener says about a protocol that is not the one spoken there, and what it lacks.
+/// Reports keys that do not apply to the listener's protocol, and missing ones.
 fn report_idle_keys(listen: &mut Section<'_, '_>, choice: Choice) {
     for (key, needed, name) in [
         ("podsixnet-version", Choice::PodSixNet, "podsixnet"),
@@ -62,7 +62,7 @@ fn report_idle_keys(listen: &mut Section<'_, '_>, choice: Choice) {
     }
 }
 
-/// The preset's description with everything that `[listen.classic]` changes; without a preset, there is none.
+/// The preset's description with the changes of `[listen.classic]`; `None` without a preset.
 fn classic(classic: &mut Section<'_, '_>, preset: Option<Description>) -> Option<Description> {
     let milliseconds = Duration::from_millis;
     let greeting = classic.optional("greeting", value::shown(&["room", "quit"], &[]));
@@ -132,7 +132,7 @@ fn classic(classic: &mut Section<'_, '_>, preset: Option<Description>) -> Option
     Some(description)
 }
 
-/// Reports keys that do not go together.
+/// Reports keys that contradict each other.
 fn report_contradictions(classic: &mut Section<'_, '_>, description: &Description) {
     if !description.keyword.is_empty() && !description.greeting.is_empty() {
         let key = if classic.has("keyword") { "keyword" } else { "greeting" };

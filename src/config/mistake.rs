@@ -1,26 +1,26 @@
-//! What is wrong in a file, and where: positions as an editor counts them. Knows nothing of TOML or of keys.
+//! Mistakes in a file, with positions as editors count them. Knows nothing of TOML or of keys.
 
 use std::path::{Path, PathBuf};
 
-/// One thing that is wrong in a configuration text. Shown as `LINE:COLUMN: what`.
+/// A mistake in a configuration file. Displays as `LINE:COLUMN: what`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 #[error("{line}:{column}: {what}")]
 pub struct Mistake {
     /// The line, counted from 1.
     pub line: usize,
-    /// The column in characters, counted from 1; one past the last where something is missing at a line's end.
+    /// The column in characters, counted from 1; one past the end of the line if something is missing there.
     pub column: usize,
-    /// What is wrong and what to write instead: one sentence on one line.
+    /// One sentence on one line: what is wrong and what to write instead.
     pub what: String,
 }
 
-/// Where in the file something stands, for what turns out to be wrong only when it is used. What no file says has no
-/// place. All places are equal: two files that say the same, each in its own order, are the same configuration.
+/// A position in the file, for values that can be checked only when they are used. Values that are not from a file have
+/// none. All places compare equal, so that configurations are compared by their values alone.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Place(Option<(usize, usize)>);
 
 impl Place {
-    /// Says `what` about this place of `file`.
+    /// The message `what` with this place in `file`.
     pub fn complaint(self, file: Option<&Path>, what: &str) -> String {
         match (file, self.0) {
             (Some(file), Some((line, column))) => format!("{}:{line}:{column}: {what}", file.display()),
@@ -37,16 +37,16 @@ impl PartialEq for Place {
 
 impl Eq for Place {}
 
-/// The most mistakes that are shown. Whoever gives chatd some other file need not read as many lines as it has.
+/// The maximum number of mistakes shown, in case chatd is given some unrelated file.
 const MOST_SHOWN: usize = 100;
 
-/// Everything that is wrong in one file. Shown as one line each, `FILE:LINE:COLUMN: what`, with no line end after
-/// the last; of more than a hundred the first, and how many there are.
+/// All mistakes in one file. Displays as one line each, `FILE:LINE:COLUMN: what`, without a final line end; of more
+/// than a hundred, only the first are shown, with the total.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct Mistakes {
     /// The file.
     pub path: PathBuf,
-    /// In the file's order; never empty.
+    /// In the order of the file; never empty.
     pub list: Vec<Mistake>,
 }
 
@@ -64,7 +64,7 @@ impl std::fmt::Display for Mistakes {
     }
 }
 
-/// Turns byte offsets into lines and columns.
+/// Converts byte offsets to lines and columns.
 #[derive(Debug)]
 pub(super) struct Lines<'t> {
     text: &'t str,
@@ -89,13 +89,13 @@ impl<'t> Lines<'t> {
         Place(Some((line, column)))
     }
 
-    /// Says `what` about a byte offset; one past the end is the end.
+    /// A mistake at a byte offset; offsets past the end count as the end.
     pub(super) fn mistake(&self, offset: usize, what: String) -> Mistake {
         let line = self.line(offset);
         let start = self.starts.get(line.saturating_sub(1)).copied().unwrap_or(0);
         let before = self.text.as_bytes().get(start..offset.min(self.text.len())).unwrap_or_default();
-        // A character is counted by its first byte, so that an offset within one counts it as begun. The carriage
-        // return of a CRLF is part of the line's end and never lies before what is pointed at.
+        // Characters are counted by their first byte, so an offset within one counts it. The carriage return of a CRLF
+        // is part of the line end, which comes after every position on the line.
         let characters = before.iter().filter(|byte| (**byte & 0xC0) != 0x80).count();
         Mistake { line, column: characters + 1, what }
     }

@@ -1,7 +1,7 @@
-//! The configuration as meant: checked, complete, with every default filled in.
+//! The configuration, checked and complete, with all defaults filled in.
 //!
-//! [`mod@file`] turns the TOML as written into these types and reports every mistake with its place. Nothing here opens
-//! a socket, looks at the files that it names, or knows how a value is used.
+//! [`mod@file`] converts the TOML to these types and reports every mistake with its place. Nothing here opens a socket,
+//! checks the files that it names, or knows how a value is used.
 
 pub mod file;
 mod listen;
@@ -18,31 +18,31 @@ use std::time::Duration;
 
 use crate::dialect::Protocol;
 
-/// Everything that `chatd.toml` decides.
+/// The whole configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// The file that it was read from; `None`: there is none, and everything is as without one.
+    /// The file that it was read from; `None` if only built-in defaults are used.
     pub file: Option<PathBuf>,
-    /// The one room.
+    /// The room.
     pub room: Room,
-    /// Where clients come in; never empty.
+    /// The listeners; never empty.
     pub listen: Vec<Listen>,
-    /// Certificates; `None`: a self-signed one is made and kept.
+    /// Certificates; `None` for a self-signed one.
     pub tls: Option<Tls>,
-    /// The administrator's socket.
+    /// The admin socket.
     pub admin: Admin,
-    /// What concerns IRC clients alone.
+    /// Settings for IRC.
     pub irc: Irc,
-    /// What a peer may take of us.
+    /// Limits on what clients may use.
     pub limits: Limits,
-    /// Where the day's story goes.
+    /// Logging.
     pub log: Log,
-    /// What is no mistake but deserves a look, each with its place in the file as mistakes have theirs.
+    /// Warnings, each with its place in the file.
     pub warnings: Vec<Mistake>,
 }
 
 impl Config {
-    /// What deserves a look, a line each as mistakes have it: place, `label`, sentence.
+    /// The warnings, one line each: place, `label`, sentence.
     pub fn warnings(&self, label: &str) -> Vec<String> {
         let file = self.file.as_deref().unwrap_or(Path::new("")).display();
         let line = |Mistake { line, column, what }: &Mistake| format!("{file}:{line}:{column}: {label}{what}");
@@ -53,11 +53,11 @@ impl Config {
 /// `[room]`
 #[derive(Debug, Clone, PartialEq)]
 pub struct Room {
-    /// The room's name, as clients see it; IRC puts a `#` before it.
+    /// The room's name; IRC adds a `#` in front.
     pub name: String,
     /// The topic that newcomers are shown.
     pub topic: String,
-    /// How many of the last lines a newcomer is shown.
+    /// How many lines of history a newcomer is shown.
     pub history: usize,
 }
 
@@ -66,49 +66,49 @@ pub struct Room {
 pub struct Listen {
     /// Where it listens.
     pub endpoint: Endpoint,
-    /// What is spoken there; `None`: found out from what the client says first.
+    /// The protocol; `None` to detect it from the client's first bytes.
     pub protocol: Option<Protocol>,
-    /// Whether TLS comes first.
+    /// Whether it uses TLS.
     pub tls: bool,
-    /// Where it is said on what it listens.
+    /// The place of the endpoint in the file.
     pub place: Place,
 }
 
-/// Where a listener comes from.
+/// An address to listen on, or a socket from systemd.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Endpoint {
-    /// `host:port`, bound here; the host may be a name, an IPv4 or a bracketed IPv6 address.
+    /// `host:port`, bound by the daemon; the host may be a name, an IPv4 or a bracketed IPv6 address.
     Tcp(String),
-    /// The path of a Unix socket, bound here.
+    /// The path of a Unix socket, bound by the daemon.
     Unix(PathBuf),
-    /// Handed over by systemd under this `FileDescriptorName=`.
+    /// Passed by systemd under this `FileDescriptorName=`.
     Systemd(String),
 }
 
 /// `[tls]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tls {
-    /// PEM file with the certificate chain, the server's own first.
+    /// PEM file with the certificate chain, the server's certificate first.
     pub certificate: File,
     /// PEM file with the private key (PKCS#8, PKCS#1 or SEC1).
     pub private_key: File,
-    /// PEM file with the authorities that client certificates are checked against.
+    /// PEM file with the CA certificates for verifying clients.
     pub client_ca: Option<File>,
-    /// Whether a client must show a certificate; means nothing without `client_ca`.
+    /// Whether a client must present a certificate; has no effect without `client_ca`.
     pub client_certificates: ClientCertificates,
 }
 
-/// A file that the configuration names; what is in it is looked at when it is used.
+/// A file named in the configuration; its contents are checked when it is used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct File {
     /// The file.
     pub path: PathBuf,
-    /// Where it is named.
+    /// The place of its path in the configuration.
     pub place: Place,
 }
 
 impl From<PathBuf> for File {
-    /// A file that is named nowhere.
+    /// A file that does not come from the configuration.
     fn from(path: PathBuf) -> File {
         File { path, place: Place::default() }
     }
@@ -117,83 +117,83 @@ impl From<PathBuf> for File {
 /// `tls.client-certificates`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientCertificates {
-    /// Checked when there is one.
+    /// Verified if presented.
     Optional,
-    /// No certificate, no connection.
+    /// Clients without a certificate are rejected.
     Required,
 }
 
 impl ClientCertificates {
-    /// Every choice, by the name that the configuration has for it.
+    /// All choices, by their names in the configuration.
     pub const ALL: &[(&str, Self)] = &[("optional", Self::Optional), ("required", Self::Required)];
 }
 
 /// `[admin]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admin {
-    /// Where `chatctl` comes in; never [`Endpoint::Tcp`].
+    /// The admin socket; never [`Endpoint::Tcp`].
     pub endpoint: Endpoint,
-    /// How many administrators may be connected at once.
+    /// The maximum number of administrators connected at once.
     pub connections: usize,
-    /// Where it is said what the endpoint is.
+    /// The place of the endpoint in the file.
     pub place: Place,
 }
 
 /// `[irc]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Irc {
-    /// Whether a client is put into the room when it has registered.
+    /// Whether clients join the room automatically after registration.
     pub autojoin: bool,
-    /// What the server calls itself; a host name, so that clients can tell it from a person.
+    /// The server's name; looks like a host name, so that clients can tell it from a user.
     pub server_name: String,
 }
 
 /// `[limits]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at once; further ones wait in the kernel's queue.
+    /// The maximum number of connections; further ones wait in the kernel's accept queue.
     pub connections: usize,
-    /// Connections at once from one IPv4 address or one IPv6 /64.
+    /// The maximum number of connections per IPv4 address or IPv6 /64.
     pub connections_per_address: usize,
-    /// How long a TLS handshake may take.
+    /// The timeout for a TLS handshake.
     pub handshake_timeout: Duration,
-    /// How long a client may take until it has a name.
+    /// The timeout for a client to take a name.
     pub login_timeout: Duration,
-    /// Bytes of one message, without its line end.
+    /// The maximum length of a message in bytes, without its line end.
     pub line_length: usize,
-    /// Messages per second that a client may keep up; a faster one is read more slowly.
+    /// The sustained number of messages per second; input from a faster client is throttled.
     pub message_rate: u32,
-    /// Messages that may come at once before the rate holds.
+    /// The number of messages that may arrive at once before the rate applies.
     pub message_burst: u32,
-    /// Bytes that a client may lag behind the room before it is disconnected.
+    /// How many bytes a client may lag behind the room before it is disconnected.
     pub max_lag: usize,
-    /// Bytes that all clients together may lag behind; then those who are the furthest behind are disconnected.
+    /// How many bytes all clients together may lag; beyond that, those furthest behind are disconnected.
     pub backlog: usize,
 }
 
 /// `[log]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
-    /// The least important entries that are still written.
+    /// The lowest severity that is written.
     pub level: tracing::Level,
-    /// Where entries go.
+    /// The destination.
     pub target: LogTarget,
-    /// Whether clients' addresses are written.
+    /// Whether client addresses are written.
     pub addresses: bool,
 }
 
 /// `log.target`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogTarget {
-    /// The journal when standard error is connected to it (`JOURNAL_STREAM`), standard error otherwise.
+    /// The journal if standard error is connected to it (`JOURNAL_STREAM`), otherwise standard error.
     Auto,
-    /// systemd's journal, by its native protocol.
+    /// The systemd journal, by its native protocol.
     Journal,
     /// Lines on standard error.
     Stderr,
 }
 
 impl LogTarget {
-    /// Every target, by the name that the configuration has for it.
+    /// All targets, by their names in the configuration.
     pub const ALL: &[(&str, Self)] = &[("auto", Self::Auto), ("journal", Self::Journal), ("stderr", Self::Stderr)];
 }

@@ -1,5 +1,5 @@
-//! Reads a TOML document key by key. Whoever reads names each key once, with its default and its kind; that this key
-//! is known, what stands in for it, and how it is documented follows from there. Knows no key by itself.
+//! Reads a TOML document key by key. The caller names each key once, with its default and its parser; the list of known
+//! keys follows from these calls. Knows no keys itself.
 
 use std::collections::BTreeSet;
 
@@ -10,36 +10,36 @@ use super::mistake::{Lines, Mistake, Place};
 use super::syntax;
 use super::value::{self, Read};
 
-/// A key that the configuration knows.
+/// A known key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
-    /// The section and the key, such as `limits.connections`.
+    /// Section and key, such as `limits.connections`.
     pub path: String,
-    /// What holds when the key is left out, as it would be written; `None` when that is not a fixed value.
+    /// The default as written in TOML; `None` if there is no fixed one.
     pub default: Option<&'static str>,
 }
 
-/// What has been found in a document so far.
+/// The state of reading a document.
 pub(super) struct Reader<'t> {
     lines: Lines<'t>,
     mistakes: Vec<Mistake>,
-    /// Lines with a syntax error: what their remains look like says nothing.
+    /// Lines with a syntax error; nothing else is reported about them.
     broken: BTreeSet<usize>,
     keys: Vec<Key>,
 }
 
-/// One section of the document, or the whole of it.
+/// A section of the document, or the whole document.
 pub(super) struct Section<'r, 't> {
     reader: &'r mut Reader<'t>,
     name: &'static str,
     table: &'r DeTable<'r>,
-    /// Where the section starts, in bytes.
+    /// The section's position, in bytes.
     offset: usize,
     asked: Vec<&'static str>,
 }
 
-/// Reads `text` by `read`, which is given the whole document as a section without a name. Gives what it made, every
-/// mistake in the text's order, and every key that was asked for in the order of asking.
+/// Reads `text` with the function `read`, which is given the whole document as a section without a name. Returns its
+/// result, all mistakes in the order of the text, and all keys in the order in which they were read.
 pub(super) fn read<T>(text: &str, read: impl FnOnce(&mut Section<'_, '_>) -> T) -> (T, Vec<Mistake>, Vec<Key>) {
     let (readable, errors) = syntax::check(text);
     let lines = Lines::of(text);
@@ -52,7 +52,7 @@ pub(super) fn read<T>(text: &str, read: impl FnOnce(&mut Section<'_, '_>) -> T) 
     (made, reader.mistakes, reader.keys)
 }
 
-/// Reads one section, and then reports what nobody asked for.
+/// Reads one section, and then reports its unknown keys.
 fn inside<'r, 't, T>(
     reader: &'r mut Reader<'t>,
     name: &'static str,
@@ -75,7 +75,7 @@ impl Reader<'_> {
 }
 
 impl<'r> Section<'r, '_> {
-    /// The value of `key`; `default`, which is TOML like any other, when it is left out; `None` after a mistake.
+    /// The value of `key`, or of `default` (in TOML) if the key is missing; `None` after a mistake.
     pub(super) fn value<T>(
         &mut self,
         key: &'static str,
@@ -89,7 +89,7 @@ impl<'r> Section<'r, '_> {
         }
     }
 
-    /// The value of a `key` that has no fixed default: `Some(None)` when it is left out, `None` after a mistake.
+    /// The value of a `key` without a fixed default: `Some(None)` if it is missing, `None` after a mistake.
     pub(super) fn optional<T>(
         &mut self,
         key: &'static str,
@@ -102,12 +102,12 @@ impl<'r> Section<'r, '_> {
         }
     }
 
-    /// Reads a `[name]` section by `read`; one that is left out is empty.
+    /// Reads a `[name]` section with `read`; a missing one counts as empty.
     pub(super) fn section<T>(&mut self, name: &'static str, read: impl FnOnce(&mut Section<'_, '_>) -> T) -> T {
         self.subsection(name, name, read)
     }
 
-    /// The same for a section within this one, whose whole name is `name`.
+    /// The same for a section within this one; `name` is its full name.
     pub(super) fn subsection<T>(
         &mut self,
         key: &'static str,
@@ -131,8 +131,8 @@ impl<'r> Section<'r, '_> {
         inside(self.reader, name, table, offset, read)
     }
 
-    /// Reads each `[[name]]` section by `read`, at most `most` of them; when there is none, those of `default`, which
-    /// is a TOML document.
+    /// Reads each `[[name]]` section with `read`, up to `most` of them. If there are none, reads those in `default`, a
+    /// TOML document.
     pub(super) fn sections<T>(
         &mut self,
         name: &'static str,
@@ -170,40 +170,40 @@ impl<'r> Section<'r, '_> {
         made
     }
 
-    /// Whether the section has `key`, with whatever value.
+    /// Whether the section has `key`.
     pub(super) fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)
     }
 
-    /// The line that `key` is on, or the section's when it is left out.
+    /// The line of `key`, or the section's if it is missing.
     pub(super) fn line_of(&self, key: &str) -> usize {
         self.reader.lines.line(self.offset_of(key))
     }
 
-    /// Where `key` is.
+    /// The place of `key`.
     pub(super) fn place_of(&self, key: &str) -> Place {
         self.reader.lines.place(self.offset_of(key))
     }
 
-    /// What `what` says about `key` without being a mistake.
+    /// A warning about `key`.
     pub(super) fn warning(&self, key: &str, what: &str) -> Mistake {
         self.reader.lines.mistake(self.offset_of(key), what.to_owned())
     }
 
-    /// Reports `what` where `key` is, or at the section's start when it is left out.
+    /// Reports a mistake at `key`, or at the section's start if it is missing.
     pub(super) fn mistake(&mut self, key: &str, what: String) {
         self.reader.mistake(self.offset_of(key), what);
     }
 
-    /// Reports that `key` means nothing without `needed`.
+    /// Reports that `key` has no effect without `needed`.
     pub(super) fn needs(&mut self, key: &str, needed: &str) {
-        // What is missing may stand on a line that could not be read.
+        // The missing key may be on a line with a syntax error.
         if self.reader.broken.is_empty() {
             self.mistake(key, format!("`{key}` means nothing without `{needed}`; write both or remove it"));
         }
     }
 
-    /// Reports that the section lacks something.
+    /// Reports that the section is missing something.
     pub(super) fn lacks(&mut self, what: &str) {
         if self.reader.broken.is_empty() {
             self.reader.mistake(self.offset, what.to_owned());
@@ -262,10 +262,10 @@ impl<'r> Section<'r, '_> {
     }
 }
 
-/// The known key that `name` was most likely meant to be.
+/// The known key that is most similar to `name`, as a suggestion.
 fn closest(name: &str, known: &[&'static str]) -> Option<&'static str> {
     let near = |key: &&'static str| {
-        // A letter in three may be wrong, and a long name is not worth the comparison.
+        // Tolerates one wrong letter in three; a very long name is not compared.
         let tolerated = key.len().max(3) / 3;
         let comparable = name.len().abs_diff(key.len()) <= tolerated;
         comparable

@@ -1,5 +1,5 @@
-//! Finds every syntax error of a TOML text. The parser goes on after most errors; where it gives up, or takes what
-//! follows for something else, the offending lines are blanked out and the rest is read again. Knows no keys.
+//! Finds all syntax errors in a TOML text. The parser recovers from most errors; where it gives up or misreads what
+//! follows, the offending lines are blanked out and the rest is parsed again. Knows no keys.
 
 use std::collections::BTreeMap;
 
@@ -8,20 +8,20 @@ use toml::de::DeTable;
 use super::mistake::Lines;
 use super::value::excerpt;
 
-/// A syntax error: where (byte offset) and what.
+/// A syntax error: its byte offset and a message.
 pub(super) struct SyntaxError {
     pub(super) offset: usize,
     pub(super) what: String,
 }
 
-/// Gives the text as far as it can be read, every byte where it was, and its errors: the first of each line.
+/// Returns the readable part of the text, with unchanged byte offsets, and the first error of each line.
 pub(super) fn check(text: &str) -> (String, Vec<SyntaxError>) {
     let lines = Lines::of(text);
     let mut errors = BTreeMap::new();
     find(text, &lines, &mut errors);
     let readable = blank_out(text, &errors);
     if readable != text {
-        // An error here on a line that already has one is the same error.
+        // A further error on the same line is a consequence of the first.
         let mut further = BTreeMap::new();
         find(&readable, &lines, &mut further);
         for (line, error) in further {
@@ -42,8 +42,8 @@ fn find(text: &str, lines: &Lines<'_>, errors: &mut BTreeMap<usize, SyntaxError>
     }
 }
 
-/// Replaces by spaces what would keep the parser from reading the rest: lines that are nothing at all, and broken
-/// headers together with what stands below them, because nobody knows where that belongs.
+/// Replaces what would keep the parser from reading the rest with spaces: lines that are not TOML at all, and broken
+/// headers together with the lines below them, whose section is unknown.
 fn blank_out(text: &str, errors: &BTreeMap<usize, SyntaxError>) -> String {
     let mut readable = String::with_capacity(text.len());
     let mut below_broken_header = false;
@@ -60,17 +60,17 @@ fn blank_out(text: &str, errors: &BTreeMap<usize, SyntaxError>) -> String {
     readable
 }
 
-/// Whether a line is good TOML when nothing stands around it, such as a header that occurs twice.
+/// Whether a line is valid TOML by itself, such as a header that occurs twice.
 fn stands_alone(line: &str) -> bool {
     DeTable::parse(line).is_ok()
 }
 
-/// Whether nothing of a line can be read, such as `key: value`.
+/// Whether a line contains no valid TOML, such as `key: value`.
 fn says_nothing(line: &str) -> bool {
     DeTable::parse_recoverable(line).0.get_ref().is_empty()
 }
 
-/// Puts the parser's terse words into a sentence where the usual slips are concerned.
+/// Explains the parser's message in a sentence for the most common errors.
 fn explain(text: &str, span: std::ops::Range<usize>, message: &str) -> String {
     if message == "duplicate key" {
         let key = text.get(span).unwrap_or_default();
@@ -91,7 +91,7 @@ fn explain(text: &str, span: std::ops::Range<usize>, message: &str) -> String {
         if in_value && let Some(word) = ["true", "false"].into_iter().find(|word| value.eq_ignore_ascii_case(word)) {
             return format!("`{value}` is not a value; write {word}");
         }
-        // Numbers and words alike: whatever starts like a number is otherwise called an invalid float.
+        // Numbers and bare words alike: the parser calls whatever starts like a number an invalid float.
         let is_bare = !value.contains(['"', '\'', '[', '{', '=', '“', '”']);
         if in_value && is_bare {
             return format!("`{0}` is not a value; text stands in quotes: \"{0}\"", excerpt(value));

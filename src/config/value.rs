@@ -1,5 +1,5 @@
-//! What a value may be. Each function here reads one kind of value, or says what it must be: a phrase that completes
-//! "KEY must be …". Knows no keys and no positions.
+//! Parsers for values. Each function reads one kind of value or returns a phrase that completes "KEY must be …". Knows
+//! no keys and no positions.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -14,10 +14,10 @@ use toml::de::DeValue;
 use super::Endpoint;
 use crate::dialect::classic::{self, DIGITS, Framing, MAX_TEMPLATE, MAX_TEMPLATES, Shown};
 
-/// A value, or what it must be.
+/// A value, or a phrase that says what it must be.
 pub(super) type Read<T> = Result<T, String>;
 
-/// Longest path of a Unix socket: `sun_path` without its NUL, see unix(7).
+/// The maximum length of a Unix socket's path: `sun_path` without its NUL, see unix(7).
 const SOCKET_PATH_BYTES: usize = 107;
 
 /// `true` or `false`
@@ -36,7 +36,7 @@ pub(super) fn number<T: TryFrom<u32>>(range: RangeInclusive<u32>) -> impl Fn(&De
     }
 }
 
-/// Bytes: a whole number, or text with a unit such as `"64KiB"`.
+/// A size in bytes: a whole number, or text with a unit such as `"64KiB"`.
 pub(super) fn size(range: RangeInclusive<usize>) -> impl Fn(&DeValue<'_>) -> Read<usize> {
     move |value| {
         let bytes = match value {
@@ -49,7 +49,7 @@ pub(super) fn size(range: RangeInclusive<usize>) -> impl Fn(&DeValue<'_>) -> Rea
     }
 }
 
-/// Time: text with a unit such as `"10s"`.
+/// A duration: text with a unit such as `"10s"`.
 pub(super) fn duration(range: RangeInclusive<Duration>) -> impl Fn(&DeValue<'_>) -> Read<Duration> {
     move |value| {
         value.as_str().and_then(parse_duration).filter(|duration| range.contains(duration)).ok_or_else(|| {
@@ -62,7 +62,7 @@ pub(super) fn duration(range: RangeInclusive<Duration>) -> impl Fn(&DeValue<'_>)
     }
 }
 
-/// One of a few words.
+/// One of the given words.
 pub(super) fn choice<T: Copy>(choices: &'static [(&'static str, T)]) -> impl Fn(&DeValue<'_>) -> Read<T> {
     move |value| {
         let chosen = value.as_str().and_then(|text| choices.iter().find(|(name, _)| *name == text));
@@ -76,7 +76,7 @@ pub(super) fn choice<T: Copy>(choices: &'static [(&'static str, T)]) -> impl Fn(
     }
 }
 
-/// A room's name, such that it can be an IRC channel's name as well (RFC 2812, section 1.3).
+/// A room name that is also valid as an IRC channel name (RFC 2812, section 1.3).
 pub(super) fn room_name(value: &DeValue<'_>) -> Read<String> {
     let forbidden = |c: char| c.is_whitespace() || c.is_control() || matches!(c, ',' | ':');
     text(value, |name| (1..=50).contains(&name.len()) && !name.contains(forbidden) && !name.starts_with('#'))
@@ -94,7 +94,7 @@ pub(super) fn server_name(value: &DeValue<'_>) -> Read<String> {
         .ok_or_else(|| "a host name of at most 63 bytes with a dot in it, such as \"chat.example.org\"".to_owned())
 }
 
-/// One line that is shown to people.
+/// One line of text that is shown to users.
 pub(super) fn one_line(longest: usize) -> impl Fn(&DeValue<'_>) -> Read<String> {
     move |value| {
         text(value, |line| line.len() <= longest && !line.contains(char::is_control))
@@ -102,7 +102,7 @@ pub(super) fn one_line(longest: usize) -> impl Fn(&DeValue<'_>) -> Read<String> 
     }
 }
 
-/// Words that a client sends or is sent as they stand.
+/// A literal text that a client sends or receives.
 pub(super) fn words(longest: usize) -> impl Fn(&DeValue<'_>) -> Read<Cow<'static, str>> {
     move |value| {
         text(value, |words| words.len() <= longest && !words.contains(is_unfit))
@@ -111,8 +111,7 @@ pub(super) fn words(longest: usize) -> impl Fn(&DeValue<'_>) -> Read<Cow<'static
     }
 }
 
-/// Words with something in the place of the `known` placeholders, each at most once; `needed` are those that must be
-/// there.
+/// A template in which each of the `known` placeholders may occur at most once; those in `needed` must.
 pub(super) fn template(
     known: &'static [&'static str],
     needed: &'static [&'static str],
@@ -125,7 +124,7 @@ pub(super) fn template(
     }
 }
 
-/// The same, or nothing.
+/// Like [`template`], or empty.
 pub(super) fn template_or_nothing(
     known: &'static [&'static str],
     needed: &'static [&'static str],
@@ -136,7 +135,7 @@ pub(super) fn template_or_nothing(
     }
 }
 
-/// What a client is shown: one such text, or several in a list, whose placeholders are counted together.
+/// One template, or a list of several whose placeholders are counted together.
 pub(super) fn shown(
     known: &'static [&'static str],
     needed: &'static [&'static str],
@@ -160,7 +159,7 @@ pub(super) fn shown(
     }
 }
 
-/// How one sees where a message ends.
+/// A message framing.
 pub(super) fn framing(value: &DeValue<'_>) -> Read<Framing> {
     value.as_str().and_then(Framing::named).ok_or_else(|| {
         format!(
@@ -180,7 +179,7 @@ fn are_templates(texts: &[&str], known: &[&str], needed: &[&str]) -> bool {
         && needed.iter().all(|name| times(name) == 1)
 }
 
-/// Which placeholders there may and must be.
+/// The placeholders that are allowed and required, for an error message.
 fn braced(known: &[&str], needed: &[&str]) -> String {
     let list = |names: &[&str]| names.iter().map(|name| format!("one {{{name}}}")).collect::<Vec<_>>().join(" and ");
     let others: Vec<&str> = known.iter().copied().filter(|name| !needed.contains(name)).collect();
@@ -192,26 +191,26 @@ fn braced(known: &[&str], needed: &[&str]) -> String {
     }
 }
 
-/// What no client is sent and none sends within a message.
+/// Characters that cannot occur within a message.
 fn is_unfit(c: char) -> bool {
     c.is_control() && c != '\n' && c != '\r'
 }
 
-/// A file.
+/// A file's path.
 pub(super) fn path(value: &DeValue<'_>) -> Read<PathBuf> {
     text(value, is_path)
         .map(PathBuf::from)
         .ok_or_else(|| "an absolute path such as \"/etc/chatd/tls/fullchain.pem\"".to_owned())
 }
 
-/// Where a Unix socket is made.
+/// The path of a Unix socket to bind.
 pub(super) fn socket_path(value: &DeValue<'_>) -> Read<Endpoint> {
     text(value, is_socket_path).map(|path| Endpoint::Unix(path.into())).ok_or_else(|| {
         format!("an absolute path of at most {SOCKET_PATH_BYTES} bytes such as \"/run/chatd/admin.sock\"")
     })
 }
 
-/// Where clients come in: `host:port` or a Unix socket.
+/// An address to listen on: `host:port` or a Unix socket.
 pub(super) fn address(value: &DeValue<'_>) -> Read<Endpoint> {
     let endpoint = value.as_str().and_then(|text| {
         if is_socket_path(text) {
@@ -230,7 +229,7 @@ pub(super) fn address(value: &DeValue<'_>) -> Read<Endpoint> {
     })
 }
 
-/// What systemd calls a socket: `FileDescriptorName=` in systemd.socket(5).
+/// A systemd socket's name: `FileDescriptorName=` in systemd.socket(5).
 pub(super) fn descriptor_name(value: &DeValue<'_>) -> Read<Endpoint> {
     let allowed = |c: char| (' '..='~').contains(&c) && c != ':';
     text(value, |name| (1..=255).contains(&name.len()) && name.chars().all(allowed))
@@ -238,7 +237,7 @@ pub(super) fn descriptor_name(value: &DeValue<'_>) -> Read<Endpoint> {
         .ok_or_else(|| "the FileDescriptorName= of a socket unit such as \"plain\"".to_owned())
 }
 
-/// Shows a value in a mistake: on one line, with nothing that a terminal would obey, and not longer than needed.
+/// Shows a value in an error message: on one line, without terminal controls, and shortened.
 pub(super) fn describe(value: &DeValue<'_>) -> String {
     match value {
         DeValue::String(text) => format!("\"{}\"", excerpt(text)),
@@ -251,7 +250,7 @@ pub(super) fn describe(value: &DeValue<'_>) -> String {
     }
 }
 
-/// The start of a text that somebody wrote, fit to be shown.
+/// The start of a text from the file, safe to show.
 pub(super) fn excerpt(text: &str) -> String {
     const LONGEST: usize = 60;
     match text.char_indices().nth(LONGEST) {
@@ -267,8 +266,8 @@ fn integer(value: &DeValue<'_>) -> Option<i128> {
 
 /// Reads a duration such as `"10s"`, `"5min"` or `"1h 30min"`.
 fn parse_duration(text: &str) -> Option<Duration> {
-    // humantime 2.4 overflows within `Duration::new` on some texts of more than 24 bytes (2^64 - 1 seconds and then
-    // exactly 1000ms), and nobody needs as many.
+    // humantime 2.4 overflows in `Duration::new` for some texts of more than 24 bytes (2^64 - 1 seconds followed by
+    // exactly 1000ms); this limit excludes them.
     const LONGEST: usize = 20;
     if text.len() <= LONGEST { humantime::parse_duration(text).ok() } else { None }
 }
@@ -286,7 +285,7 @@ fn is_socket_path(text: &str) -> bool {
 }
 
 fn is_host_and_port(text: &str) -> bool {
-    // RFC 1123 names, and the underscore that people use all the same.
+    // RFC 1123 names, plus the underscore, which is common in practice.
     let in_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
     text.parse::<SocketAddr>().is_ok()
         || text.rsplit_once(':').is_some_and(|(host, port)| {
@@ -297,7 +296,7 @@ fn is_host_and_port(text: &str) -> bool {
         })
 }
 
-/// A size in the largest unit that leaves no fraction.
+/// Formats a size in the largest unit that divides it.
 struct SizeText(usize);
 
 impl Display for SizeText {

@@ -1,4 +1,4 @@
-//! chatctl's command line, and the shells' completions for both programs.
+//! chatctl's command line, and the shell completions of both programs.
 
 use std::path::PathBuf;
 
@@ -32,10 +32,10 @@ pub struct Options {
     pub json: bool,
 }
 
-/// Everything chatctl does.
+/// chatctl's commands.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Command {
-    /// What a daemon is asked.
+    /// A request to a daemon.
     #[command(flatten)]
     Ask(Action),
     /// Print the completions of a shell, for packages to install
@@ -49,7 +49,7 @@ pub enum Command {
     },
 }
 
-/// What a daemon can be asked.
+/// Requests to a daemon.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Action {
     /// Show who is here
@@ -76,7 +76,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// The call that does this.
+    /// The admin call for this action.
     pub fn request(self) -> Request {
         match self {
             Action::List => Request::List {},
@@ -89,7 +89,7 @@ impl Action {
     }
 }
 
-/// A shell with completions.
+/// Shells that are supported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[expect(missing_docs, reason = "their names say it")]
 pub enum Shell {
@@ -98,7 +98,7 @@ pub enum Shell {
     Fish,
 }
 
-/// A program with completions.
+/// Programs that have completions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[expect(missing_docs, reason = "their names say it")]
 pub enum Program {
@@ -106,7 +106,7 @@ pub enum Program {
     Chatd,
 }
 
-/// The completions of one program for one shell.
+/// Generates the completions of one program for one shell.
 pub fn completions(shell: Shell, program: Program) -> Vec<u8> {
     let (name, mut command) = match program {
         Program::Chatd => ("chatd", DaemonArguments::command()),
@@ -121,7 +121,7 @@ pub fn completions(shell: Shell, program: Program) -> Vec<u8> {
     script
 }
 
-/// The command line without what is hidden, which the completions would offer all the same.
+/// The command line without hidden parts, which the completions would otherwise offer.
 fn offered() -> clap::Command {
     let chatctl = clap::Command::new("chatctl").version(env!("CARGO_PKG_VERSION")).disable_help_subcommand(true);
     Action::augment_subcommands(Options::augment_args(chatctl))

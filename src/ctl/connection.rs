@@ -1,6 +1,6 @@
-//! chatctl's side of the admin socket: finding a daemon, asking it, and reading its replies.
+//! chatctl's side of the admin socket: finding a daemon, sending a request, reading the replies.
 //!
-//! Every wait has a deadline, except for what a watch is about: the next thing that happens.
+//! All I/O has a timeout, except waiting for the next event of a watch.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
@@ -16,7 +16,7 @@ use crate::admin::request::Request;
 use crate::admin::types::Error;
 use crate::admin::varlink::{self, Frames, MAXIMUM_CALL, MAXIMUM_REPLY, Reply};
 
-/// How long the daemon may take to accept, to read a call, and to answer it.
+/// The timeout for the daemon to accept, to read a call, and to answer it.
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// A connection to a daemon.
@@ -27,7 +27,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Connects to the first of these sockets on which somebody listens and that may be used.
+    /// Connects to the first of these sockets on which a daemon listens and that this user may use.
     pub fn open(sockets: &[PathBuf]) -> Result<Connection, Failure> {
         let mut forbidden = Vec::new();
         for socket in sockets {
@@ -37,7 +37,7 @@ impl Connection {
                     return Ok(Connection { stream, frames: Frames::new(MAXIMUM_REPLY) });
                 }
                 Err(error) => match error.kind() {
-                    // Nothing there, or a socket that a daemon left behind.
+                    // No socket, or a stale one.
                     io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {}
                     io::ErrorKind::PermissionDenied => forbidden.push(socket.clone()),
                     io::ErrorKind::WouldBlock => return Err(no_answer()),
@@ -52,18 +52,18 @@ impl Connection {
         })
     }
 
-    /// Asks for something that has one answer, and returns its parameters as they were written.
+    /// Sends a request with a single reply and returns the reply's parameters unparsed.
     pub fn ask(&mut self, request: &Request) -> Result<Box<RawValue>, Failure> {
         self.send(request, false)?;
         self.reply(Some(Instant::now() + LIMIT))
     }
 
-    /// Asks for something that goes on; what happens is then read with [`Connection::next_happening`].
+    /// Sends a request with many replies; read them with [`Connection::next_happening`].
     pub fn watch(&mut self, request: &Request) -> Result<(), Failure> {
         self.send(request, true)
     }
 
-    /// Waits for the next reply of a watch, however long that takes.
+    /// Waits for the next reply of a watch, without a timeout.
     pub fn next_happening(&mut self) -> Result<Box<RawValue>, Failure> {
         self.reply(None)
     }
@@ -74,7 +74,7 @@ impl Connection {
             return Err(Failure::TooLong);
         }
         match self.stream.get_mut().write_all(&call) {
-            // Who closes the connection without having read may have said why.
+            // A daemon that closes without reading may have sent the reason, so go on to read it.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             sent => sent.map_err(failed),
         }
@@ -116,8 +116,8 @@ impl Connection {
     }
 }
 
-/// Connects with a deadline: on a Unix socket the time limit for sending also holds for connecting, which waits
-/// when a daemon has stopped accepting, but it must be set before, so std cannot do it.
+/// Connects with a timeout. On a Unix socket SO_SNDTIMEO also limits connect(2), which blocks while the daemon does not
+/// accept. It must be set before connecting, which std does not allow.
 fn open_socket(path: &Path) -> io::Result<UnixStream> {
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     set_socket_timeout(&socket, Timeout::Send, Some(LIMIT))?;
@@ -125,7 +125,7 @@ fn open_socket(path: &Path) -> io::Result<UnixStream> {
     Ok(UnixStream::from(socket))
 }
 
-/// An error reply as one of the errors we know, or else as it came.
+/// Converts an error reply to a known error, or keeps it as it is.
 fn refused(name: String, parameters: &RawValue) -> Failure {
     let known = serde_json::json!({ "error": &name, "parameters": parameters });
     match serde_json::from_value::<Error>(known) {

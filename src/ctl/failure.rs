@@ -1,5 +1,4 @@
-//! Everything that can go wrong for chatctl: one sentence for whoever typed the command, and an exit status for
-//! whoever scripted it.
+//! chatctl's errors: a sentence for the user, and an exit status for scripts.
 
 use std::fmt::Write as _;
 use std::io;
@@ -12,16 +11,16 @@ use crate::arguments::EXIT_USAGE;
 
 use super::terminal::printable;
 
-/// The daemon refused.
+/// The daemon refused the request.
 pub const EXIT_REFUSED: u8 = 1;
-/// No daemon answers there (sysexits.h: EX_UNAVAILABLE).
+/// No daemon is listening (sysexits.h: EX_UNAVAILABLE).
 pub const EXIT_NO_DAEMON: u8 = 69;
 /// The output could not be written (sysexits.h: EX_IOERR).
 pub const EXIT_OUTPUT: u8 = 74;
-/// The socket may not be used (sysexits.h: EX_NOPERM).
+/// No permission to use the socket (sysexits.h: EX_NOPERM).
 pub const EXIT_NOT_PERMITTED: u8 = 77;
 
-/// Why chatctl did not do what it was asked. What came from the daemon is made safe for a terminal here.
+/// Why chatctl failed. Text from the daemon is escaped for the terminal here.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the sentences say it")]
 pub enum Failure {
@@ -60,7 +59,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// What is left to say to those who read the daemon's log, where it has said the rest.
+    /// A shorter message for users who see the daemon's log in the same journal, where the rest already is.
     pub fn logged(&self) -> Option<&'static str> {
         match self {
             Failure::Refused(Error::ReloadFailed { .. }) => {
@@ -88,7 +87,7 @@ impl Failure {
     }
 }
 
-/// A refusal as a sentence; the mistakes of a configuration get a line each, to be read like a compiler's.
+/// A refusal as a sentence. Mistakes in the configuration get a line each, like a compiler's.
 fn refusal(error: &Error) -> String {
     let (sentence, mistakes) = match error {
         Error::ReloadFailed { mistakes } => ("nothing was reloaded, what was in force before stays so", mistakes),
@@ -99,7 +98,7 @@ fn refusal(error: &Error) -> String {
     };
     let mut text = sentence.to_owned();
     for mistake in mistakes {
-        // Writing into a string does not fail.
+        // Writing to a String cannot fail.
         let _ = write!(text, "\n{}", printable(mistake));
     }
     text

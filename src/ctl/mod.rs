@@ -1,11 +1,11 @@
-//! chatctl: one request to a running daemon, shown to a person or handed on as JSON.
+//! chatctl: sends one request to a running daemon and shows the reply as text or JSON.
 //!
 //! - [`arguments`]: the command line
-//! - [`connection`]: finding the daemon, asking, and its replies
-//! - [`show`]: replies as text for people, made with [`table`] and [`terminal`]
-//! - [`failure`]: everything that can go wrong, in one sentence, and its exit status
+//! - [`connection`]: finding the daemon, requests and replies
+//! - [`show`]: replies as text, made with [`table`] and [`terminal`]
+//! - [`failure`]: errors and exit statuses
 //!
-//! It is a plain blocking program, and knows of the daemon only what [`crate::admin`] says.
+//! It is a plain blocking program, and shares only [`crate::admin`] with the daemon.
 
 pub mod arguments;
 pub mod connection;
@@ -30,15 +30,15 @@ use crate::admin::request::Request;
 use crate::admin::types::{Happening, Noticed, Reloaded, Status, Users};
 use crate::{directories, log};
 
-/// The whole program.
+/// chatctl's `main`.
 pub fn main() -> ExitCode {
     let arguments = crate::arguments::parse();
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever read our output has seen enough.
+        // The reader of a pipe, such as `head`, has closed it; that is not an error.
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(failure) => {
-            // The daemon has logged it already, and one journal needs it only once.
+            // In the journal, the daemon's own entry is enough.
             let logged = if log::is_standard_error() { failure.logged() } else { None };
             complain(&logged.map_or_else(|| failure.to_string(), str::to_owned));
             failure.exit_code()
@@ -62,7 +62,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     }
 }
 
-/// Shows what happens until it is interrupted, which is how this is meant to end.
+/// Shows events until interrupted.
 fn watch(connection: &mut Connection, request: &Request, json: bool) -> Result<(), Failure> {
     let always = Arc::new(AtomicBool::new(true));
     signal_hook::flag::register_conditional_shutdown(signal_hook::consts::SIGINT, 0, always)
@@ -86,7 +86,7 @@ fn print_answer(request: &Request, reply: &RawValue) -> Result<(), Failure> {
             }
             print("configuration and certificates are reloaded\n")
         }
-        // A kick that worked has nothing to add.
+        // Nothing to show for a kick that worked.
         _ => Ok(()),
     }
 }
@@ -105,6 +105,6 @@ fn print(text: impl AsRef<[u8]>) -> Result<(), Failure> {
 }
 
 fn complain(sentence: &str) {
-    // Nobody is left to tell when even this cannot be written.
+    // If this cannot be written, there is nowhere to report it.
     let _ = writeln!(io::stderr().lock(), "chatctl: {sentence}");
 }

@@ -1,4 +1,4 @@
-//! The daemon's replies as text for people. The time is an argument.
+//! Formats the daemon's replies for people. The current time is an argument.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,7 +8,7 @@ use super::table::table;
 use super::terminal::printable;
 use crate::admin::types::{Certificate, Happening, LimitsReached, Noticed, Status, User, writable};
 
-/// Who is here, one line each.
+/// The users, one per line.
 pub fn users(users: &[User], now: SystemTime) -> String {
     let rows: Vec<_> = users
         .iter()
@@ -27,7 +27,7 @@ pub fn users(users: &[User], now: SystemTime) -> String {
     table(["NAME", "ADDRESS", "TRANSPORT", "PROTOCOL", "CONNECTED", "IDLE", "LAG"], &rows)
 }
 
-/// How many a notice reached.
+/// How many users received a notice.
 pub fn noticed(noticed: Noticed) -> String {
     match noticed.reached {
         0 => "nobody is here to read it\n".to_owned(),
@@ -36,7 +36,7 @@ pub fn noticed(noticed: Noticed) -> String {
     }
 }
 
-/// The numbers of the moment, one to a line with its name before it.
+/// The status, one value per line with its name.
 pub fn status(status: &Status, now: SystemTime) -> String {
     let mut lines = vec![
         ("version", status.version.clone()),
@@ -75,7 +75,7 @@ pub fn happening(happening: &Happening) -> String {
     let details = [&happening.address, &happening.transport, &happening.protocol, &by];
     let details: Vec<_> = details.into_iter().flatten().map(String::as_str).collect();
     let mut line = format!("{}  {:8}  {}", time(happening.time), happening.event, happening.message);
-    // Many messages end with the reason already.
+    // Many messages already contain the reason.
     if let Some(reason) = happening.reason.as_ref().filter(|reason| !happening.message.contains(*reason)) {
         line += &format!(": {reason}");
     }
@@ -89,7 +89,7 @@ fn time(time: SystemTime) -> String {
     humantime::format_rfc3339_seconds(writable(time)).to_string()
 }
 
-/// The largest unit alone, rounded down: whoever needs more asks for JSON.
+/// A duration in its largest unit, rounded down; JSON output has the exact value.
 fn duration(seconds: u64) -> String {
     match seconds {
         0..60 => format!("{seconds}s"),
@@ -103,7 +103,7 @@ fn size(bytes: u64) -> String {
     if bytes == 0 { "0".to_owned() } else { ByteSize(bytes).display().iec().to_string().replace(".0 ", " ") }
 }
 
-/// When a certificate expires, also in whole days from now.
+/// When a certificate expires, as a date and in whole days from now.
 fn expiry(certificate: &Certificate, now: SystemTime) -> String {
     let days = |span: Duration| match span.as_secs() / 86_400 {
         0 => "less than a day".to_owned(),

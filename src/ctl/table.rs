@@ -1,14 +1,14 @@
-//! Rows of text under a header, aligned by how wide they are on a terminal.
+//! Text tables with a header, aligned by display width.
 
 use unicode_width::UnicodeWidthStr;
 
 use super::terminal::printable;
 
-/// Between two columns.
+/// The gap between two columns.
 const GAP: &str = "  ";
 
-/// A table with one line for the header and one for each row. Every cell is made printable. The header is there
-/// even without rows, so that a reader sees an empty table and a script can always skip one line.
+/// Formats a table: a header line and one line per row. Cells are escaped for the terminal. The header is always there,
+/// so that an empty result is visible and scripts can always skip one line.
 pub fn table<const COLUMNS: usize>(header: [&str; COLUMNS], rows: &[[String; COLUMNS]]) -> String {
     let header = header.map(str::to_owned);
     let lines: Vec<_> = std::iter::once(&header).chain(rows).map(|row| row.each_ref().map(|c| printable(c))).collect();
@@ -26,7 +26,7 @@ pub fn table<const COLUMNS: usize>(header: [&str; COLUMNS], rows: &[[String; COL
             text.extend(std::iter::repeat_n(' ', width - cell.width()));
             text.push_str(GAP);
         }
-        // Nothing after the last cell: a line must not be longer than what it shows.
+        // No trailing spaces after the last cell.
         text.truncate(start + text.get(start..).unwrap_or_default().trim_end_matches(' ').len());
         text.push('\n');
     }

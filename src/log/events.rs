@@ -1,15 +1,15 @@
-//! The kinds of events, and the MESSAGE_ID of each.
+//! The kinds of events, and their MESSAGE_IDs.
 //!
-//! An identifier stands for its kind for ever: administrators select by it and the message catalog
-//! (`systemd/chatd.catalog`, see journalctl(1), `-x`) explains it. A new kind gets a new one from
-//! `journalctl --new-id128`; that of a kind that is gone is never used again.
+//! An identifier is permanent: administrators filter by it, and the message catalog explains it
+//! (`systemd/chatd.catalog`, see journalctl(1), `-x`). Use `journalctl --new-id128` for a new kind, and never reuse the
+//! identifier of one that was removed.
 
 /// A kind of event.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Kind {
-    /// What call sites write as `chatd.event` and the journal keeps as `CHATD_EVENT`.
+    /// `chatd.event` in the code, `CHATD_EVENT` in the journal.
     pub name: &'static str,
-    /// 128 bits in lower-case hexadecimal digits, the journal's `MESSAGE_ID`.
+    /// The journal's `MESSAGE_ID`: 128 bits in lower-case hexadecimal.
     pub id: &'static str,
 }
 
@@ -18,13 +18,13 @@ pub fn find(name: &str) -> Option<&'static Kind> {
     KINDS.iter().find(|kind| kind.name == name)
 }
 
-/// Entries of the log have been lost because it could not keep up.
+/// Log entries were dropped because they could not be written in time.
 pub(super) static LOST: &Kind = &kind("lost", "45c0ffb3b98c4bd3b14a6625b723b3a9");
 
-/// The journal could not be used, and standard error takes its place.
+/// The journal could not be used, so the log goes to standard error.
 pub(super) static LOG_TARGET: &Kind = &kind("log-target", "504280a2f8f44b6089ccbf29d089ed90");
 
-/// Every kind there is.
+/// All kinds.
 pub static KINDS: &[Kind] = &[
     // The daemon.
     kind("start", "e190c17dc6494361b04682b0ab0ad55e"),
@@ -36,12 +36,12 @@ pub static KINDS: &[Kind] = &[
     kind("join", "92defe1bd60d4b79b6064668981c3904"),
     kind("leave", "90023e91712d46d681bf9d93e0d4a7a7"),
     kind("rename", "678f1a4bf4b6465582e30d8bf1dfce25"),
-    // What an administrator did.
+    // Actions of an administrator.
     kind("kick", "46c342c3f6e4485fbec4888661d9cd87"),
     kind("notice", "feae1775faa94512855d60084d89c053"),
     kind("reload", "2cc877e2a68c452794eaec586a0d827d"),
     kind("admin", "cbc7b4e3f02f480f9ed7a233b1e550de"),
-    // Who was kept out, and what reached its bound.
+    // Rejected clients, and limits that were reached.
     kind("refused", "6c96ceb1f7cb4f04a3d4b6e41886da84"),
     kind("limit", "a2ff45a39d3345838441aa39a30f488c"),
     // The configuration and the certificates.

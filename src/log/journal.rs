@@ -1,7 +1,7 @@
-//! The journal: whether it is there, and how a record becomes an entry of it.
+//! The systemd journal: whether it is available, and how a record becomes a journal entry.
 //!
-//! `tracing-journald` sends from the thread that calls it and waits when the journal does not read, so only the thread
-//! that writes may hold a [`Journal`].
+//! `tracing-journald` sends from the calling thread and blocks if the journal does not read, so only the writer thread
+//! may hold a [`Journal`].
 
 use std::io;
 use std::os::unix::net::UnixDatagram;
@@ -15,17 +15,18 @@ use tracing_subscriber::layer::{Layered, SubscriberExt as _};
 use super::Record;
 use super::record::OWN;
 
-/// Where the journal's native protocol is spoken; `tracing-journald` has it fixed.
+/// The socket of the journal's native protocol; `tracing-journald` has the path built in.
 pub(super) const SOCKET: &str = "/run/systemd/journal/socket";
 
 /// The connection to the journal.
 pub(super) struct Journal {
-    /// Called by hand and never made `tracing`'s subscriber, so that it has no say in which call sites are enabled.
+    /// Called directly and never installed as `tracing`'s subscriber, so it does not influence which call sites are
+    /// enabled.
     subscriber: Layered<tracing_journald::Layer, Registry>,
 }
 
 impl Journal {
-    /// Finds the journal, and may wait for it.
+    /// Connects to the journal; may block.
     pub(super) fn open() -> io::Result<Self> {
         let layer = tracing_journald::layer()?
             .with_field_prefix(None)
@@ -40,7 +41,7 @@ impl Journal {
         Ok(Self { subscriber: tracing_subscriber::registry().with(layer) })
     }
 
-    /// Sends an entry, with the file and line of the place that logged it; waits while the journal does not read.
+    /// Sends an entry, with the file and line of the call site. Blocks while the journal does not read.
     pub(super) fn write(&self, record: &Record, addresses: bool) {
         let text = record.text(addresses);
         let address = record.address.as_ref().filter(|_| addresses);
@@ -61,12 +62,12 @@ impl Journal {
     }
 }
 
-/// Whether somebody listens at the journal's socket; never waits.
+/// Whether the journal's socket accepts connections; never blocks.
 pub(super) fn reachable() -> io::Result<()> {
     UnixDatagram::unbound()?.connect(SOCKET)
 }
 
-/// Whether standard error is the stream to the journal that systemd made: `JOURNAL_STREAM` names its device and inode
+/// Whether standard error is connected to the journal: `JOURNAL_STREAM` has the stream's device and inode
 /// (systemd.exec(5)).
 pub fn is_standard_error() -> bool {
     let Ok(stream) = std::env::var("JOURNAL_STREAM") else { return false };

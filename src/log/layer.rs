@@ -1,4 +1,4 @@
-//! Where `tracing` hands over what the rest of the program logs.
+//! The `tracing` layer that receives what the rest of the program logs.
 
 use std::sync::Arc;
 
@@ -9,13 +9,13 @@ use tracing_subscriber::layer::{Context, Layer};
 
 use super::Record;
 
-/// The log as a layer of `tracing`'s subscriber.
+/// The log as a `tracing` layer.
 ///
-/// A call site that nobody wants to hear of is told so once and costs one load from then on. Whoever changes who wants
-/// what, the level or the watchers, has `tracing` ask again (`rebuild_interest_cache`).
-pub(super) struct Front(pub(super) &'static super::Front);
+/// `tracing` caches whether a call site is enabled, so a disabled one costs a single load. After a change of the level
+/// or of the watchers, call `rebuild_interest_cache`.
+pub(super) struct LogLayer(pub(super) &'static super::Shared);
 
-impl<S: Subscriber> Layer<S> for Front {
+impl<S: Subscriber> Layer<S> for LogLayer {
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
         if self.0.wants(metadata) { Interest::always() } else { Interest::never() }
     }

@@ -1,14 +1,14 @@
-//! The log: the journal where there is one, lines on standard error otherwise.
+//! The log: the systemd journal if available, otherwise lines on standard error.
 //!
-//! Everything else logs with `tracing`'s macros. Here an event becomes an owned [`Record`], is handed to watchers and
-//! put on a bounded queue; one plain thread takes it from there and writes it. Only that thread can be held up by a
-//! journal or a pipe that nobody reads: what does not fit into the queue meanwhile is counted, and the count is logged
-//! as soon as the thread runs again. The module knows nothing of the room, of sessions or of tokio's runtime.
+//! The rest of the program logs with `tracing`'s macros. Here an event becomes an owned [`Record`], is passed to
+//! watchers and put into a bounded queue, from which one plain thread writes it. Only that thread can block on a
+//! journal or a pipe that nobody reads. Entries that do not fit into the queue are counted, and the count is logged
+//! when the thread runs again. This module knows nothing of the room, of sessions or of tokio's runtime.
 //!
-//! What a call site says: a sentence that names who is concerned but never contains an address, and fields. The known
-//! ones are `chatd.event` (one of [`events::KINDS`]), `chatd.user`, `chatd.address`, `chatd.transport`,
-//! `chatd.protocol`, `chatd.reason` and `chatd.uid`; the sentence is completed with them in parentheses. Any other
-//! field is appended to the sentence as ` name=value`.
+//! A call site gives a message, which names the user concerned but never contains an address, and fields. Known fields
+//! are `chatd.event` (one of [`events::KINDS`]), `chatd.user`, `chatd.address`, `chatd.transport`, `chatd.protocol`,
+//! `chatd.reason` and `chatd.uid`; they are appended to the message in parentheses. Any other field is appended as `
+//! name=value`.
 
 pub mod events;
 mod journal;
@@ -34,19 +34,19 @@ pub use journal::is_standard_error;
 pub use record::Record;
 pub use watch::{Missed, Watcher};
 
-/// Entries that wait for the thread that writes them; further ones are counted as lost.
+/// The maximum number of entries waiting for the writer thread; further ones are counted as lost.
 const QUEUE: usize = 1024;
 
-/// Why the log cannot be as it was asked for.
+/// Why the log cannot be set up as requested.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// [`start`] has been called before, or somebody else has taken `tracing`'s global subscriber.
+    /// [`start`] was called before, or another global subscriber is installed.
     #[error("the log has been started already")]
     Started,
-    /// The thread that writes could not be started.
+    /// The writer thread could not be started.
     #[error("the thread that writes the log cannot be started: {0}")]
     Thread(io::Error),
-    /// `log.target` is `journal`, and nobody listens there.
+    /// `log.target` is `journal`, but the journal is not available.
     #[error(
         "log.target is \"journal\" but no journal answers at {path}: {0}; use \"auto\" or \"stderr\"",
         path = journal::SOCKET
@@ -54,77 +54,77 @@ pub enum Error {
     Journal(io::Error),
 }
 
-/// Starts the log with what holds until the configuration has been read: level `info`, target `auto`, addresses
-/// shown. Called once, before anything that may have to be reported.
+/// Starts the log with the settings used until the configuration is read: level `info`, target `auto`, addresses shown.
+/// Call it once, before anything that may log.
 ///
 /// # Errors
-/// When it has been started before or its thread cannot be started.
+/// It was started before, or its thread cannot be started.
 pub fn start() -> Result<(), Error> {
-    let work = lock(&FRONT.work).take().ok_or(Error::Started)?;
-    FRONT.change(|settings| settings.target = Target::auto());
+    let work = lock(&SHARED.work).take().ok_or(Error::Started)?;
+    SHARED.change(|settings| settings.target = Target::auto());
     std::thread::Builder::new()
         .name("log".to_owned())
-        .spawn(move || writer::run(&FRONT, &work))
+        .spawn(move || writer::run(&SHARED, &work))
         .map_err(Error::Thread)?;
-    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer::Front(&FRONT)))
+    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer::LogLayer(&SHARED)))
         .map_err(|_| Error::Started)
 }
 
-/// Applies a configuration, at the start and at every reload; never waits for the journal.
+/// Applies a configuration, at the start and at every reload; never blocks on the journal.
 ///
 /// # Errors
-/// [`Error::Journal`]; then everything stays as it was.
+/// [`Error::Journal`]; then the settings stay as they were.
 pub fn configure(log: &config::Log) -> Result<(), Error> {
     let settings = Settings::of(log)?;
-    FRONT.change(|old| *old = settings);
+    SHARED.change(|old| *old = settings);
     rebuild_interest_cache();
     Ok(())
 }
 
-/// Whether [`configure`] would work, without doing it.
+/// Whether [`configure`] would succeed, without doing it.
 ///
 /// # Errors
-/// Those of [`configure`].
+/// The errors of [`configure`].
 pub fn check(log: &config::Log) -> Result<(), Error> {
     Settings::of(log).map(drop)
 }
 
-/// Watches events as they happen: every record that has a kind, whatever the level of the log, with its address.
+/// Subscribes to events: every record that has a kind, whatever the log level, with its address.
 pub fn watch() -> Watcher {
-    FRONT.watch()
+    SHARED.watch()
 }
 
-/// Waits until everything logged so far has been written, but no longer than `deadline`; says whether it was.
+/// Waits up to `deadline` until all entries so far have been written; returns whether they were.
 ///
-/// For the end of the process: it blocks the calling thread.
+/// Blocks the calling thread; meant for the end of the process.
 pub fn flush(deadline: Duration) -> bool {
-    FRONT.flush(deadline)
+    SHARED.flush(deadline)
 }
 
-/// How many entries were lost since the start, because they could not be written in time.
+/// The number of entries lost since the start because they could not be written in time.
 pub fn lost() -> u64 {
-    FRONT.lost_ever.load(Ordering::Relaxed)
+    SHARED.lost_ever.load(Ordering::Relaxed)
 }
 
-static FRONT: LazyLock<Front> = LazyLock::new(Front::new);
+static SHARED: LazyLock<Shared> = LazyLock::new(Shared::new);
 
-/// What the threads that log and the one thread that writes share.
-struct Front {
+/// The state shared by the logging threads and the writer thread.
+struct Shared {
     settings: RwLock<Settings>,
     queue: SyncSender<Work>,
-    /// The queue's other end, until [`start`] gives it to the thread.
+    /// The queue's receiving end, until [`start`] passes it to the thread.
     work: Mutex<Option<Receiver<Work>>>,
-    /// How many entries were lost since that was last reported.
+    /// Entries lost since the last report.
     lost: Mutex<u64>,
-    /// The same since the start.
+    /// Entries lost since the start.
     lost_ever: AtomicU64,
     watchers: broadcast::Sender<Arc<Record>>,
 }
 
-/// What the thread has to do.
+/// A task for the writer thread.
 enum Work {
     Write(Arc<Record>),
-    /// Answer when everything before it has been written.
+    /// Reply when everything before this has been written.
     Flush(SyncSender<()>),
 }
 
@@ -158,7 +158,7 @@ impl Target {
     }
 }
 
-impl Front {
+impl Shared {
     fn new() -> Self {
         let (queue, work) = sync_channel(QUEUE);
         Self {
@@ -183,17 +183,17 @@ impl Front {
         self.watchers.receiver_count() > 0
     }
 
-    /// Whether anybody wants to hear of what this call site says.
+    /// Whether this call site is enabled, for the log or for a watcher.
     fn wants(&self, metadata: &Metadata<'_>) -> bool {
         let for_log = *metadata.level() <= self.settings().level;
         let for_watchers = || self.watched() && metadata.fields().field(record::EVENT).is_some();
         metadata.is_event() && (for_log || for_watchers())
     }
 
-    /// Takes a record in, for watchers and for the log; never waits.
+    /// Passes a record to the watchers and to the queue; never blocks.
     fn take(&self, record: Arc<Record>) {
         if record.kind.is_some() && self.watched() {
-            // Without a watcher it returns the record, and nobody misses it.
+            // Fails if there are no watchers, which is fine.
             let _ = self.watchers.send(Arc::clone(&record));
         }
         if record.level() <= self.settings().level && self.queue.try_send(Work::Write(record)).is_err() {
@@ -216,7 +216,7 @@ impl Front {
         loop {
             match self.queue.try_send(work) {
                 Ok(()) => break,
-                // A full queue cannot be waited for with a deadline, so it is asked again until then.
+                // The channel has no send with a deadline, so it is tried repeatedly.
                 Err(TrySendError::Full(returned)) if start.elapsed() < deadline => work = returned,
                 Err(_) => return false,
             }
@@ -226,7 +226,7 @@ impl Front {
     }
 }
 
-/// A panic while a lock is held leaves nothing half-done here.
+/// Ignores poisoning: a panic while the lock is held leaves no inconsistent state here.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,6 +1,6 @@
-//! One entry of the log, owned: what an event said, bounded and made harmless.
+//! One log entry, owned: the contents of a `tracing` event, limited in size and safe to show.
 //!
-//! Nothing here knows where an entry goes.
+//! Knows nothing of where entries are written.
 
 use std::fmt::{self, Write as _};
 use std::time::SystemTime;
@@ -11,28 +11,28 @@ use tracing::{Event, Level, Metadata};
 
 use super::events::{self, Kind};
 
-/// Bytes of one value; what is longer is cut and ends in `…`. It keeps the queue's memory bounded and every entry
-/// within one datagram to the journal.
+/// The maximum length of one value in bytes; longer ones are cut and end in `…`. Limits the queue's memory and keeps
+/// every entry within one datagram to the journal.
 const LENGTH: usize = 4096;
 
-/// The field that names an event's kind.
+/// The field for an event's kind.
 pub(super) const EVENT: &str = "chatd.event";
 
-/// One entry of the log.
+/// One log entry.
 ///
-/// In every text, control characters and what reorders text on a terminal are written as escapes such as `\n`: no
-/// value can forge a line.
+/// In all texts, control characters and characters that reorder text on a terminal are written as escapes such as `\n`,
+/// so no value can forge a line.
 #[derive(Debug, Clone)]
 pub struct Record {
     /// When it happened.
     pub time: SystemTime,
-    /// The sentence, without the facts below; it never contains an address.
+    /// The message, without the fields below; it never contains an address.
     pub message: String,
-    /// `chatd.event`: what kind of event it is; `None` for other entries.
+    /// `chatd.event`: the kind of event; `None` for other entries.
     pub kind: Option<&'static Kind>,
-    /// `chatd.user`: the name of the user concerned.
+    /// `chatd.user`: the user concerned.
     pub user: Option<String>,
-    /// `chatd.address`: where the client comes from.
+    /// `chatd.address`: the client's address.
     pub address: Option<String>,
     /// `chatd.transport`: `plain`, `tls`, …
     pub transport: Option<String>,
@@ -40,14 +40,14 @@ pub struct Record {
     pub protocol: Option<String>,
     /// `chatd.reason`: why it happened.
     pub reason: Option<String>,
-    /// `chatd.uid`: the administrator who asked for it.
+    /// `chatd.uid`: the administrator's user ID.
     pub uid: Option<u32>,
     /// Level, module, file and line of the call site.
     pub(super) metadata: &'static Metadata<'static>,
 }
 
 impl Record {
-    /// Makes an owned entry of an event that happens now.
+    /// Makes a record of an event, with the current time.
     pub(super) fn of(event: &Event<'_>) -> Self {
         let mut visitor = Visitor { record: Self::empty(event.metadata()), others: String::new() };
         event.record(&mut visitor);
@@ -56,7 +56,7 @@ impl Record {
         record
     }
 
-    /// The log's own warning of this kind.
+    /// A warning of this kind by the log itself.
     pub(super) fn warning(kind: &'static Kind, message: String) -> Self {
         Self { kind: Some(kind), message, ..Self::empty(&OWN) }
     }
@@ -76,13 +76,13 @@ impl Record {
         }
     }
 
-    /// How important it is.
+    /// The severity.
     pub fn level(&self) -> Level {
         *self.metadata.level()
     }
 
-    /// The sentence with what is known in parentheses: `luzmi has joined (127.0.0.1:50312, tls, text)`. User, reason
-    /// and uid are left out where the sentence says them already, the address when `addresses` is false.
+    /// The message with its fields in parentheses: `luzmi has joined (127.0.0.1:50312, tls, text)`. Omits user, reason
+    /// and uid if the message contains them, and the address if `addresses` is false.
     pub fn text(&self, addresses: bool) -> String {
         let unsaid = |fact: &&str| !says(&self.message, fact);
         let uid = self.uid.map(|uid| format!("uid {uid}"));
@@ -98,14 +98,14 @@ impl Record {
         if facts.is_empty() { self.message.clone() } else { format!("{} ({})", self.message, facts.join(", ")) }
     }
 
-    /// The entry as a line of text, without its end: `2026-11-20T11:05:00Z INFO luzmi has joined (…)`.
+    /// The entry as a line of text, without the line end: `2026-11-20T11:05:00Z INFO luzmi has joined (…)`.
     pub(super) fn line(&self, addresses: bool) -> String {
         let time = humantime::format_rfc3339_seconds(self.time);
         format!("{time} {} {}", self.level(), self.text(addresses))
     }
 }
 
-/// Whether the sentence contains the fact as words of its own.
+/// Whether the message contains the value as separate words.
 fn says(sentence: &str, fact: &str) -> bool {
     sentence.match_indices(fact).any(|(start, found)| {
         let before = sentence.get(..start).and_then(|text| text.chars().next_back());
@@ -114,10 +114,10 @@ fn says(sentence: &str, fact: &str) -> bool {
     })
 }
 
-/// Sorts an event's fields into a record.
+/// Collects an event's fields into a record.
 struct Visitor {
     record: Record,
-    /// Fields that are not known here, as ` name=value`.
+    /// Unknown fields, as ` name=value`.
     others: String,
 }
 
@@ -165,16 +165,16 @@ fn clean(value: fmt::Arguments<'_>) -> String {
     text
 }
 
-/// Appends a value, made harmless, as far as [`LENGTH`] allows.
+/// Appends a value, escaped and up to [`LENGTH`].
 fn push(text: &mut String, value: fmt::Arguments<'_>) {
-    // It fails only when the text is full, and then says so in the text; a value that cannot show itself is cut too.
+    // Fails only if the text is full, which the text then shows, or if the value's own formatting fails; then the value
+    // is cut.
     if (Harmless { text }).write_fmt(value).is_err() {
         text.push('…');
     }
 }
 
-/// Writes text with escapes in place of what could forge lines or reorder them on a terminal; fails when
-/// [`LENGTH`] is reached.
+/// Escapes characters that could forge lines or reorder text on a terminal; fails when [`LENGTH`] is reached.
 struct Harmless<'a> {
     text: &'a mut String,
 }
@@ -201,7 +201,7 @@ fn is_harmful(character: char) -> bool {
         || matches!(character, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// The call site of the log's own warnings. It also lends the journal the names of the fields.
+/// The call site of the log's own warnings. Also provides the field names for the journal.
 pub(super) static OWN: Metadata<'static> = tracing::metadata! {
     name: "entry",
     target: module_path!(),
@@ -214,7 +214,7 @@ pub(super) static OWN: Metadata<'static> = tracing::metadata! {
     kind: tracing::metadata::Kind::EVENT,
 };
 
-/// A call site is known by its address, so it may not be of size zero.
+/// `tracing` identifies a call site by its address, so this type must not be zero-sized.
 struct Callsite {
     _address: u8,
 }
@@ -222,7 +222,7 @@ struct Callsite {
 static CALLSITE: Callsite = Callsite { _address: 0 };
 
 impl tracing::Callsite for Callsite {
-    /// Nobody is asked whether the log's own warnings are wanted.
+    /// Interest does not matter: the log's own warnings are always written.
     fn set_interest(&self, _interest: Interest) {}
 
     fn metadata(&self) -> &Metadata<'_> {

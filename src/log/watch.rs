@@ -1,4 +1,4 @@
-//! Watching events as they happen, for `chatctl watch`.
+//! Subscriptions to events, for `chatctl watch`.
 
 use std::sync::Arc;
 
@@ -6,15 +6,15 @@ use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 use tracing::callsite::rebuild_interest_cache;
 
-use super::{Front, Record};
+use super::{Record, Shared};
 
-/// Events kept for the slowest watcher.
+/// The maximum number of events kept for a slow watcher.
 pub(super) const BACKLOG: usize = 256;
 
-/// Receives every record that has a kind, from the moment it was made until it is dropped.
+/// Receives every record that has a kind, until it is dropped.
 #[derive(Debug)]
 pub struct Watcher {
-    // The order matters: the receiver is gone when `tracing` asks whether anybody still watches.
+    // Declared first, so that it is dropped before `Interest`, which makes `tracing` count the watchers.
     records: broadcast::Receiver<Arc<Record>>,
     _interest: Interest,
 }
@@ -25,22 +25,22 @@ pub struct Watcher {
 pub struct Missed(pub u64);
 
 impl Watcher {
-    /// Waits for the next event. Cancel-safe: nothing is lost when the future is dropped.
+    /// Waits for the next event. Cancel-safe.
     ///
     /// # Errors
-    /// [`Missed`], once, when events had to be dropped because they were not fetched; the next call goes on after the
+    /// [`Missed`], once, if events were dropped because they were not read in time; the next call continues after the
     /// gap.
     pub async fn next(&mut self) -> Result<Arc<Record>, Missed> {
         match self.records.recv().await {
             Ok(record) => Ok(record),
             Err(RecvError::Lagged(count)) => Err(Missed(count)),
-            // The log outlives everybody.
+            // Cannot happen: the log is never dropped.
             Err(RecvError::Closed) => std::future::pending().await,
         }
     }
 }
 
-impl Front {
+impl Shared {
     pub(super) fn watch(&self) -> Watcher {
         let records = self.watchers.subscribe();
         rebuild_interest_cache();
@@ -48,7 +48,7 @@ impl Front {
     }
 }
 
-/// Has `tracing` ask again who wants what when it is dropped.
+/// When dropped, makes `tracing` check again which call sites are enabled.
 #[derive(Debug)]
 struct Interest;
 

@@ -1,4 +1,4 @@
-//! The one thread that writes, and so the only one that waits when the journal or standard error does not take more.
+//! The writer thread, the only one that may block on the journal or on standard error.
 
 use std::io::{self, Write as _};
 use std::sync::Arc;
@@ -6,11 +6,11 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 
 use super::events::{LOG_TARGET, LOST};
 use super::journal::{self, Journal};
-use super::{Front, QUEUE, Record, Settings, Target, Work, lock};
+use super::{QUEUE, Record, Settings, Shared, Target, Work, lock};
 
-/// Writes what comes until nobody can send any more.
-pub(super) fn run(front: &'static Front, work: &Receiver<Work>) {
-    let mut writer = Writer { front, journal: None, since_loss: 0 };
+/// Writes entries until all senders are gone.
+pub(super) fn run(shared: &'static Shared, work: &Receiver<Work>) {
+    let mut writer = Writer { shared, journal: None, since_loss: 0 };
     loop {
         let next = match work.try_recv() {
             Err(TryRecvError::Empty) => {
@@ -23,7 +23,7 @@ pub(super) fn run(front: &'static Front, work: &Receiver<Work>) {
             Some(Work::Write(record)) => writer.write(&record),
             Some(Work::Flush(written)) => {
                 writer.report_lost();
-                // Whoever asked may have stopped waiting.
+                // The caller may have stopped waiting.
                 let _ = written.try_send(());
             }
             None => return,
@@ -32,21 +32,21 @@ pub(super) fn run(front: &'static Front, work: &Receiver<Work>) {
 }
 
 struct Writer {
-    front: &'static Front,
-    /// Opened when the first entry goes there.
+    shared: &'static Shared,
+    /// Opened for the first entry that goes there.
     journal: Option<Journal>,
-    /// Entries written while a loss waits to be reported.
+    /// Entries written since a loss, which has not been reported yet.
     since_loss: usize,
 }
 
 impl Writer {
     fn write(&mut self, record: &Record) {
         if self.try_write(record).is_err() {
-            self.front.lose();
+            self.shared.lose();
         }
-        // What was lost came after all that was queued then, so the report waits for the queue to run empty; under a
-        // load that never lets it, for its length.
-        if *lock(&self.front.lost) > 0 {
+        // Lost entries came after everything queued at that time, so the report waits until the queue is empty; under
+        // constant load, at most for the queue's length.
+        if *lock(&self.shared.lost) > 0 {
             self.since_loss += 1;
             if self.since_loss > QUEUE + 1 {
                 self.report_lost();
@@ -54,9 +54,9 @@ impl Writer {
         }
     }
 
-    /// Says how many entries were lost, if any; when that cannot be written either, the count stays.
+    /// Reports how many entries were lost, if any. If that cannot be written either, the count is kept.
     fn report_lost(&mut self) {
-        let count = *lock(&self.front.lost);
+        let count = *lock(&self.shared.lost);
         self.since_loss = 0;
         if count == 0 {
             return;
@@ -64,15 +64,16 @@ impl Writer {
         let entries = if count == 1 { "entry was" } else { "entries were" };
         let record = Record::warning(LOST, format!("{count} log {entries} lost: the log could not keep up"));
         if self.try_write(&record).is_ok() {
-            *lock(&self.front.lost) -= count;
-            // Watchers may be none.
-            let _ = self.front.watchers.send(Arc::new(record));
+            *lock(&self.shared.lost) -= count;
+            // Fails if there are no watchers, which is fine.
+            let _ = self.shared.watchers.send(Arc::new(record));
         }
     }
 
     fn try_write(&mut self, record: &Record) -> io::Result<()> {
-        // Read for each entry: an address that was logged before it was forbidden is not written after.
-        let Settings { target, addresses, .. } = self.front.settings();
+        // Read for every entry, so that no address is written after a reload has forbidden them, even if it was logged
+        // before.
+        let Settings { target, addresses, .. } = self.shared.settings();
         if target == Target::Stderr {
             self.journal = None;
             return write_line(record, addresses);
@@ -81,7 +82,7 @@ impl Writer {
             match Journal::open() {
                 Ok(journal) => self.journal = Some(journal),
                 Err(error) => {
-                    self.front.change(|settings| settings.target = Target::Stderr);
+                    self.shared.change(|settings| settings.target = Target::Stderr);
                     let message = format!("the journal cannot be used, the log goes to standard error: {error}");
                     write_line(&Record::warning(LOG_TARGET, message), addresses)?;
                     return write_line(record, addresses);
@@ -89,7 +90,7 @@ impl Writer {
             }
         }
         if let Some(journal) = &self.journal {
-            // Its library does not say when nobody takes the entry.
+            // The library does not report that nobody reads the socket.
             journal::reachable()?;
             journal.write(record, addresses);
         }
@@ -97,7 +98,7 @@ impl Writer {
     }
 }
 
-/// Writes a line to standard error, in one piece.
+/// Writes a line to standard error with one write call.
 fn write_line(record: &Record, addresses: bool) -> io::Result<()> {
     let mut line = record.line(addresses);
     line.push('\n');
