@@ -1,10 +1,10 @@
-//! Command lines: chatd's own arguments, and the one way both programs read theirs.
+//! chatd's command line, and the parsing that chatctl shares.
 //!
 //! chatctl's arguments are in [`crate::ctl::arguments`].
 
 use std::path::PathBuf;
 
-/// Exit status of a command line that makes no sense (sysexits.h: EX_USAGE).
+/// Exit status for an invalid command line (sysexits.h: EX_USAGE).
 pub const EXIT_USAGE: u8 = 64;
 
 /// One chat room as a system service.
@@ -27,11 +27,11 @@ pub struct DaemonArguments {
     pub try_classic: bool,
 }
 
-/// Reads the command line of this process. Does not return when it asks for help or the version (exit 0), or when
-/// it makes no sense (exit [`EXIT_USAGE`], with the reason on standard error).
+/// Parses the command line of this process. Does not return if help or the version is requested (exit 0), or if it is
+/// invalid (exit [`EXIT_USAGE`], with the reason on standard error).
 pub fn parse<T: clap::Parser>() -> T {
     T::try_parse().unwrap_or_else(|answer| {
-        // Nobody is left to tell when even this cannot be written.
+        // If this cannot be written, there is nowhere to report it.
         let _ = answer.print();
         std::process::exit(if answer.use_stderr() { EXIT_USAGE.into() } else { 0 })
     })

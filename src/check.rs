@@ -1,4 +1,4 @@
-//! `--check-config`: what the start would find wrong, without starting anything.
+//! `--check-config`: reports what would keep the daemon from starting, without starting it.
 
 use std::io::{self, Write as _};
 use std::process::{Command, ExitCode, Stdio};
@@ -11,10 +11,10 @@ use crate::net::certificate::EXPIRY_WARNING;
 use crate::net::tls::TlsInForce;
 use crate::server::Source;
 
-/// The exit status of a configuration, or of what it names, with mistakes.
+/// The exit status for mistakes in the configuration or in files that it names.
 const EXIT_CONFIGURATION: u8 = 78;
 
-/// Reports every mistake on a line of its own, and what deserves a look.
+/// Reports every mistake and every warning, one per line.
 pub fn check(source: &Source) -> ExitCode {
     let service = source.path.as_deref().is_none_or(|path| path == std::path::Path::new(STANDARD_PATH));
     let service = if service { Service::installed() } else { None };
@@ -38,11 +38,11 @@ pub fn check(source: &Source) -> ExitCode {
 }
 
 fn complain(line: &str) {
-    // Standard error is where mistakes go; if it is closed, the exit status still tells.
+    // Mistakes go to standard error; if it is closed, the exit status is still right.
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// What is wrong with the files of `[tls]`, which the start reads where a listener needs them.
+/// Mistakes in the files of `[tls]`, which the daemon reads if a listener uses TLS.
 fn certificates(config: &Config) -> Vec<String> {
     let Some(tls) = config.tls.as_ref().filter(|_| config.listen.iter().any(|listen| listen.tls)) else {
         return Vec::new();
@@ -66,7 +66,7 @@ fn certificates(config: &Config) -> Vec<String> {
     }
 }
 
-/// The addresses that the service may not bind.
+/// Reports addresses that the service's sandbox does not allow.
 fn addresses(config: &Config, service: Option<&Service>) -> Vec<String> {
     if service.is_none_or(|service| service.has_network) {
         return Vec::new();
@@ -81,14 +81,14 @@ fn addresses(config: &Config, service: Option<&Service>) -> Vec<String> {
     refused.collect()
 }
 
-/// What systemd says about the service that is to run with this configuration.
+/// The properties of chatd.service that matter here, as reported by systemd.
 struct Service {
     user: String,
     has_network: bool,
 }
 
 impl Service {
-    /// `None` where chatd is no service of systemd's.
+    /// `None` if chatd is not installed as a systemd service.
     fn installed() -> Option<Service> {
         let mut command = Command::new("systemctl");
         command.args(["show", "chatd.service", "--property=LoadState,User,PrivateNetwork,RestrictAddressFamilies"]);
@@ -107,7 +107,8 @@ impl Service {
         })
     }
 
-    /// Root may read what the service's user may not, so that user looks instead. `None`: it need not, or cannot.
+    /// If run by root, repeats the check as the service's user, who may not be able to read the same files. `None` if
+    /// that is not necessary or not possible.
     fn check_as_its_user(&self, source: &Source) -> Option<ExitCode> {
         if self.user.is_empty() || !rustix::process::geteuid().is_root() {
             return None;
@@ -118,7 +119,7 @@ impl Service {
             command.arg("--config").arg(path);
         }
         match command.status().ok()?.code()? {
-            // That user may not run this very program, which then is not the service's.
+            // The service's user cannot run this executable, so it is not the one that the service runs.
             126 | 127 => None,
             code => u8::try_from(code).ok().map(ExitCode::from),
         }

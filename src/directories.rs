@@ -1,5 +1,5 @@
-//! Where the daemon keeps what it makes: what lives as long as it runs, and what outlives it. Also where `chatctl`
-//! looks for it. Knows nothing of the configuration.
+//! The daemon's runtime and state directories, and where `chatctl` looks for the admin socket. Knows nothing of the
+//! configuration.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, Permissions};
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// File name of the admin socket in the runtime directory.
 const ADMIN_SOCKET: &str = "admin.sock";
 
-/// The system's daemon keeps its sockets here.
+/// The system daemon's directories.
 const SYSTEM_RUNTIME: &str = "/run/chatd";
 const SYSTEM_STATE: &str = "/var/lib/chatd";
 
@@ -35,7 +35,7 @@ pub enum DirectoryError {
         /// Why.
         source: io::Error,
     },
-    /// Under the temporary directory, where everybody may write, somebody else has been there first.
+    /// A directory under the world-writable temporary directory was created, or could be changed, by another user.
     #[error("the directory {} is not safe to use because {why}; remove it or use another one", path.display())]
     Unsafe {
         /// The directory.
@@ -46,29 +46,29 @@ pub enum DirectoryError {
 }
 
 impl Directories {
-    /// The directories of a daemon that this process runs: `$RUNTIME_DIRECTORY` and `$STATE_DIRECTORY` as systemd sets
-    /// them (systemd.exec(5)), otherwise the system's for root and the user's own for anybody else (XDG Base Directory
-    /// Specification). Nothing is made yet.
+    /// The directories for a daemon in this process: `$RUNTIME_DIRECTORY` and `$STATE_DIRECTORY` if systemd has set
+    /// them (systemd.exec(5)); otherwise the system's for root and the user's own for other users (XDG Base Directory
+    /// Specification). Creates nothing.
     pub fn of_daemon() -> Self {
         choose(environment, effective_uid())
     }
 
-    /// Where `chatctl` comes in when the configuration does not say.
+    /// The default path of the admin socket, to which `chatctl` connects.
     pub fn admin_socket(&self) -> PathBuf {
         self.runtime.join(ADMIN_SOCKET)
     }
 
-    /// Makes the state directory where it is missing, for the daemon's user alone.
+    /// Creates the state directory if it is missing, accessible only to the daemon's user.
     ///
     /// # Errors
     ///
-    /// It cannot be made, or lies under the temporary directory and is not safe from other users.
+    /// It cannot be created, or it is under the temporary directory and not safe from other users.
     pub fn create_state(&self) -> Result<(), DirectoryError> {
         create(&self.state, 0o700, &temporary(environment), effective_uid())
     }
 
-    /// Makes the runtime directory where it is missing, when `socket` is to be bound in it: for the daemon's user alone,
-    /// except that root's can be entered by everybody, because the socket has a mode of its own.
+    /// Creates the runtime directory if it is missing and `socket` is to be bound in it. It is accessible only to the
+    /// daemon's user; for root, everybody may enter it, because the socket has a mode of its own.
     ///
     /// # Errors
     ///
@@ -82,8 +82,8 @@ impl Directories {
     }
 }
 
-/// Where a daemon's admin socket may be, the most likely first: that of the daemon which this user would run, and at
-/// last the system's. A socket in a directory that another user may have put there is left out.
+/// Paths where a daemon's admin socket may be, the most likely first: those of a daemon run by this user, then the
+/// system's. Omits sockets in directories that another user may have created.
 pub fn admin_socket_candidates() -> Vec<PathBuf> {
     let uid = effective_uid();
     let temporary = temporary(environment);
@@ -92,7 +92,7 @@ pub fn admin_socket_candidates() -> Vec<PathBuf> {
     directories.into_iter().filter(trusted).map(|directory| directory.join(ADMIN_SOCKET)).collect()
 }
 
-/// The name of the user that this process runs as, for messages; its number where `/etc/passwd` has none.
+/// The name of the user that this process runs as, for messages; the number if `/etc/passwd` has no entry.
 pub fn user() -> String {
     let uid = effective_uid().to_string();
     let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
@@ -125,20 +125,20 @@ fn choose(variable: impl Fn(&str) -> Option<OsString>, uid: u32) -> Directories 
     Directories { runtime, state }
 }
 
-/// Where a daemon of this user, or the system's, may have its runtime directory; the first is the one to make.
+/// Candidates for the runtime directory of this user's daemon or the system's. The first is the one to create.
 fn runtime_directories(variable: impl Fn(&str) -> Option<OsString>, uid: u32) -> Vec<PathBuf> {
     let mut directories = Vec::new();
     directories.extend(first_of_list(variable("RUNTIME_DIRECTORY")));
     if uid != 0 {
         directories.extend(absolute(variable("XDG_RUNTIME_DIR")).map(|base| base.join("chatd")));
-        // Also after XDG_RUNTIME_DIR: a daemon started where it was not set is looked for where it is.
+        // Also listed after XDG_RUNTIME_DIR, to find a daemon that was started without that variable.
         directories.push(private(&variable, uid));
     }
     directories.push(SYSTEM_RUNTIME.into());
     directories
 }
 
-/// A user's directory where everybody may make one.
+/// A user's directory below the world-writable temporary directory.
 fn private(variable: impl Fn(&str) -> Option<OsString>, uid: u32) -> PathBuf {
     temporary(variable).join(format!("chatd-{uid}"))
 }
@@ -147,13 +147,13 @@ fn temporary(variable: impl Fn(&str) -> Option<OsString>) -> PathBuf {
     absolute(variable("TMPDIR")).unwrap_or_else(|| "/tmp".into())
 }
 
-/// systemd separates several directories by colons; the first is ours.
+/// systemd separates several directories by colons; the first is the daemon's.
 fn first_of_list(value: Option<OsString>) -> Option<PathBuf> {
     let value = value?;
     absolute(value.as_bytes().split(|byte| *byte == b':').next().map(|first| OsStr::from_bytes(first).to_owned()))
 }
 
-/// The XDG specification wants a relative path to be ignored; an empty one is not set.
+/// By the XDG specification a relative path is ignored and an empty variable counts as unset.
 fn absolute(value: Option<OsString>) -> Option<PathBuf> {
     value.map(PathBuf::from).filter(|path| path.is_absolute())
 }
@@ -173,24 +173,24 @@ fn create(path: &Path, mode: u32, temporary: &Path, uid: u32) -> Result<(), Dire
     make(path, mode).map_err(failed)
 }
 
-/// Makes one directory if it is not there.
+/// Creates one directory if it is missing.
 fn make(path: &Path, mode: u32) -> io::Result<()> {
     match DirBuilder::new().mode(mode).create(path) {
-        // Whatever the umask took away is given back, so that the mode does not depend on who started us.
+        // The umask may have cleared bits; set the mode again so that it does not depend on the caller's umask.
         Ok(()) => fs::set_permissions(path, Permissions::from_mode(mode)),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
     }
 }
 
-/// The directories on the way from `temporary` to `path`, the outermost first and `path` last.
+/// The directories on the path from `temporary` to `path`: the outermost first, `path` last.
 fn below<'p>(temporary: &Path, path: &'p Path) -> Vec<&'p Path> {
     let mut directories: Vec<&Path> = path.ancestors().take_while(|ancestor| *ancestor != temporary).collect();
     directories.reverse();
     directories
 }
 
-/// Whether every directory from `temporary` to `path` is either missing or safe.
+/// Whether every directory from `temporary` to `path` is missing or safe.
 fn check_below(temporary: &Path, path: &Path, uid: u32) -> bool {
     below(temporary, path).into_iter().all(|directory| match check(directory, uid) {
         Ok(()) => true,
@@ -199,7 +199,7 @@ fn check_below(temporary: &Path, path: &Path, uid: u32) -> bool {
     })
 }
 
-/// Refuses a directory that anybody but its owner, who must be this user or root, could exchange or write to.
+/// Rejects a directory that is not owned by this user or root, or that others could replace or write to.
 fn check(path: &Path, uid: u32) -> Result<(), DirectoryError> {
     let metadata =
         fs::symlink_metadata(path).map_err(|source| DirectoryError::Create { path: path.to_owned(), source })?;

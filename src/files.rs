@@ -1,4 +1,4 @@
-//! Reading a small file as a whole: not more than is sensible, and no longer than is sensible.
+//! Reads small files whole, with a limit on size and on time.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _};
@@ -12,20 +12,20 @@ use rustix::io::retry_on_intr;
 
 use crate::directories;
 
-/// The largest file that is read, in bytes: ten times any configuration or list of authorities.
+/// The largest file accepted, in bytes: ten times any realistic configuration or CA bundle.
 pub const LARGEST: u64 = 1 << 20;
 
-/// How long a pipe may take to say everything, see [`read`].
+/// The time limit for reading a pipe, see [`read`].
 pub const LONGEST: Duration = Duration::from_secs(10);
 
-/// Reads a file of at most [`LARGEST`] bytes. It may be a pipe, as `<(...)` of a shell is, or a FIFO: then somebody has
-/// to write to it within [`LONGEST`].
+/// Reads a file of at most [`LARGEST`] bytes. It may be a FIFO or a pipe, such as a shell's `<(...)`; then everything
+/// must be written within [`LONGEST`].
 ///
 /// # Errors
-/// What the kernel says; [`ErrorKind::FileTooLarge`]; [`ErrorKind::TimedOut`] when nobody writes to a pipe.
+/// The kernel's error; [`ErrorKind::FileTooLarge`]; [`ErrorKind::TimedOut`] if a pipe is not written in time.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     let deadline = Instant::now() + LONGEST;
-    // A FIFO without a writer would not even open. Regular files do not care.
+    // Without O_NONBLOCK, opening a FIFO would block until there is a writer. It does not affect regular files.
     let mut file = OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
     let (waits, mut bytes) = (!file.metadata()?.is_file(), Vec::new());
     loop {
@@ -40,7 +40,7 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Waits until there is something to read, or nobody left to write it.
+/// Waits until the file is readable or has no writers left.
 fn wait(file: &File, deadline: Instant) -> io::Result<()> {
     let left = Timespec::try_from(deadline.saturating_duration_since(Instant::now())).map_err(io::Error::other)?;
     match retry_on_intr(|| poll(&mut [PollFd::new(file, PollFlags::IN)], Some(&left)))? {
@@ -49,7 +49,7 @@ fn wait(file: &File, deadline: Instant) -> io::Result<()> {
     }
 }
 
-/// What to say about a file that [`read`] could not read.
+/// Explains an error from [`read`].
 pub fn complaint(error: &io::Error) -> String {
     match error.kind() {
         ErrorKind::FileTooLarge => "it is larger than 1 MiB".to_owned(),
