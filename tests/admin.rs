@@ -1,4 +1,4 @@
-//! The admin interface and chatctl, as far as no running daemon is needed.
+//! The admin interface and chatctl, as far as they can be tested without a running daemon.
 
 mod chatctl;
 mod interface;

@@ -1,4 +1,4 @@
-//! `chatctl` and the real daemon.
+//! `chatctl` with a real daemon.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -20,14 +20,14 @@ fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-/// Runs it, and gives what it printed; it must not complain.
+/// Runs chatctl successfully and returns its output.
 fn good(daemon: &Daemon, arguments: &[&str]) -> String {
     let output = daemon.chatctl(arguments);
     assert_eq!((output.status.code(), stderr(&output)), (Some(0), String::new()), "{arguments:?}");
     stdout(&output)
 }
 
-/// Runs it, and gives its complaint; the daemon must have refused.
+/// Runs chatctl, which the daemon must refuse, and returns the error message.
 fn refused(daemon: &Daemon, arguments: &[&str]) -> String {
     let output = daemon.chatctl(arguments);
     assert_eq!((output.status.code(), stdout(&output)), (Some(1), String::new()), "{arguments:?}");
@@ -148,7 +148,7 @@ fn status() {
     }
 }
 
-/// Does everything that a watcher is to see.
+/// Causes every kind of event that a watcher sees.
 fn happenings(daemon: &Daemon) {
     let mut ana = daemon.join("ana");
     let mut bo = daemon.join_tls("bo");
@@ -164,7 +164,7 @@ fn happenings(daemon: &Daemon) {
 #[test]
 fn watch() {
     let daemon = Daemon::start("");
-    // What is watched does not depend on what is logged.
+    // Watching is independent of the log level.
     daemon.write_config(&format!("{LISTENERS}[log]\nlevel = \"error\"\n"));
     good(&daemon, &["reload"]);
     let mut watch = Program::start(&mut daemon.chatctl_command(&["watch"]));
@@ -248,7 +248,7 @@ fn reload() {
 fn the_journal_is_told_once_what_is_wrong() {
     let daemon = Daemon::start("");
     daemon.write_config("[room]\nnaem = 1\n");
-    // As with ExecReload=, where both write to one journal.
+    // As in ExecReload=, where both write to the same journal.
     let journal = std::fs::File::create(daemon.path("journal")).unwrap();
     let stream = journal.metadata().unwrap();
     let mut command = daemon.chatctl_command(&["reload"]);
@@ -291,7 +291,7 @@ fn who_may_not_use_the_socket_is_told_so() {
     assert!(stderr(&output).starts_with(&format!("chatctl: you may not use {}", socket.display())));
 }
 
-/// A daemon with these variables and nothing else, and `chatctl` with the same.
+/// A daemon with only these environment variables, and `chatctl` with the same.
 fn finds_it(variables: &[(&str, &Path)], socket: &Path) {
     let daemon = Daemon::start_with(LISTENERS, |command| {
         command.env_remove("RUNTIME_DIRECTORY").env_remove("STATE_DIRECTORY").envs(variables.iter().copied());
@@ -316,7 +316,7 @@ fn a_users_own_daemon_is_found() {
     finds_it(&[("TMPDIR", directory), ("HOME", directory)], &directory.join("chatd-1000/admin.sock"));
     finds_it(&[("TMPDIR", directory)], &directory.join("chatd-1000/admin.sock"));
 
-    // Started where the variable was not set, and looked for where it is.
+    // The daemon is started without the variable, chatctl with it.
     let daemon = Daemon::start_with(LISTENERS, |command| {
         command.env_remove("RUNTIME_DIRECTORY").env("TMPDIR", directory);
     });
@@ -341,7 +341,7 @@ fn completions_are_what_their_shells_understand() {
     }
 }
 
-/// What the package installs, typed in each shell: Tab completes the command, and chatctl then misses its argument.
+/// The installed completions, in each shell: Tab completes the command, and chatctl then reports the missing argument.
 #[test]
 fn the_installed_completions_complete() {
     let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join("etc/completions");
@@ -372,7 +372,7 @@ fn the_installed_completions_complete() {
 #[test]
 fn varlinkctl_works_as_it_is() {
     if Command::new("varlinkctl").arg("--version").output().is_err() {
-        // The system tests run it on Debian 13, and the same frames are tested without it in admin::service.
+        // The system tests run it on Debian 13; admin::service tests the same frames without it.
         return tool::say_skipped("varlinkctl is part of systemd from 255 on");
     }
     let daemon = Daemon::start("");

@@ -1,4 +1,4 @@
-//! The clients of the exercises, unchanged, in a room with everybody else.
+//! The exercises' clients, unchanged, in a room with text and TLS clients.
 
 mod boundaries;
 mod crowd;
@@ -15,8 +15,8 @@ use std::net::{SocketAddr, TcpStream};
 use crate::support::PATIENCE;
 use crate::support::daemon::{Daemon, LISTENERS};
 
-/// A daemon with a classic listener in front of a plain and a TLS one; `keys` are the listener's, beginning with its
-/// preset. The gap is such that a client on a busy machine has read one message before the next one comes.
+/// A daemon with a classic listener, followed by a plain and a TLS one. `keys` are the classic listener's, starting
+/// with its preset. The pause between messages is long enough that a client on a busy machine reads them one at a time.
 fn daemon(keys: &str, rest: &str) -> (Daemon, SocketAddr) {
     let section = if keys.contains("[listen.classic]") { "" } else { "\n[listen.classic]" };
     let listener =
@@ -26,7 +26,7 @@ fn daemon(keys: &str, rest: &str) -> (Daemon, SocketAddr) {
     (daemon, address)
 }
 
-/// A socket that is read as these clients do: what one `recv` returns is one message.
+/// A socket that is read as these clients do: one `recv` is one message.
 struct Raw(TcpStream);
 
 impl Raw {
@@ -48,7 +48,7 @@ impl Raw {
         (length > 0).then(|| buffer[..length].to_vec())
     }
 
-    /// The connection ends with a reset: an error, where an end would be read again and again by some clients.
+    /// Expects a reset. With an orderly end some clients would read empty messages for ever.
     fn expect_reset(&mut self) {
         let error = self.0.read(&mut [0; 1024]).expect_err("a reset");
         assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);

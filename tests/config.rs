@@ -1,4 +1,4 @@
-//! `chatd.toml`: mistakes with their places, values, defaults, and that code, sample file and man page agree.
+//! `chatd.toml`: mistakes and their positions, values, defaults, and that code, sample file and man page agree.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -347,7 +347,7 @@ fn addresses_names_and_paths_have_bounds() {
 
 #[test]
 fn a_duration_beyond_all_bounds_is_a_mistake_like_any_other() {
-    // humantime 2.4 panics on this one.
+    // humantime 2.4 panics on this value.
     assert_eq!(
         mistakes("limits.login-timeout = '18446744073709551615s 1000ms'"),
         ["1:24: limits.login-timeout must be a time from \"100ms\" to \"1h\" such as \"10s\" or \"5min\", not \
@@ -429,7 +429,7 @@ fn a_file_is_loaded_or_the_reason_told() {
     assert_eq!(denied.exit_status(), 77);
 }
 
-/// The keys in `text`, each with its section and value: of the lines that `select` makes a line of TOML.
+/// The keys in `text` with section and value, from the lines that `select` turns into TOML.
 fn settings(text: &str, select: impl Fn(&str) -> Option<&str>) -> Vec<(String, String)> {
     let mut section = String::new();
     let mut settings = Vec::new();
@@ -443,7 +443,7 @@ fn settings(text: &str, select: impl Fn(&str) -> Option<&str>) -> Vec<(String, S
     settings
 }
 
-/// A line of the sample as if its comment sign were removed: nothing but a header or `key = value`.
+/// A line of the sample without its comment sign, if it is a header or `key = value`.
 fn uncommented(line: &str) -> Option<&str> {
     let text = line.strip_prefix("# ").unwrap_or(line);
     let is_setting =
@@ -480,7 +480,7 @@ fn the_sample_as_installed_takes_its_sockets_from_systemd_and_is_otherwise_the_d
     assert_eq!(config, default);
 }
 
-/// What a classic listener with these keys speaks.
+/// The protocol of a classic listener with these keys.
 fn classic(keys: &str) -> Option<Protocol> {
     good(&format!("[[listen]]\naddress = 'a:1'\nprotocol = 'classic'\n{keys}\n")).listen.remove(0).protocol
 }
@@ -549,7 +549,7 @@ classic.keyword = 'NICK'
 
 #[test]
 fn the_sample_uncommented_is_the_default_with_a_certificate() {
-    // What is active in the sample, systemd's sockets, stands where the comments have addresses.
+    // The sample's active lines, the systemd sockets, correspond to addresses in the comments.
     let is_active = |line: &str| line.starts_with("systemd = ") || line.starts_with("[[") || line == "tls = true";
     let text: Vec<&str> = SAMPLE.lines().filter(|line| !is_active(line)).filter_map(uncommented).collect();
     let mut config = good(&text.join("\n"));
@@ -602,7 +602,7 @@ fn the_examples_of_the_man_page_are_good() {
     }
 }
 
-/// Pieces that a configuration file and the mistakes in it are made of.
+/// Fragments of configuration files and of mistakes in them.
 fn pieces() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         8 => prop::sample::select(keys()).prop_map(|key| format!("{} = {}\n", key.path, key.default.unwrap_or("'/x'"))),

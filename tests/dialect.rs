@@ -1,4 +1,4 @@
-//! The text protocol and its detection, as transcripts: bytes in, commands and bytes out, no socket.
+//! The text protocol and detection, as transcripts: bytes in, commands and bytes out, without a socket.
 
 use chatd::chat::{Command, Event, NickError, Now, Person, Profile, Reason, Refusal, Reply, Seen, Stamp, Words};
 use chatd::dialect::detect::{ENOUGH, Verdict, detect};
@@ -11,19 +11,19 @@ use crate::support::talk::{NOW, Talk, Unlike, person};
 
 const STAMP: Stamp = Stamp { sequence: 1, unix: 0 };
 
-/// Somebody who has just connected.
+/// A newly connected client.
 fn connected() -> Talk {
     Talk::with(&Protocol::Text, Unlike { line_length: 100, ..Unlike::default() })
 }
 
-/// Somebody who is in the room.
+/// A client in the room.
 fn member() -> Talk {
     let mut talk = connected();
     talk.send("ana\n");
     talk
 }
 
-/// Everything the dialect makes of `bytes`: commands as text, and what it answered itself.
+/// What the dialect makes of `bytes`: the commands as text, and its own answers.
 fn feed(mut talk: Talk, bytes: &[u8]) -> (Vec<String>, String) {
     talk.asks(bytes)
 }
@@ -117,7 +117,7 @@ fn whoever_comes_back_is_shown_what_was_said_meanwhile() {
         (Reason::Quit(None), 10, true, meanwhile),
         (Reason::Kicked(None), 1, true, meanwhile),
         (Reason::Quit(None), 1, false, nothing),
-        // Too long ago; or it is not known what reached them.
+        // Too long ago, or unknown what they have received.
         (Reason::Closed, 11, true, all),
         (Reason::TooSlow(1), 1, true, all),
         (Reason::Broken("connection reset".into()), 1, true, all),
@@ -136,7 +136,7 @@ fn whoever_comes_back_is_shown_what_was_said_meanwhile() {
             if said_later { format!("*** You are up to date; it is 00:{minutes:02} UTC.\n") } else { String::new() };
         assert_eq!(told, expected.to_owned() + &mark, "{reason} {minutes} minutes ago");
     }
-    // Somebody else may have the name now.
+    // Somebody else may have taken the name in the meantime.
     let mut talk = connected();
     let (bo, ana) = (talk.arrives("bo", true), talk.arrives("ana", true));
     talk.state.commit(at(0), &Event::Said(bo, Words::plain("one")));

@@ -1,4 +1,4 @@
-//! What the manual, the package and the units say of each other and of the program is true.
+//! The manual, the package and the units are consistent with each other and with the program.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -17,13 +17,13 @@ const CHATD: &str = include_str!("../man/chatd.8");
 const PAGES: [&str; 3] = [CHATD, include_str!("../man/chatctl.8"), include_str!("../man/chatd.toml.5")];
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// What stands between two lines of chatd(8).
+/// The text between two lines of chatd(8).
 fn between(start: &str, end: &str) -> &'static str {
     let (_, rest) = CHATD.split_once(start).unwrap_or_else(|| panic!("{start:?}"));
     rest.split_once(end).unwrap_or_else(|| panic!("{end:?}")).0
 }
 
-/// The words that these lines show literally, one on each.
+/// The literals in these lines, one on each.
 fn literals(text: &str) -> BTreeSet<&str> {
     text.lines().filter_map(|line| line.strip_prefix(".Li ")?.split(' ').next()).collect()
 }
@@ -74,7 +74,7 @@ fn commands_and_capabilities_of_irc() {
     let listed = literals(between("\nThe commands are\n", "\n.Pp\n"));
     let daemon = Daemon::start(FAST);
     let mut client = daemon.connect();
-    // Some commands are known only to who has asked for them.
+    // Some commands are available only with these capabilities.
     client.send("CAP REQ :message-tags draft/read-marker draft/message-redaction\r\n");
     client.send("NICK ana\r\nUSER ana 0 * :Ana\r\nCAP END\r\nHELP\r\n");
     client.expect_start(":chatd.internal 704 ");
@@ -112,7 +112,7 @@ fn what_a_reload_cannot_change() {
     let listed = listed.lines().filter_map(|line| line.strip_prefix(".Ic ")?.split(' ').next()).map(str::to_owned);
     assert_eq!(warned.collect::<BTreeSet<_>>(), listed.collect());
 
-    // Who is connected keeps the length of a line; who comes has the new one.
+    // A connected client keeps its maximum line length; a new one gets the new length.
     let mut before = daemon.join("before");
     daemon.write_config(&format!("{LISTENERS}[limits]\nline-length = 128\n"));
     assert!(daemon.chatctl(&["reload"]).status.success());
@@ -123,7 +123,7 @@ fn what_a_reload_cannot_change() {
     after.expect_start("*** Your line was too long; what is beyond 128 bytes is lost.");
 }
 
-/// The first of the EXAMPLES, typed by an ordinary user.
+/// The first of the EXAMPLES, run as an ordinary user.
 #[test]
 fn a_room_of_ones_own() {
     if !ordinary::is_ordinary("documents::a_room_of_ones_own") {
@@ -139,7 +139,7 @@ fn a_room_of_ones_own() {
     shell.env_remove("RUNTIME_DIRECTORY").env_remove("STATE_DIRECTORY");
     shell.env("HOME", directory.path()).env("XDG_RUNTIME_DIR", directory.path());
     shell.env("PATH", format!("{programs}:{}", std::env::var("PATH").unwrap())).current_dir(directory.path());
-    // The daemon in place of the shell, so that it ends with the test.
+    // exec, so that the daemon replaces the shell and ends with the test.
     let mut chatd = Program::start(shell.arg("-euc").arg(format!("{}\nexec {start}", preparations.join("\n"))));
     chatd.expect("    nc -N 127.0.0.1 7000");
     assert!(CHATD.contains("\n.Dl $ nc -N 127.0.0.1 7000\n"));

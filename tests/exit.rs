@@ -1,4 +1,4 @@
-//! How the daemon starts and ends: its exit status, what it says then, and the built-in defaults.
+//! How the daemon starts and ends: exit statuses, messages, and the built-in defaults.
 
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
@@ -23,7 +23,7 @@ login-timeout = "soon"
 level = "loud"
 "#;
 
-/// The places of [`FIVE_MISTAKES`].
+/// The positions of [`FIVE_MISTAKES`].
 const PLACES: [&str; 5] = ["2:1", "3:11", "5:11", "7:17", "9:9"];
 
 fn chatd(directory: &TempDir, arguments: &[&str]) -> Output {
@@ -105,7 +105,7 @@ fn a_fifo_that_nobody_writes_to_is_not_waited_for_for_ever() {
     assert!(status == Some(66) && stderr.ends_with(sentence), "{stderr}");
 }
 
-/// Files of certificates for `[tls]` made by openssl(1), and a configuration that names them.
+/// Creates certificate files with openssl(1), and a configuration that uses them in `[tls]`.
 fn with_certificate(directory: &TempDir, certificate: &str, key: &str) -> std::path::PathBuf {
     let file = directory.path().join("chatd.toml");
     let [certificate, key] = [certificate, key].map(|name| directory.path().join(name));
@@ -145,7 +145,7 @@ fn check_config_opens_the_certificates_as_the_start_does() {
         let (status, _, checked) = check(&file);
         assert_eq!((status, checked.lines().count()), (Some(78), 1), "{checked}");
         assert!(checked.starts_with(&format!("{}:{place}", file.display())), "{checked}");
-        // The start says the same.
+        // Starting the daemon reports the same.
         let (status, _, started) = told(&chatd(&directory, &["--config", file.to_str().unwrap()]));
         assert!(status == Some(78) && started.contains(&format!("chatd does not start: {checked}")), "{started}");
     }
@@ -265,7 +265,7 @@ fn an_address_in_use() {
 #[test]
 fn an_address_that_it_has_taken_itself() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    // What a name stands for is not known before it is bound.
+    // A host name is resolved only when the listener is bound.
     let config = format!("[[listen]]\naddress = \"127.0.0.1:{port}\"\n[[listen]]\naddress = \"localhost:{port}\"\n");
     let mut daemon = Daemon::launch(&config, |_| {});
     let (status, log) = daemon.wait_with_log();
@@ -276,7 +276,8 @@ fn an_address_that_it_has_taken_itself() {
     assert!(log.last().unwrap().contains(&sentence), "{log:?}");
 }
 
-/// Runs chatd in a terminal of its own, but for its log. SIGUSR1 closes the terminal, other signals are passed on.
+/// Runs chatd in a terminal of its own, with its log elsewhere. SIGUSR1 closes the terminal; other signals are passed
+/// on.
 const TERMINAL: &str = r#"
 import os, pty, signal, sys
 log = os.dup(2)
@@ -304,7 +305,7 @@ fn in_a_terminal(how: &str) -> Daemon {
 fn it_ends_with_its_terminal() {
     let mut daemon = in_a_terminal("as it is");
     let mut ana = daemon.join("ana");
-    // One that somebody sends is a reload all the same.
+    // A SIGHUP sent by hand is still a reload.
     daemon.signal("HUP");
     daemon.wait_for_log("configuration and certificates were reloaded");
     daemon.signal("USR1");
@@ -382,7 +383,7 @@ fn both_signals_stop_it_and_everybody_is_told() {
     }
 }
 
-/// As `cargo run` for the first time: no file, no variables but those of a login.
+/// Like the first `cargo run`: no configuration file, and only a login's environment variables.
 #[test]
 fn an_ordinary_user_needs_no_configuration() {
     if !ordinary::is_ordinary("exit::an_ordinary_user_needs_no_configuration") {

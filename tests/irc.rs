@@ -1,4 +1,4 @@
-//! IRC: transcripts without a socket, properties of the grammar, and clients of a real daemon.
+//! IRC: transcripts without a socket, properties of the grammar, and real clients of a real daemon.
 
 mod clients;
 mod forms;
@@ -23,14 +23,14 @@ fn connected_as(unlike: Unlike) -> Talk {
     Talk::with(&Protocol::Irc, unlike)
 }
 
-/// A client called `ana` that has registered with these capabilities.
+/// A registered client called `ana` with these capabilities.
 fn registered(capabilities: &str) -> Talk {
     let mut talk = connected();
     talk.send(&format!("CAP REQ :{capabilities}\r\nNICK ana\r\nUSER ann 0 * :Ana Real\r\nCAP END\r\n"));
     talk
 }
 
-/// The same in the room.
+/// The same, in the room.
 fn joined(capabilities: &str) -> Talk {
     let mut talk = registered(capabilities);
     talk.send("JOIN #lobby\r\n");

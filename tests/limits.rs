@@ -1,4 +1,4 @@
-//! What a client may take of the daemon, and what happens when it takes more: to it, and to nobody else.
+//! Limits on clients: what happens to a client that exceeds one, while the others are unaffected.
 
 use std::os::unix::net::UnixDatagram;
 
@@ -12,8 +12,8 @@ fn limits(limits: &str) -> String {
     format!("[limits]\n{limits}\n")
 }
 
-/// The first of `talkers` says `lines` long lines, a few at a time: the next when all have read the last, so that none
-/// of them ever lags far behind. Ends early when `enough` is seen, and returns whether it was.
+/// The first of `talkers` sends `lines` long lines, a few at a time: the next batch only when all have read the last,
+/// so that none of them lags far behind. Ends early when `enough` arrives, and returns whether it did.
 fn flood(talkers: &mut [&mut Client], lines: usize, enough: &str) -> bool {
     let mut seen = false;
     for batch in 0..lines.div_ceil(8) {
@@ -62,7 +62,7 @@ fn a_daemon_that_waits_for_a_free_connection_still_feeds_its_watchdog() {
     let daemon = Daemon::start_with(&config, |command| {
         command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "1000000");
     });
-    // Both listeners have seen that there is a free connection when two clients come for it.
+    // Wait until both listeners have noticed the free connection before two clients connect.
     drop(daemon.join("first"));
     daemon.wait_for_status(|status| status.connections == 0);
     let _ana = daemon.join("ana");
@@ -84,7 +84,7 @@ fn too_many_from_one_address_are_told_and_closed() {
     let (_ana, bo) = (daemon.join("ana"), daemon.join_tls("bo"));
     let mut third = daemon.connect();
     assert_eq!(third.rest(), ["*** Too many connections from your address."]);
-    // Over TLS it is closed before the handshake.
+    // With TLS, the connection is closed before the handshake.
     assert!(Client::tls_with(daemon.tls(), trusting()).is_err());
     daemon.wait_for_log_count("too many connections come from this address", 2);
     drop(bo);
@@ -118,7 +118,7 @@ fn a_client_over_its_rate_is_read_more_slowly_and_loses_nothing() {
         ana.send(&flood);
         ana.send("without an end");
         ana.finish();
-        // Somebody else is heard meanwhile, and misses nothing.
+        // Meanwhile another client is served and misses nothing.
         bo.say("hello");
         let mut seen = bo.lines(32);
         let hello = seen.iter().position(|line| line == "bo: hello").expect("its own line");
@@ -161,7 +161,7 @@ fn a_client_that_lags_too_far_behind_is_disconnected_and_costs_the_others_nothin
     let mut slow = Client::plain_with_small_buffer(daemon.plain());
     slow.login("slow");
     let before = resident(&daemon);
-    // More than all sockets' buffers together can hold.
+    // More than all socket buffers together can hold.
     let gone = "*** slow has left (too slow: more than 65536 bytes behind)";
     assert!(flood(&mut [&mut ana, &mut bo], 8000, gone), "slow was never disconnected");
     assert!(daemon.find("slow").is_none());
@@ -174,7 +174,7 @@ fn a_client_that_lags_too_far_behind_is_disconnected_and_costs_the_others_nothin
     drop(slow);
 }
 
-/// Memory that the daemon holds, in bytes.
+/// The daemon's resident memory in bytes.
 fn resident(daemon: &Daemon) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
@@ -216,7 +216,7 @@ fn whoever_never_reads_can_be_kicked_at_once() {
         assert!(daemon.chatctl(&["kick", "slow", "--reason", "asleep"]).status.success());
         assert!(daemon.find("slow").is_none());
         ana.expect_next("*** slow has left (kicked: asleep)");
-        // Its connection is not kept either, although it still reads nothing.
+        // The connection is closed although the client still reads nothing.
         daemon.wait_for_status(|status| status.connections == 1);
         drop(slow);
     }
@@ -235,7 +235,7 @@ fn out_of_descriptors_accepting_rests_says_so_and_goes_on() {
         })
         .collect();
     daemon.wait_for_log("cannot accept for");
-    // The first come are served, and the last when the first are gone.
+    // Clients are served in the order in which they connected, the last when the first have left.
     for mut client in clients.drain(..20) {
         client.expect_start("*** Welcome to lobby, user");
     }

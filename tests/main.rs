@@ -1,4 +1,4 @@
-//! All integration tests in one binary: one link step, one harness, a module for each subject.
+//! All integration tests in one binary, linked once, with a module per subject.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! Sockets, certificates and TLS, without a daemon around them.
+//! Sockets, certificates and TLS without a daemon.
 
 mod certificates;
 mod tls;
@@ -29,7 +29,7 @@ async fn bind_unix(path: &Path) -> Result<Listener, BindError> {
     bind(Endpoint::Unix(path.to_owned())).await.map(|mut listeners| listeners.pop().unwrap())
 }
 
-/// The daemon's end of a connection, watched.
+/// The daemon's end of a connection, with its poller.
 struct Watched {
     stream: Stream,
     poller: Poller,
@@ -42,7 +42,7 @@ impl Watched {
         Watched { stream, poller }
     }
 
-    /// Waits until there is something to read.
+    /// Waits until there is input.
     async fn readable(&mut self) -> &mut Stream {
         while !self.stream.is_readable() {
             let mut events = Vec::new();
@@ -56,7 +56,7 @@ impl Watched {
     }
 }
 
-/// A client with blocking calls, and the daemon's end of its connection; over TCP and over a Unix socket.
+/// A blocking client and the daemon's end of its connection, over TCP and over a Unix socket.
 async fn connections(directory: &Path) -> Vec<(Box<dyn ReadWrite>, Watched)> {
     let tcp = bind_tcp("127.0.0.1:0").await;
     let client = std::net::TcpStream::connect(tcp.tcp_address().unwrap()).unwrap();
@@ -107,14 +107,14 @@ async fn a_short_read_gives_its_bytes_and_clears_readiness() {
             assert_eq!(stream.read(&mut buffer).unwrap_err().kind(), io::ErrorKind::WouldBlock);
         }
 
-        // A read that fills the buffer says nothing about what is left.
+        // A read that fills the buffer does not mean that the socket is empty.
         client.write_all(b"0123456789abcdefXY").unwrap();
         let stream = watched.readable().await;
         assert_eq!(stream.read(&mut buffer).unwrap(), 16);
         assert!(stream.is_readable());
         assert_eq!(stream.read(&mut buffer).unwrap(), 2);
 
-        // The end that comes together with the last bytes is not lost with the readiness.
+        // An end of stream that arrives together with the last bytes is still noticed.
         client.write_all(b"bye").unwrap();
         drop(client);
         assert_eq!(watched.readable().await.read(&mut buffer).unwrap(), 3);
@@ -172,7 +172,7 @@ async fn tcp_addresses_that_cannot_be_bound() {
     assert!(matches!(&error, BindError::InUse { address } if *address == taken), "{error}");
     assert_eq!(error.exit_status(), 69, "the other program may end");
 
-    // TEST-NET-1 (RFC 5737) belongs to nobody.
+    // TEST-NET-1 (RFC 5737) is assigned to no interface.
     let error = bind(Endpoint::Tcp("192.0.2.1:0".into())).await.unwrap_err();
     assert!(matches!(error, BindError::NotAvailable { .. }), "{error}");
     let error = bind(Endpoint::Tcp("a host without a port".into())).await.unwrap_err();
@@ -222,7 +222,7 @@ async fn a_stale_socket_is_replaced_and_a_live_one_is_not() {
     assert_eq!(error.to_string(), format!("another daemon listens on {}", path.display()));
     assert!(path.exists());
 
-    // Somebody else's socket in the place of ours is not removed.
+    // A socket that another process has put in place of ours is not removed.
     std::fs::remove_file(&path).unwrap();
     let second = bind_unix(&path).await.unwrap();
     drop(first);

@@ -1,4 +1,4 @@
-//! PodSixNet: the codec by itself, the wire by the bytes of both versions, and the real library as a client.
+//! PodSixNet: the codec, the wire formats of both versions, and the real library as a client.
 
 mod codec;
 mod library;
@@ -33,7 +33,7 @@ fn framed(value: &Value, version: Version) -> Vec<u8> {
     bytes
 }
 
-/// A client that writes and reads frames of one version.
+/// A client with one version of the wire format.
 struct Player {
     socket: TcpStream,
     version: Version,
@@ -73,7 +73,7 @@ impl Player {
         decode(&self.frame().expect("connected"), self.version).unwrap()
     }
 
-    /// The next message, as `who: text`; the two names of its author are the same.
+    /// The next message as `who: text`; checks that both author fields agree.
     fn message(&mut self) -> String {
         loop {
             let value = self.value();
@@ -95,7 +95,7 @@ fn both_versions_are_told_by_the_first_frame_and_talk_in_one_room() {
     let (daemon, address) = daemon("");
     let mut text = daemon.join("text");
     let mut old = Player::connect(address, Version::Old);
-    // As the library of 2015 writes it.
+    // As encoded by the library of 2015.
     old.socket.write_all(b"h\x8cdXNlcm5hbWU=\x88YWxpY2U=\x88YWN0aW9u\x8cdXNlcm5hbWU=\0---\0").unwrap();
     assert_eq!(old.frame().unwrap(), b"g\x88YWN0aW9u\x8cY29ubmVjdGVk");
     text.expect_next("*** alice has joined");
@@ -143,7 +143,7 @@ fn players_are_listed_whenever_somebody_comes_or_goes() {
     drop(cleo);
     assert_eq!(list(&mut bob), "ana bob");
     drop(bob);
-    // A room that nobody of this kind was in has changed without them.
+    // The room changed while it had no PodSixNet client.
     let mut dora = daemon.join("dora");
     dora.say("/quit");
     let mut eve = Player::connect(address, Version::New);
@@ -168,7 +168,7 @@ fn who_never_says_a_name_is_anonymous_and_never_somebody_else() {
     text.expect_next("*** anonymous4 has joined");
     thief.send(&[("action", "username"), ("username", "thief")]);
     text.expect_next("*** anonymous4 is now known as thief");
-    // The author that a frame claims means nothing.
+    // The author given in a frame is ignored.
     thief.send(&[("action", "message"), ("message", "boo"), ("expediteur", "text"), ("who", "text")]);
     text.expect_next("thief: boo");
 }

@@ -1,4 +1,4 @@
-//! A reload from a disk that takes its time.
+//! Reloading from a slow disk.
 
 use std::io::Write as _;
 
@@ -34,7 +34,7 @@ fn one_reload_comes_after_the_other() {
     let fifo = Fifo::replace(&daemon.path("chatd.toml"));
     daemon.signal("HUP");
     let mut file = fifo.wait_for_reader();
-    // Whatever is asked for meanwhile reads what is there afterwards.
+    // A reload requested meanwhile reads the files as they are afterwards.
     let second = std::thread::scope(|scope| {
         let second = scope.spawn(|| daemon.chatctl(&["reload"]));
         ana.say("hello");

@@ -1,4 +1,4 @@
-//! The room through real sockets: who comes in, what is said, who leaves.
+//! The room through real sockets: joining, talking, leaving.
 
 mod coming;
 mod input;

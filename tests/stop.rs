@@ -1,5 +1,5 @@
-//! Stopping: everything said before it is delivered, everybody is told, connections end properly, and nobody can hold
-//! it up.
+//! Stopping: all earlier messages are delivered, everybody is told, connections are closed properly, and no client can
+//! delay it.
 
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,7 +21,7 @@ fn under_load_everything_said_before_is_delivered_and_everybody_told() {
     let (enough, said_all, signalled) = (AtomicBool::new(false), Barrier::new(count + 1), Barrier::new(count + 1));
     let talk = |(i, client): (usize, &mut Client)| {
         let (mut said, mut seen) = (0, Vec::new());
-        // As fast as it can, but not faster than it reads; at the end the last lines are on their way.
+        // As fast as possible, but no faster than the client reads; at the end, the last lines are still in transit.
         loop {
             let batch: String = (said..said + 10).map(|n| format!("line {n}\n")).collect();
             client.send(&batch);

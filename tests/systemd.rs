@@ -1,4 +1,4 @@
-//! The real daemon and the service manager: notifications, the watchdog, handed-over sockets.
+//! The real daemon with a service manager: notifications, the watchdog, socket activation.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -14,7 +14,7 @@ use crate::support::PATIENCE;
 use crate::support::client::Client;
 use crate::support::daemon::{CHATCTL, CHATD, Daemon, LISTENERS};
 
-/// The service manager's side of `NOTIFY_SOCKET`.
+/// The service manager's end of `NOTIFY_SOCKET`.
 struct Manager {
     directory: Arc<TempDir>,
     socket: UnixDatagram,
@@ -53,7 +53,7 @@ impl Manager {
         String::from_utf8(message[..length].to_vec()).unwrap().lines().map(str::to_owned).collect()
     }
 
-    /// Reads until a message has a line with this start, and returns the message.
+    /// Reads until a message has a line with this prefix, and returns the message.
     fn expect(&self, start: &str) -> Vec<String> {
         loop {
             let message = self.next();
@@ -63,7 +63,7 @@ impl Manager {
         }
     }
 
-    /// Reads a reload from its begin to its end: its time, and the status lines in between.
+    /// Reads the messages of a reload: its start time, and the status lines until it is ready.
     fn expect_reload(&self) -> (u64, Vec<String>) {
         let begin = self.expect("RELOADING=1");
         let time = begin.iter().find_map(|line| line.strip_prefix("MONOTONIC_USEC=")).expect("the time of the reload");
@@ -145,7 +145,7 @@ fn a_mistake_in_the_configuration_is_in_the_status() {
     assert_eq!(daemon.wait().code(), Some(78));
 }
 
-/// Also while every connection is in use: the accept loops wait then, and that is no hang.
+/// Also while all connections are in use: the accept loops wait then, which is not a hang.
 #[test]
 fn the_watchdog_is_fed() {
     let manager = Manager::new();
@@ -169,8 +169,8 @@ fn the_watchdog_is_fed() {
     assert!(told <= 4, "it is said once for each client that waits: {log:?}");
 }
 
-/// Hands over sockets under their names, at most three, as systemd does: from descriptor 3 on, to the very process that
-/// `LISTEN_PID` names.
+/// Passes up to three named sockets as systemd does: from descriptor 3 on, with `LISTEN_PID` set to the daemon's own
+/// process ID.
 fn launch_with(manager: &Manager, config: &str, sockets: Vec<(&str, OwnedFd)>) -> Daemon {
     const ENTER: &str = r#"
         exec 3<&0 4<&1 5<&2 </dev/null >/dev/null 2>"$1"
@@ -207,7 +207,7 @@ fn the_installed_configuration_takes_its_sockets_from_systemd() {
     let ((plain, plain_address), (tls, tls_address)) = (tcp(), tcp());
     let admin_path = manager.directory.path().join("handed-over.sock");
     let admin = UnixListener::bind(&admin_path).unwrap();
-    // This one comes before there is a daemon.
+    // This client connects before the daemon starts.
     let mut early = Client::plain(plain_address);
     early.say("early");
 
@@ -221,7 +221,7 @@ fn the_installed_configuration_takes_its_sockets_from_systemd() {
     let list = daemon.chatctl(&["list", "--socket", admin_path.to_str().unwrap()]);
     assert_eq!(String::from_utf8(list.stdout).unwrap().lines().count(), 3);
 
-    // What was handed over is not ours to remove.
+    // A socket file from systemd must not be removed by the daemon.
     daemon.signal("TERM");
     manager.expect("STOPPING=1");
     early.rest();
@@ -242,7 +242,7 @@ fn a_socket_that_is_wanted_but_not_handed_over() {
         daemon.path("chatd.toml").display()
     );
     assert!(log.last().unwrap().ends_with(&sentence), "{log:?}");
-    // It is the first thing that systemctl status shows.
+    // The sentence is what `systemctl status` shows first.
     manager.expect(&format!("STATUS={sentence}"));
 }
 
@@ -285,7 +285,7 @@ fn whoever_waits_for_a_daemon_that_cannot_start_is_told() {
     let ((plain, plain_address), (tls, tls_address)) = (tcp(), tcp());
     let admin_path = manager.directory.path().join("handed-over.sock");
     let admin = UnixListener::bind(&admin_path).unwrap();
-    // All of them come before there is a daemon; only the administrator learns what is wrong.
+    // All of them connect before the daemon starts; only the administrator is told the reason.
     let mut silent = Client::plain(plain_address);
     let mut talker = Client::plain(plain_address);
     talker.say("ana");

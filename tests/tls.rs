@@ -1,4 +1,4 @@
-//! The real daemon over TLS: both versions, client certificates, renewals, and what does not belong there.
+//! The real daemon over TLS: both versions, client certificates, renewals, and clients of other protocols.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -22,7 +22,7 @@ use crate::support::daemon::{Daemon, LISTENERS};
 use crate::support::fifo::Fifo;
 use crate::support::program::Program;
 
-/// Certificates and keys made by openssl(1), and the authorities that issued them.
+/// Certificates and keys created with openssl(1), and the CAs that issued them.
 struct Certificates {
     directory: TempDir,
 }
@@ -30,7 +30,7 @@ struct Certificates {
 impl Certificates {
     fn new() -> Certificates {
         let certificates = Certificates { directory: tempfile::tempdir().unwrap() };
-        // Without the system's configuration, which adds extensions of its own.
+        // An own configuration file, because the system's adds extensions.
         fs::write(certificates.path("openssl.cnf"), "[req]\ndistinguished_name = dn\n[dn]\n").unwrap();
         certificates.authority("authority");
         certificates
@@ -44,7 +44,7 @@ impl Certificates {
         self.request(name, "100", &["-addext", "basicConstraints=critical,CA:TRUE"]);
     }
 
-    /// Makes `NAME.pem` and `NAME.key` for `CN=NAME`, issued by an authority.
+    /// Creates `NAME.pem` and `NAME.key` for `CN=NAME`, issued by a CA.
     fn issue(&self, authority: &str, name: &str, days: &str) {
         let (ca, key) = (self.path(&format!("{authority}.pem")), self.path(&format!("{authority}.key")));
         let issuer = ["-CA", ca.to_str().unwrap(), "-CAkey", key.to_str().unwrap()];
@@ -52,7 +52,7 @@ impl Certificates {
         self.request(name, days, &[&issuer[..], &names].concat());
     }
 
-    /// The same as `openssl x509 -req` makes it when it is told nothing else: without extensions, in the first version.
+    /// The same with the defaults of `openssl x509 -req`: X.509 version 1, without extensions.
     fn issue_version_1(&self, authority: &str, name: &str) {
         self.request(name, "100", &[]);
         let path = |ending: &str| self.path(ending).display().to_string();
@@ -80,14 +80,14 @@ impl Certificates {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
-    /// Puts one pair in another's place, the way a renewal does.
+    /// Replaces one pair by another, as a renewal does.
     fn replace(&self, name: &str, by: &str) {
         for ending in ["key", "pem"] {
             fs::rename(self.path(&format!("{by}.{ending}")), self.path(&format!("{name}.{ending}"))).unwrap();
         }
     }
 
-    /// The section of the configuration for this pair.
+    /// The `[tls]` section for this pair.
     fn section(&self, name: &str) -> String {
         let [certificate, key] = ["pem", "key"].map(|ending| self.path(&format!("{name}.{ending}")));
         format!("[tls]\ncertificate = {certificate:?}\nprivate-key = {key:?}\n")
@@ -101,7 +101,7 @@ impl Certificates {
         CertificateDer::from_pem_file(self.path(&format!("{name}.pem"))).unwrap()
     }
 
-    /// A client that shows this certificate.
+    /// A client that presents this certificate.
     fn client(&self, name: &str, version: &'static SupportedProtocolVersion) -> Arc<ClientConfig> {
         let key = PrivateKeyDer::from_pem_file(self.path(&format!("{name}.key"))).unwrap();
         let provider = Arc::new(aws_lc_rs::default_provider());
@@ -111,7 +111,7 @@ impl Certificates {
     }
 }
 
-/// A client of one version alone.
+/// A client that supports only this version.
 fn only(version: &'static SupportedProtocolVersion) -> Arc<ClientConfig> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone()).with_protocol_versions(&[version]).unwrap();
@@ -119,7 +119,7 @@ fn only(version: &'static SupportedProtocolVersion) -> Arc<ClientConfig> {
     Arc::new(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
 }
 
-/// `openssl s_client`, as the README has it.
+/// `openssl s_client` with the options from the README.
 fn s_client(address: SocketAddr, more: &[&str]) -> Program {
     let mut command = Command::new("openssl");
     command
@@ -133,7 +133,7 @@ fn shown(client: &Client) -> CertificateDer<'static> {
     client.tls_connection().peer_certificates().unwrap()[0].clone().into_owned()
 }
 
-/// Connects until a new client is shown this certificate.
+/// Connects until a new client receives this certificate.
 fn wait_until_shown(daemon: &Daemon, certificate: &CertificateDer<'_>) -> Client {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -146,7 +146,7 @@ fn wait_until_shown(daemon: &Daemon, certificate: &CertificateDer<'_>) -> Client
     }
 }
 
-/// What the peer sends until it closes, in whatever way.
+/// Everything that the peer sends until it closes, properly or not.
 fn everything(mut stream: TcpStream) -> Vec<u8> {
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut bytes = Vec::new();
@@ -180,7 +180,7 @@ fn both_versions_with_rustls() {
 fn both_versions_with_openssl() {
     let daemon = Daemon::start("");
     let mut ana = daemon.join("ana");
-    // The certificate that the daemon has made can be trusted by its file.
+    // A client can trust the daemon's self-signed certificate through its file.
     let trust = ["-verify_return_error", "-CAfile"].map(str::to_owned).into_iter();
     let trust: Vec<String> =
         trust.chain([daemon.path("state/tls/certificate.pem").to_str().unwrap().to_owned()]).collect();
@@ -213,7 +213,7 @@ fn the_post_quantum_exchange_is_taken_when_it_is_offered() {
 #[test]
 fn sessions_are_resumed() {
     let daemon = Daemon::start("");
-    // A name is free again only when its session has ended, so each has one of its own.
+    // A name becomes free only when its session has ended, so each has one of its own.
     let names = [["ana", "bo"], ["cleo", "dora"]];
     for (version, [first, second]) in [&TLS12, &TLS13].into_iter().zip(names) {
         let mut config = Arc::unwrap_or_clone(only(version));
@@ -244,7 +244,7 @@ fn required_client_certificates() {
     bo.say("bo");
     bo.expect("*** Topic: ");
 
-    // By TLS 1.2 the refusal is part of the handshake.
+    // In TLS 1.2, the refusal is part of the handshake.
     assert!(Client::tls_with(daemon.tls(), only(&TLS12)).is_err());
     let none = "the TLS handshake failed: the client shows no certificate, and tls.client-certificates is \"required\"";
     daemon.wait_for_log(&format!("a connection was refused: {none}"));
@@ -276,12 +276,12 @@ fn the_first_client_after_a_renewal_is_shown_the_new_certificate() {
     let renewed = certificates.der("renewed");
     let daemon = Daemon::start(&certificates.section("server"));
     let mut early = TcpStream::connect(daemon.tls()).unwrap();
-    // The files were looked at a moment ago.
+    // This client makes the daemon check the files; the next one must still get the new certificate at once.
     assert_eq!(shown(&Client::tls(daemon.tls())), certificates.der("server"));
     certificates.replace("server", "renewed");
     assert_eq!(shown(&Client::tls(daemon.tls())), renewed);
 
-    // Also who was connected already and has not said anything.
+    // This includes a client that has connected but not sent anything.
     let mut tls = ClientConnection::new(trusting(), "localhost".try_into().unwrap()).unwrap();
     early.set_read_timeout(Some(PATIENCE)).unwrap();
     while tls.is_handshaking() {
@@ -335,7 +335,7 @@ fn a_bad_new_pair_leaves_the_old_one_in_force() {
     daemon.wait_for_log(&format!("WARN {mismatch}"));
     assert_eq!(shown(&Client::tls(daemon.tls())), old);
 
-    // Once the other half is there, too, the pair is good.
+    // When the key has been replaced too, the pair is valid.
     fs::rename(certificates.path("renewed.key"), certificates.path("server.key")).unwrap();
     wait_until_shown(&daemon, &certificates.der("server")).login("bo");
     ana.expect("*** bo has joined");
@@ -370,7 +370,7 @@ fn clients_shake_hands_while_a_certificate_is_read() {
     let mut file = fifo.wait_for_reader();
     let mut ana = daemon.join_tls("ana");
     assert_eq!(shown(&ana), der);
-    // Whoever looks next finds a file again.
+    // The next check finds the file again.
     fs::write(certificates.path("new"), &key).unwrap();
     fs::rename(certificates.path("new"), certificates.path("server.key")).unwrap();
     file.write_all(&key).unwrap();
@@ -453,7 +453,7 @@ fn whoever_does_not_finish_the_handshake_holds_nobody_up_and_is_dropped() {
     let daemon = Daemon::start("");
     let silent = TcpStream::connect(daemon.tls()).unwrap();
     let mut halfway = TcpStream::connect(daemon.tls()).unwrap();
-    // The beginning of a ClientHello of 512 bytes.
+    // The start of a ClientHello of 512 bytes.
     halfway.write_all(&[0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc]).unwrap();
     let mut ana = daemon.join_tls("ana");
 
@@ -482,7 +482,7 @@ fn who_is_in_the_handshake_when_the_daemon_stops_does_not_come_in() {
 
     daemon.signal("TERM");
     ana.expect_start("*** Goodbye: ");
-    // The last flight of the handshake comes too late, if there is still anybody to send it to.
+    // The last flight of the handshake comes too late; the server may have closed already.
     let _ = tls.write_tls(&mut socket);
     while tls.read_tls(&mut socket).is_ok_and(|length| length > 0) {
         let state = tls.process_new_packets().unwrap();
@@ -514,7 +514,7 @@ fn plaintext_on_the_tls_port_is_answered_in_plaintext() {
     assert!(head.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{head}");
     assert!(head.contains(&format!("\r\nContent-Length: {}", body.len())), "{web}");
 
-    // With the real nc, which ends when the server has ended.
+    // The real nc, which ends when the server closes the connection.
     let mut nc =
         Program::start(Command::new("nc").args([&daemon.tls().ip().to_string(), &daemon.tls().port().to_string()]));
     nc.say("bo");
@@ -535,7 +535,7 @@ fn what_is_neither_tls_nor_text_is_refused_with_an_alert() {
     daemon.wait_for_log("the TLS handshake failed: the client went away");
 }
 
-/// What plain `openssl x509 -req` makes.
+/// The certificates that `openssl x509 -req` creates by default.
 #[test]
 fn certificates_without_a_version_are_told_so_on_both_sides() {
     let certificates = Certificates::new();
@@ -583,7 +583,7 @@ fn what_does_not_belong_on_the_plaintext_port_is_answered_in_its_own_language() 
     daemon.wait_for_log("a connection was ended: HTTP on a chat port");
 }
 
-/// A client configuration that asks for these protocols.
+/// A client configuration with these ALPN protocols.
 fn asking(protocol: &str) -> Arc<ClientConfig> {
     let mut config = (*trusting()).clone();
     config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
@@ -595,7 +595,7 @@ fn whoever_asks_for_irc_by_alpn_gets_it_and_nobody_else_is_refused() {
     let daemon = Daemon::start("");
     let mut irc = Client::tls_with(daemon.tls(), asking("irc")).unwrap();
     assert_eq!(irc.tls_connection().alpn_protocol(), Some(&b"irc"[..]));
-    // As first words these would be a strange name in the text protocol.
+    // Without ALPN, detection would take this first line for an invalid name of the text protocol.
     irc.send("PING x\r\nNICK ana\r\nUSER ana 0 * :Ana\r\n");
     irc.expect_start(":chatd.internal 001 ana ");
     let mut other = Client::tls_with(daemon.tls(), asking("http/1.1")).unwrap();

@@ -1,4 +1,4 @@
-//! Names and texts: properties and the cases that matter.
+//! Names and texts: properties, and important cases.
 
 use chatd::chat::{Nick, NickError, clean};
 use proptest::prelude::*;
@@ -112,7 +112,7 @@ proptest! {
     #[test]
     fn ascii_names_fold_like_all_others(name in "[a-zA-Z0-9_-]{1,32}") {
         let nick = Nick::new(&name).unwrap();
-        // The general way, which a name of plain letters is spared.
+        // The é avoids the fast path for plain ASCII names.
         let other = Nick::new(&format!("{}é", &name[1..])).unwrap();
         prop_assert_eq!(other.key().trim_end_matches('é'), &nick.key()[1..]);
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-/// Writes times, one after the other: many lines are of the same minute.
+/// Formats a series of times. Keeps the last result, because many lines are from the same minute.
 pub struct TimeFormatter {
     now: u64,
     last: Option<(u64, String)>,

@@ -1,4 +1,4 @@
-//! The program chatctl, against a daemon that answers what it is told to.
+//! The program chatctl, against a fake daemon with prepared replies.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::support::ordinary;
 
-/// A daemon that takes one connection and answers its first call with replies given beforehand.
+/// A fake daemon that accepts one connection and answers its first call with prepared replies.
 struct Fixture {
     directory: TempDir,
     daemon: JoinHandle<(Value, UnixStream)>,
@@ -39,7 +39,7 @@ impl Fixture {
         command
     }
 
-    /// Runs chatctl to its end, the daemon closing after its replies: the output, and the call that was made.
+    /// Runs chatctl to its end; the daemon closes after its replies. Returns the output and the received call.
     fn run(self, arguments: &[&str]) -> (Output, Value) {
         let mut command = self.chatctl(arguments);
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -151,7 +151,7 @@ fn a_watch_shows_events_until_the_daemon_goes_away() {
     assert_eq!(output.status.code(), Some(69));
 }
 
-/// Starts a watch and waits for its first line.
+/// Starts a watch and waits for the first line.
 fn watch(fixture: &Fixture, arguments: &[&str]) -> (Child, BufReader<std::process::ChildStdout>, String) {
     let mut child = fixture.chatctl(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut output = BufReader::new(child.stdout.take().unwrap());
@@ -274,7 +274,7 @@ fn a_socket_that_may_not_be_used_exits_77() {
     let socket = directory.path().join("admin.sock");
     let _listener = UnixListener::bind(&socket).unwrap();
     std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o000)).unwrap();
-    // Modes would not hold root back.
+    // As an ordinary user, because file modes do not restrict root.
     let mut command = ordinary::command(env!("CARGO_BIN_EXE_chatctl"));
     let output = command.args(["status", "--socket"]).arg(&socket).output().unwrap();
     assert_eq!(output.status.code(), Some(77), "{}", stderr(&output));

@@ -1,4 +1,4 @@
-//! The interface's description agrees with what the daemon really reads and writes.
+//! The interface description matches what the daemon reads and writes.
 
 use std::collections::BTreeSet;
 use std::time::SystemTime;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 const ADMIN_DESCRIPTION: &str = include_str!("../../src/admin/org.chatd.Admin.varlink");
 const SERVICE_DESCRIPTION: &str = include_str!("../../src/admin/org.varlink.service.varlink");
 
-/// A declaration of the description: its kind, its name, and the names of fields in each pair of parentheses.
+/// A declaration in the description: kind, name, and the field names in each pair of parentheses.
 #[derive(Debug)]
 struct Declaration {
     kind: String,

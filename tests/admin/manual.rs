@@ -1,4 +1,4 @@
-//! chatctl(8) agrees with the program.
+//! chatctl(8) matches the program.
 
 use chatd::admin::varlink::MAXIMUM_CALL;
 use chatd::ctl::arguments::Arguments;

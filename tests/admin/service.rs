@@ -1,4 +1,4 @@
-//! The daemon's side, over a real socket: calls and what is answered. The room is empty.
+//! The daemon's side of the admin socket: calls and replies over a real socket, with an empty room.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,14 +12,14 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinHandle;
 
-/// A server in whose room nobody is.
+/// A server with an empty room.
 fn empty_server() -> Arc<Server> {
     let directories = Directories { runtime: "/nowhere".into(), state: "/nowhere".into() };
     let configuration = chatd::config::file::parse("", &directories).unwrap();
     Arc::new(Server::new(Source { path: None, directories }, configuration, None, &[]).unwrap())
 }
 
-/// A running service, for as long as it is kept.
+/// A service that runs until it is dropped.
 struct Service {
     directory: TempDir,
     task: JoinHandle<std::convert::Infallible>,
@@ -50,7 +50,7 @@ impl Drop for Service {
     }
 }
 
-/// One connection to it.
+/// A connection to the service.
 struct Administrator {
     stream: BufReader<UnixStream>,
 }
@@ -77,19 +77,19 @@ impl Administrator {
     async fn is_closed(&mut self) -> bool {
         match self.stream.read(&mut [0; 1]).await {
             Ok(count) => count == 0,
-            // What was sent and not read any more makes the kernel say it like this.
+            // The kernel reports this if the peer closed with unread input.
             Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
         }
     }
 
-    /// Begins a watch and waits until it has: the first thing that is watched is that somebody watches.
+    /// Starts a watch and waits until it is active: its first event reports the watch itself.
     async fn watch(&mut self) {
         self.send(json!({"method": "org.chatd.Admin.Watch", "more": true})).await;
         while self.reply().await.unwrap()["parameters"]["event"] != "admin" {}
     }
 }
 
-/// Something that is watched, at a level that keeps it out of the tests' output.
+/// Logs an event for watchers, at a level that does not appear in the tests' output.
 fn join(name: &str) {
     tracing::debug!(
         chatd.event = "join",
@@ -244,7 +244,7 @@ async fn what_happens_is_told_until_another_call() {
     let happening = loop {
         let reply = watcher.reply().await.unwrap();
         assert_eq!(reply["continues"], true);
-        // Other tests log as well.
+        // Other tests log events too.
         if reply["parameters"]["user"] == "told-ana" {
             break reply["parameters"].clone();
         }
@@ -273,7 +273,7 @@ async fn a_watcher_who_falls_behind_is_told_how_much_was_missed() {
     let service = Service::start(2);
     let mut watcher = service.connect().await;
     watcher.watch().await;
-    // Nothing else runs meanwhile, so this is more than is kept.
+    // No other task runs meanwhile, so these exceed the number of events kept.
     for _ in 0..2000 {
         join("missed-ana");
     }
@@ -297,7 +297,7 @@ async fn whoever_does_not_read_holds_nobody_up() {
     let flood = service.connect().await;
     let call = b"{\"method\":\"org.varlink.service.GetInterfaceDescription\",\"parameters\":{\"interface\":\"org.chatd.Admin\"}}\0";
     let mut administrator = service.connect().await;
-    // Until both directions are full: then the service waits for the one who floods.
+    // Fill the socket in both directions; then the service waits for this client to read.
     let mut waiting = 0;
     while waiting < 100 {
         match flood.stream.get_ref().try_write(call) {
@@ -308,7 +308,7 @@ async fn whoever_does_not_read_holds_nobody_up() {
         let status = administrator.call(json!({"method": "org.chatd.Admin.Status"})).await;
         assert_eq!(status["parameters"]["users"], 0);
     }
-    // More than any socket holds.
+    // More than the socket buffers hold.
     for _ in 0..5000 {
         join("unread-ana");
         tokio::task::yield_now().await;
@@ -325,7 +325,7 @@ async fn only_so_many_are_served_at_once() {
     let mut second = service.connect().await;
     second.send(json!({"method": "org.chatd.Admin.List"})).await;
     for _ in 0..100 {
-        // The one who is served is, again and again; the other waits.
+        // The first client is served repeatedly; the other waits.
         assert!(first.call(json!({"method": "org.chatd.Admin.List"})).await["parameters"].is_object());
         assert!(second.stream.get_ref().try_read(&mut [0; 1]).is_err());
     }

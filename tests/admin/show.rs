@@ -1,4 +1,4 @@
-//! Replies as people see them.
+//! Replies formatted for people.
 
 use std::time::{Duration, SystemTime};
 
@@ -193,7 +193,7 @@ proptest! {
 
     #[test]
     fn columns_begin_at_one_place(cells in proptest::collection::vec(any::<[String; 2]>(), 0..8)) {
-        // A bar can be found again, unless a cell has one.
+        // A bar marks the column boundary, except where a cell contains one.
         let cells: Vec<_> = cells.into_iter().map(|[left, right]| [left, format!("|{right}")]).collect();
         let shown = table::table(["A", "|B"], &cells);
         prop_assert_eq!(shown.lines().count(), cells.len() + 1);

@@ -1,4 +1,4 @@
-//! Frames, calls and replies as bytes.
+//! The encoding of frames, calls and replies.
 
 use chatd::admin::request::Request;
 use chatd::admin::types::{Error, InvalidText, NoSuchUser};
@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::json;
 
-/// Feeds `pieces` one after the other and collects the frames.
+/// Feeds `pieces` one by one and collects the frames.
 fn split<'a>(maximum: usize, pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<Vec<u8>>, FrameTooLarge> {
     let mut frames = Frames::new(maximum);
     let mut found = Vec::new();

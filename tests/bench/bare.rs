@@ -1,4 +1,4 @@
-//! The least that a server can do: read what there is, and write it to everybody, once a round.
+//! The baseline server: reads what there is and writes it to everybody, once per round.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -41,7 +41,7 @@ pub fn serve() -> ! {
     }
 }
 
-/// The load's clients always read, so a full socket is waited for.
+/// The load's clients always read, so it waits while a socket is full.
 fn write_all(client: &mut TcpStream, mut bytes: &[u8]) {
     while !bytes.is_empty() {
         match client.write(bytes) {

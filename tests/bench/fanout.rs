@@ -1,9 +1,9 @@
-//! What a delivery costs chatd, as a multiple of what it costs a bare write loop, end to end and in the same run.
+//! The cost of a delivery in chatd, as a multiple of a bare write loop's, end to end and in the same run.
 //!
-//! Both servers are processes of their own, driven by the same clients over loopback: N of them in the room, ten of
-//! which keep sixteen lines in flight each. The bare loop knows no names and no protocol: whatever came in since the
-//! last round goes to everybody in one write(2). CPU is the server's, user and system, as /proc tells. The figures mean
-//! something as ratios only.
+//! Both servers run as separate processes, driven by the same clients over loopback: N clients in the room, ten of
+//! which keep sixteen lines in flight each. The bare loop has no names and no protocol: whatever arrived since the last
+//! round is sent to everybody with one write(2) each. CPU time is the server's, user and system, from /proc. Only the
+//! ratios are meaningful.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -21,13 +21,13 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-/// Clients in the room, run after run.
+/// The numbers of clients in the room.
 const SIZES: [usize; 2] = [100, 1000];
-/// Runs of each server and size, in turn, so that a noisy minute hits both; the median counts.
+/// Runs of each server and size, alternating, so that a disturbance affects both; the median counts.
 const RUNS: usize = 5;
 
 fn main() {
-    // `cargo bench` passes --bench, and a bare server is this program again.
+    // `cargo bench` passes --bench; the bare server is this program, started again.
     if std::env::args().nth(1).as_deref() == Some("bare-loop") {
         bare::serve();
     }
@@ -43,7 +43,7 @@ fn main() {
     }
 }
 
-/// CPU microseconds for each line that a client has read.
+/// CPU time per line delivered, in microseconds.
 fn cost(server: Server, clients: usize) -> f64 {
     let outcome = load::run(server.address, server.greets, clients, || server.cpu_seconds());
     outcome.cpu_seconds * 1e6 / outcome.deliveries as f64
@@ -58,7 +58,7 @@ fn median(mut figures: Vec<f64>) -> f64 {
 struct Server {
     child: Child,
     address: SocketAddr,
-    /// Whether it asks for a name, and puts it before each line.
+    /// Whether it asks for a name and puts it before each line.
     greets: bool,
     _directory: tempfile::TempDir,
 }
@@ -93,14 +93,14 @@ impl Server {
             .map_while(Result::ok)
             .find_map(|line| line.split_once("listening on ").and_then(|(_, address)| address.parse().ok()))
             .expect("the server says where it listens");
-        // What it says further is nobody's business, but must not block it.
+        // Further output is not needed, but must be read so that it does not block the server.
         std::thread::spawn(move || lines.for_each(drop));
         Server { child, address, greets, _directory: directory }
     }
 
     fn cpu_seconds(&self) -> f64 {
         let stat = std::fs::read_to_string(Path::new("/proc").join(self.child.id().to_string()).join("stat")).unwrap();
-        // proc_pid_stat(5): utime and stime are fields 14 and 15; the name before them may hold spaces.
+        // proc_pid_stat(5): utime and stime are fields 14 and 15; the name before them may contain spaces.
         let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
         let ticks: f64 = fields[11..13].iter().map(|field| field.parse::<f64>().unwrap()).sum();
         ticks / rustix::param::clock_ticks_per_second() as f64

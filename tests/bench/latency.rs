@@ -1,14 +1,13 @@
-//! How long everybody waits for what one of them, or an administrator, asks for.
+//! How long other clients are delayed by what one of them, or an administrator, requests.
 //!
-//! A real daemon with a full room in a process of its own, and one IRC client beside the room that says PING and waits
-//! for PONG, again and again: first while nothing else happens, then while one thing is done over and over. The longest
-//! round trip is the longest step that the daemon's one thread has taken without letting others go on, if the machine
-//! has a processor to spare; what is long each time is told from what was once, for whatever reason, by "each": the
-//! longest round trip of each repetition, of which the median is shown. The figures mean something as multiples of the
-//! same run's quiet ones only.
+//! A real daemon with a full room runs in its own process. A probe, an IRC client outside the room, sends PING and
+//! waits for PONG in a loop: first while nothing else happens, then while one action is repeated. The longest round
+//! trip shows the longest step of the daemon's one thread, if the machine has a processor to spare. To tell a step that
+//! is always long from a single outlier, "each" is the median, over all repetitions, of the longest round trip in each.
+//! Only ratios to the quiet round trips of the same run are meaningful.
 //!
-//! The people in the room do not read while something is measured: that would take the processor from the daemon and
-//! the probe. What they are sent meanwhile fits into their sockets.
+//! The users in the room do not read during a measurement, which would take CPU time from the daemon and the probe.
+//! What they are sent meanwhile fits into their socket buffers.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -34,18 +33,18 @@ use serde_json::{Value, json};
 use support::client::Client;
 use support::daemon::Daemon;
 
-/// People in the room, if the command line does not say otherwise.
+/// The number of users in the room, unless given on the command line.
 const PEOPLE: usize = 2000;
-/// People who come in at once.
+/// How many users join at the same time.
 const BATCH: usize = 1000;
-/// Clients who connect at once.
+/// How many clients connect at the same time.
 const NEWCOMERS: usize = 100;
 /// Clients who ask at once who is here, by a mask as long as it may be.
 const ASKING: usize = 64;
 /// TLS handshakes in a second, with a key of RSA whose signature takes milliseconds, by so many clients at a time.
 const HANDSHAKES: usize = 200;
 const SHAKING: usize = 4;
-/// How long each thing is done.
+/// How long each action is measured.
 const MEASURED: Duration = Duration::from_secs(2);
 
 const CONFIG: &str = r#"
@@ -89,7 +88,7 @@ fn main() {
     let [people_at, irc_at, newcomers_at, tls_at, ..] = daemon.listeners()[..] else { panic!("listeners") };
     let mut administrator = Administrator::connect(&daemon);
     let mut crowd = Crowd::enter(people_at, people, &mut administrator);
-    // The last to come is the last to be sent what happens.
+    // The most recent client is the last to be sent an event.
     let mut last = daemon.join("last");
     let mut probe = irc(irc_at, "probe");
     let mut guest = irc(irc_at, "guest");
@@ -125,7 +124,7 @@ fn main() {
     show("100 connect", &mut |_| {
         let mut clients: Vec<_> = (0..NEWCOMERS).map(|_| Client::plain(newcomers_at)).collect();
         clients.iter_mut().for_each(|client| client.expect("*** What is your name?"));
-        // No port waits a minute for the end of what nobody has anything more to say about.
+        // Reset, so that no port stays in TIME_WAIT.
         clients.into_iter().for_each(Client::reset);
     });
     let mask = "*c?".repeat(30);
@@ -165,7 +164,7 @@ fn rsa_certificate() -> tempfile::TempDir {
     directory
 }
 
-/// An IRC client that is not in the room.
+/// An IRC client outside the room.
 fn irc(address: SocketAddr, name: &str) -> Client {
     let mut client = Client::plain(address);
     client.say(&format!("NICK {name}\r\nUSER {name} 0 * {name}\r"));
@@ -173,13 +172,13 @@ fn irc(address: SocketAddr, name: &str) -> Client {
     client
 }
 
-/// Round trips, sorted, and the longest of each repetition of what was done meanwhile, sorted as well.
+/// Round trips, and the longest during each repetition of the action, both sorted.
 struct Measured {
     trips: Vec<Duration>,
     longest: Vec<Duration>,
 }
 
-/// Measures round trips while `action` is done again and again.
+/// Measures round trips while `action` is repeated.
 fn measure(probe: &mut Client, mut action: impl FnMut() + Send) -> Measured {
     let (over, times) = (AtomicBool::new(false), AtomicUsize::new(0));
     let (mut trips, mut longest) = (Vec::new(), Vec::new());
@@ -208,7 +207,7 @@ fn measure(probe: &mut Client, mut action: impl FnMut() + Send) -> Measured {
 }
 
 impl Measured {
-    /// How long `part` of a thousand round trips took at most, in microseconds.
+    /// The upper bound, in microseconds, of the fastest `part` thousandths of the round trips.
     fn micros(&self, part: usize) -> f64 {
         self.trips[(self.trips.len() - 1) * part / 1000].as_secs_f64() * 1e6
     }
@@ -233,7 +232,7 @@ impl Administrator {
         Administrator { stream: BufReader::new(stream) }
     }
 
-    /// Calls a method; the reply's bytes.
+    /// Calls a method and returns the reply's bytes.
     fn ask(&mut self, method: &str, parameters: &Value) -> Vec<u8> {
         let call = json!({"method": format!("org.chatd.Admin.{method}"), "parameters": parameters});
         self.stream.get_mut().write_all(format!("{call}\0").as_bytes()).unwrap();
@@ -243,7 +242,7 @@ impl Administrator {
         reply
     }
 
-    /// The same for a reply that is looked at.
+    /// Calls a method and returns the parsed reply.
     fn call(&mut self, method: &str, parameters: &Value) -> Value {
         let reply: Value = serde_json::from_slice(&self.ask(method, parameters)).unwrap();
         assert!(reply.get("error").is_none(), "{reply}");
@@ -251,7 +250,7 @@ impl Administrator {
     }
 }
 
-/// The people in the room, who speak the text protocol and say nothing.
+/// The users in the room, silent clients of the text protocol.
 struct Crowd {
     people: Vec<TcpStream>,
     /// How often they have caught up.
@@ -275,7 +274,7 @@ impl Crowd {
         crowd
     }
 
-    /// Everybody reads what they were sent, all of it.
+    /// Makes everybody read all that they were sent.
     fn catch_up(&mut self, administrator: &mut Administrator) {
         self.rounds += 1;
         let text = format!("round {}", self.rounds);
@@ -285,7 +284,7 @@ impl Crowd {
     }
 }
 
-/// Reads until this has come.
+/// Reads until this text has arrived.
 fn read_to(person: &mut TcpStream, text: &str) {
     let (mut buffer, mut kept) = (vec![0; 64 * 1024], 0);
     loop {
@@ -295,7 +294,7 @@ fn read_to(person: &mut TcpStream, text: &str) {
         if memchr::memmem::find(&buffer[..filled], text.as_bytes()).is_some() {
             return;
         }
-        // Its beginning may have come already.
+        // The start of `text` may have arrived already.
         kept = filled.min(text.len());
         buffer.copy_within(filled - kept..filled, 0);
     }

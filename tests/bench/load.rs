@@ -1,4 +1,4 @@
-//! The clients of the benchmark: all in one process and one thread, counting the lines that they read.
+//! The benchmark's clients: all in one process and one thread, counting the lines they read.
 
 use std::cell::Cell;
 use std::net::SocketAddr;
@@ -9,19 +9,19 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::{JoinSet, LocalSet};
 
-/// Clients that speak, and lines that each keeps in flight.
+/// How many clients send, and how many lines each keeps in flight.
 const SENDERS: usize = 10;
 const WINDOW: usize = 16;
-/// Bytes of a line as it is delivered, its end included.
+/// The size of a delivered line in bytes, including its line end.
 const LINE: usize = 64;
 const WARM_UP: Duration = Duration::from_millis(300);
 const MEASURED: Duration = Duration::from_millis(1500);
 
-/// What was measured.
+/// The results of a measurement.
 pub struct Outcome {
     /// Lines read by all clients together.
     pub deliveries: u64,
-    /// What the server spent meanwhile.
+    /// The server's CPU time meanwhile.
     pub cpu_seconds: f64,
 }
 
@@ -62,7 +62,7 @@ async fn join(address: SocketAddr, greets: bool, index: usize) -> TcpStream {
     socket
 }
 
-/// Reads for ever; a sender says one more line for each of its own that comes back.
+/// Reads for ever; a sender sends another line for each of its own that comes back.
 async fn client(mut socket: TcpStream, index: usize, greets: bool, delivered: Rc<Cell<u64>>) {
     let prefix = format!("{}: ", name(index));
     let text = format!("{}\n", "x".repeat(LINE - prefix.len() - 1));

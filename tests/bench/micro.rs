@@ -1,4 +1,4 @@
-//! The pure parts by themselves: decoding, rendering, names, the log. Times of one call.
+//! Microbenchmarks of single parts: decoding, rendering, names, the log.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -44,13 +44,13 @@ fn clean_unicode() -> usize {
     clean(black_box("Sesenta y tres años después, ¿quién lo habría dicho? 👋".as_bytes()), 2048).text.len()
 }
 
-/// A hundred lines in one read.
+/// Decodes a hundred lines from one read.
 #[divan::bench]
 fn text_decode_100(bencher: Bencher<'_, '_>) {
     decode_100(bencher, &Protocol::Text, &format!("{LINE}\n"));
 }
 
-/// A hundred lines of IRC in one read.
+/// Decodes a hundred lines of IRC from one read.
 #[divan::bench]
 fn irc_decode_100(bencher: Bencher<'_, '_>) {
     decode_100(bencher, &Protocol::Irc, &format!("PRIVMSG #lobby :{LINE}\r\n"));
@@ -103,7 +103,7 @@ fn render(bencher: Bencher<'_, '_>, protocol: &Protocol) {
     });
 }
 
-/// What a room of ten thousand is asked for: the longest answers that there are, all parts together.
+/// Answers a query in a room of ten thousand: the longest answers there are, all parts together.
 #[divan::bench(args = ["NAMES", "WHO", "LUSERS"])]
 fn irc_answer_10000(bencher: Bencher<'_, '_>, question: &str) {
     let mut state = state();
@@ -124,7 +124,7 @@ fn irc_answer_10000(bencher: Bencher<'_, '_>, question: &str) {
     });
 }
 
-/// The longest step of one client: a part of WHO with a mask.
+/// The longest single step for one client: a part of WHO with a mask.
 #[divan::bench(args = ["*", "u*s*e*r*?*?*?*?*?*", "*x*"])]
 fn irc_who_part(bencher: Bencher<'_, '_>, mask: &str) {
     let mut state = state();
@@ -142,7 +142,7 @@ fn irc_who_part(bencher: Bencher<'_, '_>, mask: &str) {
     });
 }
 
-/// Rendering into a feed, freezing it, and letting go of what was read.
+/// Appends to a feed, freezes it, and frees what was read.
 #[divan::bench]
 fn log_append_and_freeze(bencher: Bencher<'_, '_>) {
     let (mut log, state) = (Log::default(), state());
@@ -156,7 +156,7 @@ fn log_append_and_freeze(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// A line said in a room with 50 lines of history.
+/// Appends a message in a room with 50 lines of history.
 #[divan::bench]
 fn room_append(bencher: Bencher<'_, '_>) {
     let mut state = state();
@@ -168,7 +168,7 @@ fn room_append(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// Joining and leaving a room of a thousand.
+/// Joins and leaves a room of a thousand users.
 #[divan::bench]
 fn room_join_and_leave(bencher: Bencher<'_, '_>) {
     let mut state = state();
@@ -195,7 +195,7 @@ fn connected(protocol: &Protocol) -> Dialect {
     protocol.speak(NOW, setting)
 }
 
-/// A client called `ana` in the room, which reads the room's events.
+/// A client called `ana` in the room that reads its events.
 fn member(state: &mut State, protocol: &Protocol) -> (Dialect, Arc<Person>) {
     let mut dialect = connected(protocol);
     state.log.subscribe(dialect.form());

@@ -1,9 +1,9 @@
-//! Where messages begin and end, however the bytes arrive.
+//! Message boundaries, however the bytes arrive.
 
 use super::{Raw, daemon};
 use crate::support::client::Client;
 
-/// Long enough that a test on a busy machine is not taken for silent between two writes.
+/// A silence timeout so long that a busy machine does not exceed it between two writes.
 const PATIENT: &str = "preset = 'chatter'\n[listen.classic]\nquiet = '1s'";
 
 const GREETING: &str = "Greetings from the cave! Now type your name and press enter!";
@@ -69,7 +69,7 @@ fn a_long_message_becomes_several_and_nothing_of_it_is_lost() {
     while received.len() < message.len() {
         let piece = String::from_utf8(reader.recv().unwrap()).expect("no message is torn in a character");
         assert!(piece.len() <= 512, "{} bytes", piece.len());
-        // The welcome and the list come first.
+        // The welcome and the list precede the messages.
         received.push_str(piece.strip_prefix("ana: ").unwrap_or_default());
     }
     assert_eq!(received, message);

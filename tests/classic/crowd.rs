@@ -1,4 +1,4 @@
-//! A whole lecture at once.
+//! A whole class of clients at once.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -8,8 +8,8 @@ use crate::support::daemon::Daemon;
 
 const CLIENTS: usize = 200;
 
-/// With the default gap: on a busy machine a client may find two messages in one `recv`, but never a part of one, and
-/// nothing is lost.
+/// With the default pause between messages. On a busy machine one `recv` may return two messages, but never a part of
+/// one, and none is lost.
 #[test]
 fn two_hundred_clients_talk_at_once() {
     let config = "[[listen]]\naddress = '127.0.0.1:0'\nprotocol = 'classic'\npreset = 'chatter'\n\
@@ -46,14 +46,15 @@ fn two_hundred_clients_talk_at_once() {
     assert_eq!(received, CLIENTS * CLIENTS);
 }
 
-/// Reads until everybody's line has come; counts the lines, and those that came together with the one before.
+/// Reads until every client's line has arrived. Counts the lines, and those that arrived together with the previous
+/// one.
 fn read_all_lines(client: &mut Raw) -> (usize, usize) {
     let (mut missing, mut merged) = ((0..CLIENTS).collect::<BTreeSet<_>>(), 0);
     while !missing.is_empty() {
         let message = String::from_utf8(client.recv().expect("connected")).expect("no character is torn");
         let lines: Vec<&str> = message.split_inclusive(';').filter(|line| line.contains("line of")).collect();
         for line in &lines {
-            // What came before the line is a join or the list of users, if anything.
+            // Before the line there can only be a join or the list of users.
             let (speaker, number) = line.strip_suffix(';').and_then(|line| line.rsplit_once(": line of ")).expect(line);
             assert!(speaker.ends_with(&format!("u{number}")), "{line}");
             assert!(missing.remove(&number.parse().unwrap()), "{line} came twice");

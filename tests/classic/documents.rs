@@ -1,5 +1,5 @@
-//! Each document's client through login, list, lines in both directions, leave and abrupt end, with text and TLS clients
-//! in the room.
+//! Each course document's client, from login through list and messages to quit and abrupt end, with text and TLS
+//! clients in the room.
 
 use super::daemon;
 use super::student::Student;
@@ -97,7 +97,7 @@ fn document_3_quit_echo() {
     luca.say("luca");
     luca.expect_next("Welcome luca: if you want left the chat, write {quit} ");
     gabriele.expect_next("User luca has joined the chat ");
-    // Lines right before the quit must not reach the client together with the answer to it.
+    // Lines sent just before the quit must not arrive together with its answer.
     for n in 0..5 {
         ana.say(&format!("line {n}"));
     }

@@ -1,4 +1,4 @@
-//! What the exercises' own servers get wrong, and this one does not.
+//! Defects of the exercises' own servers that chatd does not have.
 
 use std::io::Write as _;
 
@@ -33,7 +33,7 @@ fn an_orderly_close_is_a_leave_and_the_daemon_rests_afterwards() {
         watcher.expect(&format!("*** user{n} has left (connection closed)"));
     }
     let before = cpu_ticks(&daemon);
-    // Somebody else's whole visit, during which ten empty reads for ever would burn the processor.
+    // Another client's complete visit in between; ten clients in an endless loop of empty reads would use up the CPU.
     drop(join(address, "last"));
     watcher.expect("*** last has left (connection closed)");
     assert!(cpu_ticks(&daemon) - before < 20, "the daemon is busy with clients that are gone");
@@ -66,7 +66,7 @@ fn a_name_is_taken_once_and_its_client_can_choose_again() {
     second.expect_next("NIC");
     second.send("ANA");
     second.expect_next("*** The name ANA is taken. Send another one.\n");
-    // Its user writes another name into the window, and the program puts its own before that.
+    // Its user types another name, but the program still adds its own in front.
     second.send("ANA: luzmi\n");
     second.expect_next("luzmi joined the chat 😀\n");
     second.expect_next("Connected to the server.\n");
@@ -102,7 +102,7 @@ fn a_torn_character_is_put_together_again() {
     let mut ana = join(address, "ana");
     let bytes = "ana: ñ😀".as_bytes();
     for at in [6, 9] {
-        // A whole other program runs before the rest comes: silence enough to end any other message.
+        // Another program runs from start to end before the rest arrives, long enough to end any complete message.
         ana.0.write_all(&bytes[..at]).unwrap();
         users(&daemon);
         ana.0.write_all(&bytes[at..]).unwrap();

@@ -1,5 +1,5 @@
-//! Kinds of clients that the documents do not show, each written from the description of its protocol: through login,
-//! refusal, talk both ways, list, quit and kick.
+//! Kinds of clients that the course documents do not show, each written from the description of its protocol: login,
+//! refusal, messages both ways, the list, quit and kick.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use crate::support::daemon::Daemon;
 use crate::support::program::Program;
 use crate::support::tool;
 
-/// A client of this directory, at an address and with further arguments.
+/// Starts a client program from this directory with an address and further arguments.
 fn client(program: impl AsRef<Path>, file: &str, address: SocketAddr, name: &str) -> Program {
     let mut command = Command::new(program.as_ref());
     if program.as_ref().ends_with("python3") {
@@ -27,7 +27,7 @@ fn source(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/classic/kinds").join(file)
 }
 
-/// The very next line that it shows.
+/// Expects exactly this as the client's next line.
 fn expect_next(client: &mut Program, expected: &str) {
     assert_eq!(client.next_line().as_deref(), Some(expected));
 }
@@ -53,7 +53,7 @@ fn java_lines_and_a_keyword_again_when_the_name_is_taken() {
     }
     expect_next(&mut java_client, "Chatter - bo");
     ana.expect_next("*** bo has joined");
-    // Everything at once: who reads lines is not made to wait between them.
+    // All at once: a client that reads lines needs no pause between them.
     ana.send(&(0..20).map(|n| format!("line {n} ñ 😀\n")).collect::<String>());
     for n in 0..20 {
         expect_next(&mut java_client, &format!("ana: line {n} ñ 😀"));
@@ -186,7 +186,7 @@ fn header64_reads_one_answer_to_each_message() {
     assert_eq!(bo.next_line(), None);
 }
 
-/// As an example in chatd.toml(5).
+/// The example in chatd.toml(5).
 const LIST_WINDOW: &str = "preset = 'keyword'\n[listen.classic]\nkeyword = ''\nlogin = ''\nwelcome = ''\n\
     users = 'USERS {users}'\nusers-separator = ','\nusers-on-change = true\nusers-with-self = true";
 
@@ -202,7 +202,7 @@ fn a_window_without_a_login_whose_list_of_users_stays_right() {
     expect_next(&mut bo, "list: ana | bo");
     ana.expect_next("*** bo has joined");
     let mut cleo = client("python3", "list_window.py", address, "cleo");
-    // The name and the first line are one message.
+    // The name and the first line arrive in one message.
     cleo.say("here I am");
     ana.expect_next("*** cleo has joined");
     ana.expect_next("cleo: here I am");
@@ -222,7 +222,7 @@ fn a_window_without_a_login_whose_list_of_users_stays_right() {
     expect_next(&mut bo, "list: bo | zoe");
     bo.say("bye");
     ana.expect("bo: bye");
-    // Its loop stops at nothing but an error, and there is one.
+    // The client's loop ends only on an error; the reset is one.
     kick(&daemon, "bo");
     bo.expect("*** Goodbye: kicked: enough.");
 }
@@ -264,7 +264,7 @@ fn utf16_without_frames_is_sent_apart_whatever_bytes_it_has() {
         let line = line.replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}");
         assert_eq!(bo.recv().unwrap(), utf16(&format!("ana: {line}")));
     }
-    // What ends the connection ends the last message too.
+    // The end of the connection also ends the last message.
     std::io::Write::write_all(&mut bo.0, &utf16("ਅ last")).unwrap();
     bo.0.shutdown(std::net::Shutdown::Write).unwrap();
     ana.expect("bo: ਅ last");
@@ -277,7 +277,7 @@ fn bytes_that_are_no_text_are_not_a_name_and_the_log_says_what_may_be_wrong() {
     let mut ana = daemon.join("ana");
     let mut pickle = Raw::connect(address);
     for _ in 0..2 {
-        // What Python's pickle makes of "ana".
+        // "ana" as encoded by Python's pickle.
         std::io::Write::write_all(&mut pickle.0, b"\x80\x04\x95\x07\0\0\0\0\0\0\0\x8c\x03bob\x94.").unwrap();
         pickle.expect_next("*** That is not text. Send another name.");
     }
@@ -315,7 +315,7 @@ fn a_read_that_begins_with_the_own_prefix_completes_what_came_before() {
     watcher.expect("*** ana has joined");
     for n in 0..5 {
         client.send(&format!("ana: line {n}"));
-        // Somebody else's whole question and answer: these two are two reads.
+        // Another client's complete request and reply in between, so that these two writes are read separately.
         daemon.status();
     }
     for n in 0..4 {

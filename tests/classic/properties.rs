@@ -1,4 +1,4 @@
-//! The dialect by itself: whatever is said, and however it arrives.
+//! Properties of the dialect without a socket, for any text in any pieces.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ fn talk(description: Description, line_length: usize) -> Talk {
 }
 
 fn descriptions() -> impl Strategy<Value = Description> {
-    // Those whose messages are told apart by our END.
+    // Presets whose messages are separated by END.
     let presets = PRESETS.iter().map(|(_, preset)| preset());
     let presets: Vec<Description> = presets.filter(|preset| preset.framing_out == Framing::None).collect();
     (prop::sample::select(presets), 512..1200_usize, any::<bool>()).prop_map(|(description, buffer, ascii)| {
@@ -53,7 +53,7 @@ fn names_that_look_alike_in_ascii_are_not_taken_for_each_other() {
 fn equal_descriptions_are_one_form_and_others_are_not() {
     let talks = || PRESETS.iter().map(|(_, preset)| talk(preset(), 100)).collect::<Vec<_>>();
     let id = |talk: &Talk| talk.dialect.form().id();
-    // Each has a description of its own.
+    // Each has its own copy of the description.
     let (ones, others) = (talks(), talks());
     assert!(ones.iter().zip(&others).all(|(one, other)| id(one) == id(other)));
     let ids: std::collections::BTreeSet<_> = ones.iter().map(id).collect();
@@ -150,7 +150,7 @@ proptest! {
         cuts in prop::collection::vec(1..9_usize, 0..80),
     ) {
         let description = Description { framing_in, framing_out: framing_in, encoding, ..PRESETS[2].1() };
-        // A client puts its texts into frames as the server does.
+        // A client frames its messages in the same way as the server.
         let notice = Description { notice: vec!["{text}".into()], line_ending: ending(framing_in).into(), ..description.clone() };
         let mut sent = Vec::new();
         for text in &texts {
@@ -212,7 +212,7 @@ proptest! {
                 _ => take(None),
             }
         }
-        // Without a room nobody is welcomed, so all of it is names; what they say does not matter here.
+        // Nobody joins a room here, so every message is taken as a name; the answers do not matter.
         prop_assert_eq!(given, text.replace('\n', ""));
     }
 }

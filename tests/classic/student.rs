@@ -1,4 +1,4 @@
-//! A student's client: a Python program that does on its socket what the document's does.
+//! A student's client: a Python program that uses its socket like the one in the course document.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, channel};
 
 use crate::support::PATIENCE;
 
-/// Ended when dropped.
+/// A client process; killed when dropped.
 pub struct Student {
     child: Child,
     keyboard: ChildStdin,
@@ -17,12 +17,12 @@ pub struct Student {
 }
 
 impl Student {
-    /// Starts a program of this directory; its arguments are the address and then these.
+    /// Starts a program from this directory with the address and these arguments.
     pub fn start(program: &str, address: SocketAddr, arguments: &[&str]) -> Student {
         Student::start_with("python3", program, address, arguments)
     }
 
-    /// The same with a Python of its own.
+    /// Like [`start`](Self::start), with the given Python interpreter.
     pub fn start_with(python: impl AsRef<Path>, program: &str, address: SocketAddr, arguments: &[&str]) -> Student {
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/classic");
         let mut command = Command::new(python.as_ref());
@@ -39,7 +39,7 @@ impl Student {
         Student { child, keyboard, screen, seen: Vec::new() }
     }
 
-    /// Types something.
+    /// Types a line.
     pub fn say(&mut self, text: &str) {
         self.act("say", text);
     }
@@ -48,19 +48,19 @@ impl Student {
         writeln!(self.keyboard, "{action} {text}").unwrap();
     }
 
-    /// What one `recv` has returned; `None` when the server has closed.
+    /// The result of one `recv`; `None` if the server has closed the connection.
     pub fn shown(&mut self) -> Option<String> {
         let line = self.screen.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("nothing after {:#?}", self.seen));
         self.seen.push(line.clone());
         serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line}"))
     }
 
-    /// The next `recv` returns exactly this.
+    /// Expects the next `recv` to return exactly this.
     pub fn expect_next(&mut self, expected: &str) {
         assert_eq!(self.shown().as_deref(), Some(expected), "{:#?}", self.seen);
     }
 
-    /// One of the next ones does.
+    /// Expects one of the following `recv` calls to return this.
     pub fn expect(&mut self, expected: &str) {
         while self.shown().unwrap_or_else(|| panic!("closed before {expected:?} came")) != expected {}
     }

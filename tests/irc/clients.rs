@@ -1,4 +1,4 @@
-//! The clients that people have, as they come, with a real daemon.
+//! Real IRC clients in their default configuration, against a real daemon.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,15 +8,15 @@ use crate::support::program::Program;
 use crate::support::screen::Screen;
 use crate::support::tool;
 
-/// How a client in a terminal is used.
+/// How to use a client in a terminal.
 struct Usage {
-    /// Connects as bo.
+    /// The command that connects as bo.
     connect: String,
-    /// Shows a channel or a private conversation, when followed by its name.
+    /// The command that switches to a channel or a private conversation, to be followed by its name.
     go: &'static str,
-    /// Shows what the server itself says.
+    /// The command that shows the server's own messages.
     server: &'static str,
-    /// What the client says when its connection has ended; before that it would not connect again.
+    /// The client's message when its connection has ended; only after that can it connect again.
     ended: &'static str,
 }
 
@@ -33,15 +33,15 @@ fn weechat(daemon: &Daemon, tls: bool) -> Option<(Screen, Usage)> {
     let program = tool::tool("weechat", "weechat-curses")?;
     let (address, tls) = if tls { (daemon.tls(), "on") } else { (daemon.plain(), "off") };
     let commands = [
-        // WeeChat 4 has renamed these options: each version only complains of the other's.
+        // WeeChat 4 has renamed these options; each version complains about the other's names but goes on.
         format!("/set irc.server_default.ssl {tls}"),
         format!("/set irc.server_default.tls {tls}"),
-        // The daemon's certificate is its own.
+        // The daemon's certificate is self-signed.
         "/set irc.server_default.ssl_verify off".to_owned(),
         "/set irc.server_default.tls_verify off".to_owned(),
         "/set irc.server_default.autoreconnect off".to_owned(),
         "/set irc.server_default.nicks bo".to_owned(),
-        // Whoever types as fast as a test is taken for somebody who pastes, and asked whether to.
+        // The test types so fast that WeeChat takes it for a paste and asks for confirmation.
         "/set weechat.look.paste_bracketed off".to_owned(),
         "/set weechat.look.paste_max_lines -1".to_owned(),
         format!("/server add chatd {}/{}", address.ip(), address.port()),
@@ -62,7 +62,7 @@ fn weechat(daemon: &Daemon, tls: bool) -> Option<(Screen, Usage)> {
     ))
 }
 
-/// All that somebody does in an evening.
+/// Uses everything that a user would need in a session.
 fn lives(daemon: &Daemon, screen: &Screen, usage: &Usage) {
     let go = |name: &str, text: &str| screen.expect_by(&format!("{} {name}", usage.go), text);
     let mut ana = daemon.join("ana");
@@ -136,7 +136,7 @@ fn weechat_over_tls() {
     lives_with(weechat, true);
 }
 
-/// catgirl speaks nothing but TLS, and connects when it starts.
+/// catgirl supports only TLS, and connects when it starts.
 #[test]
 fn catgirl() {
     let Some(program) = tool::tool("catgirl", "catgirl") else { return };

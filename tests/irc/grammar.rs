@@ -1,4 +1,4 @@
-//! Messages and tags: what is read is what was written.
+//! Messages and tags: encoding and decoding are inverses.
 
 use std::borrow::Cow;
 

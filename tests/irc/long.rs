@@ -1,4 +1,4 @@
-//! Answers and lines that could become too long: those that come in parts, and the 512 bytes of a message.
+//! Long answers, which are sent in parts, and the limit of 512 bytes per message.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::{connected_as, joined, registered};
 use crate::support::talk::{Talk, Unlike};
 
-/// People in the room beside the client.
+/// How many other users are in the room.
 const CROWD: usize = 300;
 
 fn crowded(capabilities: &str) -> Talk {
@@ -17,7 +17,7 @@ fn crowded(capabilities: &str) -> Talk {
     talk
 }
 
-/// The answers of all steps, each by itself.
+/// The answers of all steps, separately.
 fn steps(talk: &mut Talk, bytes: &str) -> Vec<String> {
     let (mut rest, mut steps) = (bytes.as_bytes(), Vec::new());
     while let Some((command, mut out)) = talk.step(&mut rest) {
@@ -89,7 +89,7 @@ fn a_mask_that_no_name_can_match_is_answered_at_once() {
         steps(&mut talk, &format!("WHO {mask}\r\n")),
         [format!(":irc.test 315 ana {mask} :End of WHO list\r\n")]
     );
-    // Many stars take no longer than one.
+    // A mask with many wildcards is matched as fast as one with a single wildcard.
     let mask = "*?".repeat(100);
     let steps = steps(&mut talk, &format!("WHO {mask}x\r\n"));
     assert_eq!((steps.len(), steps.concat().lines().count()), (5, 1), "only so many are looked at in one step");
@@ -124,13 +124,13 @@ fn a_long_notice_comes_in_pieces_and_a_long_reason_is_cut() {
     assert!((500..=512).contains(&seen.len()), "{}", seen.len());
 }
 
-/// Text of up to 2,000 bytes in characters of one length.
+/// Text of up to 2,000 bytes, in characters of one size.
 fn text() -> impl Strategy<Value = String> {
     (prop::sample::select(vec!["x", "é", "漢", "😀", "word "]), 0..2000_usize)
         .prop_map(|(word, length)| word.repeat(length / word.len()))
 }
 
-/// The longest name that there is: 32 letters of four bytes.
+/// The longest possible name: 32 letters of four bytes.
 fn longest(last: char) -> Nick {
     Nick::new(&("𐐨".repeat(31) + &last.to_string())).unwrap()
 }
@@ -141,7 +141,7 @@ fn somebody(text: &str) -> Arc<Person> {
     Arc::new(Person { profile: Arc::new(profile), ..Person::named(longest('𐐩')) })
 }
 
-/// A client with the longest name on a server with the longest name, in a room with the longest name.
+/// A client with the longest possible name, server name and room name.
 fn longest_of_all(capabilities: &[&str]) -> Talk {
     let name = "a.a12345678901234567890123456789012345678901234567890123456789012";
     let (name, room) = (&name[..63], "r123456789r123456789r123456789r123456789r123456789");

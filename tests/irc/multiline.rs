@@ -1,4 +1,4 @@
-//! Messages of several lines: one event, or refused as a whole.
+//! Multiline messages: one event, or refused as a whole.
 
 use super::{joined, registered};
 

@@ -1,4 +1,4 @@
-//! Coming in: names, capabilities, SASL, the greeting, and the answer to silence.
+//! Registration: nicknames, capabilities, SASL, the welcome, and the PING timeout.
 
 use chatd::chat::{Reason, Refusal, Reply};
 use chatd::dialect::Input;

@@ -1,4 +1,4 @@
-//! What a client does, in the room and outside of it.
+//! A client's commands, in the room and outside of it.
 
 use super::{joined, registered};
 

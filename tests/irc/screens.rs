@@ -1,5 +1,5 @@
-//! What people see whose client was never configured for this server: what was said before they came reads as that, and a
-//! conversation comes about. Each with the real client.
+//! What users of unconfigured clients see: earlier messages are recognizable as history, and a conversation works. Each
+//! test runs the real client.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -14,10 +14,10 @@ use crate::support::program::Program;
 use crate::support::screen::Screen;
 use crate::support::tool;
 
-/// Between two looks at a file. Nothing depends on it.
+/// The polling interval for files; no test depends on it.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// The room, and ana, who has said something in it before anybody else comes.
+/// A daemon, and the client ana, who has said something before anybody else joins.
 fn room() -> (Daemon, Client) {
     let daemon = Daemon::start(FAST);
     let mut ana = daemon.join("ana");
@@ -26,7 +26,7 @@ fn room() -> (Daemon, Client) {
     (daemon, ana)
 }
 
-/// Starts a client in a terminal that joins as bo; `connect` is typed when `ready` is to be seen.
+/// Starts a client in a terminal, to join as bo. `connect`: a text to wait for and the command to type then.
 fn start(name: &str, package: &str, arguments: &str, connect: Option<(&str, &str)>) -> Option<Screen> {
     let program = tool::tool(name, package)?;
     let arguments = |home: &Path| {
@@ -41,7 +41,7 @@ fn start(name: &str, package: &str, arguments: &str, connect: Option<(&str, &str
     Some(screen)
 }
 
-/// The history as this client shows it, between its marks, and then a few words with ana.
+/// Expects the history between its markers as this client shows it, then exchanges messages with ana.
 fn converse(ana: &mut Client, screen: &Screen, history: &str, say: &str, quit: &str) {
     screen.expect("What was said before you came, from ");
     screen.expect(history);
@@ -66,7 +66,7 @@ fn irssi() {
     let Some(screen) = start("irssi", "irssi", "--home=HOME", Some(("[(status)]", &connect))) else { return };
     ana.expect("*** bo has joined");
     screen.expect_by("/window goto #lobby", "[#lobby]");
-    // It asks for the time and does not show it: the line says it.
+    // It requests server-time but does not display it, so the text includes the time.
     converse(&mut ana, &screen, "] is anybody there?", "", "/quit");
 }
 
@@ -76,7 +76,7 @@ fn weechat() {
     let Some(program) = tool::tool("weechat", "weechat-curses") else { return };
     let address = daemon.plain();
     let Some(screen) = Screen::start(&program, |home| {
-        // The default is plaintext in version 3 and TLS in version 4, which does not know the option's old name.
+        // The default is plaintext in version 3 and TLS in version 4, which no longer knows the option's old name.
         let commands = [
             "/set irc.server_default.tls off".to_owned(),
             "/set irc.server_default.ssl off".to_owned(),
@@ -124,7 +124,7 @@ fn sic() {
     converse(&mut ana, &screen, "] is anybody there?", ":m #lobby ", ":QUIT");
 }
 
-/// senpai asks for the history by itself, and needs no marks.
+/// senpai requests the history itself and needs no markers.
 #[test]
 fn senpai() {
     let (daemon, mut ana) = room();
@@ -149,7 +149,7 @@ fn senpai() {
     ana.expect_start("*** bo has left (");
 }
 
-/// ii has no screen: each conversation, the one with the server included, is a file to read and one to write to.
+/// ii has no screen: each conversation, including the one with the server, is a file for output and a FIFO for input.
 #[test]
 fn ii() {
     let (daemon, mut ana) = room();
@@ -161,7 +161,7 @@ fn ii() {
     ana.expect("*** bo has joined");
     let server = directory.path().join(address.ip().to_string());
     let room = server.join("#lobby");
-    // The server's notices are the server's affair here; so each line has its time.
+    // ii writes the server's notices to another file, so each line of history has its time.
     let marks = wait_for(&server.join("out"), "You are up to date; it is ");
     assert!(marks.contains("What was said before you came, from "), "{marks}");
     wait_for(&room.join("out"), "] is anybody there?");
@@ -174,7 +174,7 @@ fn ii() {
     drop(client);
 }
 
-/// HexChat under a screen that nobody looks at; what it shows is read in the log that it writes of it.
+/// HexChat on a virtual X display; the test reads its log.
 #[test]
 fn hexchat() {
     let (daemon, mut ana) = room();
@@ -184,7 +184,7 @@ fn hexchat() {
     };
     let directory = tempfile::tempdir().unwrap();
     let mut screen = Command::new(xvfb);
-    // As large as its windows: the keys go to the one below the pointer, which is in the middle.
+    // As large as HexChat's window, because keys go to the window under the pointer, which starts in the middle.
     screen.args(["-displayfd", "1", "-nolisten", "tcp", "-screen", "0", "640x400x24"]);
     let mut screen = Program::start(screen.stderr(Stdio::null()));
     let display = format!(":{}", screen.next_line().unwrap());
@@ -198,7 +198,7 @@ fn hexchat() {
         let status = Command::new(&xdotool).args(arguments).env("DISPLAY", &display).status().unwrap();
         assert!(status.success(), "xdotool {arguments:?}");
     };
-    // It warns root before it does anything else.
+    // It first shows a warning when run by root.
     let deadline = Instant::now() + PATIENCE;
     while daemon.find("bo").is_none() {
         assert!(Instant::now() < deadline, "it does not connect");
@@ -220,7 +220,7 @@ fn hexchat() {
     ana.expect_start("*** bo has left (connection ");
 }
 
-/// nc in a terminal, used as the invitation says.
+/// nc in a terminal, with the command from the invitation.
 #[test]
 fn nc() {
     let (daemon, mut ana) = room();
@@ -244,7 +244,7 @@ fn nc() {
     screen.expect_end();
 }
 
-/// Waits until a file holds `text`, and returns all that it holds.
+/// Waits until a file contains `text`, and returns the file's contents.
 fn wait_for(file: &Path, text: &str) -> String {
     let deadline = Instant::now() + PATIENCE;
     loop {

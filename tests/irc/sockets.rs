@@ -1,9 +1,9 @@
-//! IRC clients of a real daemon, and how they and people of the text protocol see each other.
+//! IRC clients of a real daemon, together with clients of the text protocol.
 
 use crate::support::client::Client;
 use crate::support::daemon::Daemon;
 
-/// A rate that no test reaches.
+/// A rate limit that no test reaches.
 const FAST: &str = "[limits]\nmessage-rate = 1000000\nmessage-burst = 1000000\n";
 
 fn irc(mut client: Client, nick: &str, capabilities: &str) -> Client {
@@ -29,7 +29,7 @@ fn text_and_irc_people_see_each_other() {
     text.say("/me waves");
     assert_eq!(next(&mut bo), ":ana!chat@chatd.internal PRIVMSG #lobby :\u{1}ACTION waves\u{1}");
     text.expect_next("* ana waves");
-    // One's own line does not come back: the next thing that comes is the other's.
+    // Without echo-message, bo's own message does not come back: the next line is from ana.
     bo.send("PRIVMSG #lobby :hi\r\nPRIVMSG #lobby :\u{1}ACTION nods\u{1}\r\n");
     text.expect_next("bo: hi");
     text.expect_next("* bo nods");

@@ -1,4 +1,4 @@
-//! Who is here, who was, and who comes and goes.
+//! WHO, WHOIS, WHOWAS, MONITOR and AWAY: who is here, who was, and who comes and goes.
 
 use chatd::chat::{Command, Event, Profile, Reply, Stamp};
 

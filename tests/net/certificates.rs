@@ -19,7 +19,7 @@ fn openssl(directory: &Path, arguments: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// A certificate for the key in `key`, written to `certificate`.
+/// Creates a certificate for `key` and writes it to `certificate`.
 fn certify(directory: &Path, key: &str, certificate: &str) {
     openssl(
         directory,
@@ -56,7 +56,7 @@ fn every_kind_of_key_is_read_and_the_facts_are_openssls() {
         assert_eq!(facts.names, ["chat.example.org", "192.0.2.1", "2001:db8::1"]);
     }
 
-    // Both in one file, text around them.
+    // Both in one file, with other text around them.
     let both = ["a comment\n".to_owned()]
         .into_iter()
         .chain(["key", "certificate"].map(|name| fs::read_to_string(directory.join(name)).unwrap()));
@@ -192,7 +192,7 @@ fn the_self_signed_certificate_is_made_once_and_kept() {
     assert_eq!(mode("private-key.pem"), 0o600);
     assert_eq!(mode("certificate.pem") & 0o022, 0);
     assert_eq!(fs::read_dir(state.join("tls")).unwrap().count(), 2, "nothing temporary is left");
-    // What `openssl s_client -CAfile` does with it.
+    // The certificate works with `openssl s_client -CAfile`.
     let certificate = self_signed::certificate_path(&state);
     let check = format!("verify -x509_strict -purpose sslserver -CAfile {0} {0}", certificate.display());
     openssl(&state, &check);

@@ -1,4 +1,4 @@
-//! The TLS configuration in force: handshakes in memory, client certificates, renewals.
+//! The current TLS configuration: in-memory handshakes, client certificates, renewals.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use rustls::{
 };
 use tempfile::TempDir;
 
-/// An authority, and a directory with what it has issued.
+/// A CA, and a directory for the certificates it issues.
 struct Authority {
     directory: TempDir,
     issuer: CertifiedIssuer<'static, KeyPair>,
@@ -37,7 +37,7 @@ impl Authority {
         self.directory.path().join(name)
     }
 
-    /// A certificate and its key, as PEM.
+    /// Issues a certificate and returns it and its key as PEM.
     fn issue(&self, common_name: &str, until: Option<SystemTime>) -> (String, String) {
         let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
         params.distinguished_name.push(DnType::CommonName, common_name);
@@ -48,13 +48,13 @@ impl Authority {
         (params.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem())
     }
 
-    /// Puts a file in place as a renewal does, by renaming.
+    /// Replaces a file by renaming, as a renewal does.
     fn put(&self, name: &str, content: &str) {
         fs::write(self.path("new"), content).unwrap();
         fs::rename(self.path("new"), self.path(name)).unwrap();
     }
 
-    /// Issues a certificate, puts it in place and configures it.
+    /// Issues a certificate, stores it and returns a configuration that uses it.
     fn configured(&self, client_certificates: Option<ClientCertificates>) -> config::Tls {
         let (certificate, key) = self.issue("first", None);
         self.put("certificate", &certificate);
@@ -99,7 +99,7 @@ fn in_force(configured: &config::Tls) -> TlsInForce {
     TlsInForce::new(Some(configured), Path::new("/nonexistent"), SystemTime::now()).unwrap()
 }
 
-/// Lets the two talk until neither has anything more to say.
+/// Exchanges messages until neither side has more to send.
 fn handshake(
     client: &Arc<ClientConfig>,
     server: Arc<ServerConfig>,
@@ -155,7 +155,7 @@ fn the_newest_version_and_the_post_quantum_group_are_preferred() {
     assert_eq!(server.protocol_version(), Some(ProtocolVersion::TLSv1_3));
     assert_eq!(server.negotiated_key_exchange_group().unwrap().name(), NamedGroup::X25519MLKEM768);
 
-    // A client that does not know it is served all the same.
+    // A client without support for it is served all the same.
     let mut provider = aws_lc_rs::default_provider();
     provider.kx_groups.retain(|group| group.name() == NamedGroup::secp256r1);
     let client = ClientConfig::builder_with_provider(Arc::new(provider))
@@ -192,7 +192,7 @@ fn client_certificates() {
     handshake(&known, required.current()).unwrap();
     handshake(&unknown, required.current()).unwrap_err();
 
-    // A session of another configuration is no way around the certificate.
+    // A session from another configuration cannot be resumed to avoid the client certificate.
     let plain = in_force(&authority.configured(None));
     let client = Arc::new(authority.client(BOTH, None));
     handshake(&client, plain.current()).unwrap();
@@ -214,12 +214,12 @@ fn problem(error: &TlsError) -> &Problem {
     &error.problem
 }
 
-/// Takes files that have changed, if they have.
+/// Loads the files if they have changed.
 fn refresh(tls: &TlsInForce, now: SystemTime) -> Refresh {
     tls.look(now).map_or(Refresh::Unchanged, |changed| tls.refresh(changed, now))
 }
 
-/// A clock whose every look is so long after the last one that what was found then can be judged.
+/// A clock that advances before each check by more than the time after which an invalid state is reported.
 struct Looks(SystemTime);
 
 impl Looks {
@@ -241,7 +241,7 @@ fn a_renewal_is_taken_by_itself_and_old_connections_stay() {
     let (certificate, key) = authority.issue("second", None);
     authority.put("key", &key);
     authority.put("certificate", &certificate);
-    // The first one who looks finds it, however short the time since the last look.
+    // The first check finds it, however recent the previous one was.
     let Refresh::Renewed(facts) = refresh(&tls, clock.0) else { panic!("not renewed") };
     assert!(facts.subject.contains("second"), "{}", facts.subject);
     assert_eq!(facts, tls.facts());
@@ -285,7 +285,7 @@ fn a_half_written_renewal_is_waited_for() {
     authority.put("certificate", &certificate);
     assert!(matches!(clock.look(&tls), Refresh::Unchanged));
     assert!(tls.facts().subject.contains("first"));
-    // Many clients in one moment are no reason to judge it, or to read it again.
+    // Many clients at the same moment do not cause another read.
     assert!(tls.look(clock.0).is_none());
     authority.put("key", &key);
     assert!(matches!(refresh(&tls, clock.0), Refresh::Renewed(_)));
@@ -305,14 +305,14 @@ fn a_bad_renewal_is_told_once_and_the_old_one_stays() {
     assert!(matches!(clock.look(&tls), Refresh::Unchanged));
     assert!(Arc::ptr_eq(&old, &tls.current()));
 
-    // Another bad state is told as well, a missing file included.
+    // Another invalid state is reported too, such as a missing file.
     fs::remove_file(authority.path("key")).unwrap();
     assert!(matches!(clock.look(&tls), Refresh::Unchanged));
     assert!(matches!(clock.look(&tls), Refresh::Bad(_)));
     authority.put("key", &key);
     assert!(matches!(clock.look(&tls), Refresh::Renewed(_)));
 
-    // A clock that was set back does not keep us from looking.
+    // Setting the clock back does not suspend the checks.
     let (certificate, key) = authority.issue("third", None);
     authority.put("certificate", &certificate);
     authority.put("key", &key);
@@ -342,13 +342,13 @@ fn a_reload_takes_new_files_or_keeps_the_old() {
     authority.put("certificate", &certificate);
     tls.reload(Some(&configured), clock.0).unwrap_err();
     assert!(Arc::ptr_eq(&old, &tls.current()));
-    // Whoever asked for the reload has been told.
+    // The caller of the reload has been told, so it is not reported again.
     assert!(matches!(clock.look(&tls), Refresh::Unchanged));
     assert!(matches!(clock.look(&tls), Refresh::Unchanged));
     authority.put("key", &key);
     assert!(tls.reload(Some(&configured), clock.0).unwrap().subject.contains("second"));
 
-    // Mistakes in other files than those in force say nothing about these.
+    // A reload with other, invalid files does not affect the state of the current ones.
     let other = config::Tls { certificate: authority.path("nowhere").into(), ..configured };
     let (certificate, key) = authority.issue("third", None);
     authority.put("certificate", &certificate);
@@ -356,7 +356,7 @@ fn a_reload_takes_new_files_or_keeps_the_old() {
     tls.reload(Some(&other), clock.0).unwrap_err();
     assert!(matches!(clock.look(&tls), Refresh::Renewed(_)));
 
-    // Another configuration, or none, may come with a reload.
+    // A reload can switch to another configuration, or to none.
     let state = authority.path("state");
     TlsInForce::new(Some(&other), &state, clock.0).unwrap_err();
     let tls = TlsInForce::new(None, &state, clock.0).unwrap();

@@ -1,4 +1,4 @@
-//! rencode, against the library's own bytes, and whatever else may come.
+//! rencode, compared with the library's own output and with arbitrary input.
 
 use chatd::dialect::podsixnet::rencode::{DecodeError, MAX_DEPTH, Value, Version, decode, encode};
 use proptest::prelude::*;

@@ -1,4 +1,4 @@
-//! The real PodSixNet 0.11.0 of PyPI, which runs on Python up to 3.11.
+//! The real PodSixNet 0.11.0 from PyPI, which supports Python up to 3.11.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! The dialect by itself: frames however they arrive, and somebody who gives no name.
+//! The dialect without a socket: frames in any pieces, and clients that send no name.
 
 use chatd::chat::{Command, NickError, Refusal, Reply};
 use chatd::dialect::Protocol;
@@ -13,7 +13,7 @@ fn connected(version: Option<Version>) -> Talk {
     Talk::with(&Protocol::PodSixNet(version), Unlike { line_length: 100, ..Unlike::default() })
 }
 
-/// The messages in an answer: who says them and what.
+/// The messages in an answer, each with its author.
 fn messages(bytes: &[u8]) -> Vec<String> {
     let frames = bytes.split(|byte| *byte == 0).filter(|part| !part.is_empty() && *part != b"---");
     let texts = frames.filter_map(|frame| {

@@ -1,4 +1,4 @@
-//! Coming in: the greeting, names and their refusal, the history.
+//! Joining: the greeting, names and their refusal, the history.
 
 use crate::support::daemon::Daemon;
 
@@ -76,7 +76,7 @@ fn whoever_leaves_before_the_login_is_nobodys_business() {
     ana.expect_next("ana: still alone");
 }
 
-/// A line of the history without its time, which is on the day of the test or at midnight before it.
+/// A line of history without its time, which may include a date if the test runs at midnight.
 fn without_time(line: &str) -> &str {
     let (time, line) = line.strip_prefix('[').and_then(|line| line.split_once("] ")).unwrap();
     let digits: String = time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();

@@ -1,4 +1,4 @@
-//! What arrives, in whatever pieces and of whatever kind: the first words, hostile text, the last line.
+//! Input in pieces of any size and of any kind: first lines, hostile text, an unterminated last line.
 
 use std::io::{Read as _, Write as _};
 use std::process::{Command, Stdio};
@@ -26,7 +26,7 @@ fn what_netcat_sends_before_it_ends_is_said() {
     assert!(seen.ends_with(expected), "{seen}");
 }
 
-/// With the options of the invitation: the end of the input ends it, and no line is a command to it.
+/// With the options from the invitation: the end of input ends s_client, and no line is a command to it.
 #[test]
 fn what_s_client_sends_before_it_ends_is_said() {
     let daemon = Daemon::start("");
@@ -144,7 +144,8 @@ fn a_silent_client_is_greeted_and_may_go_on_in_the_middle_of_a_line() {
     ana.expect_next("*** Welcome to lobby, ana. /help lists the commands, /quit leaves.");
 }
 
-/// A new client's answer to its first words, up to the end. Tries again if they came so late that it was greeted.
+/// The answer to a new client's first bytes, up to the end of the connection. Tries again if they arrived after the
+/// greeting.
 fn answer_to(daemon: &Daemon, words: &[u8]) -> Vec<u8> {
     loop {
         let client = daemon.connect();
@@ -168,7 +169,7 @@ fn whoever_speaks_another_protocol_is_answered_in_it() {
     let alert = answer_to(&daemon, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03");
     assert_eq!(alert, b"\x15\x03\x01\x00\x02\x02\x0a");
 
-    // Where only text is spoken, all this is a strange name.
+    // On a port for text only, all of this is an invalid name.
     let text_only = "[[listen]]\naddress = \"127.0.0.1:0\"\nprotocol = \"text\"\n";
     let daemon = Daemon::start_with(text_only, |_| {});
     let mut client = daemon.connect();

@@ -1,4 +1,4 @@
-//! Leaving: what the others are told, and what the one who leaves still gets.
+//! Leaving: what the others see, and what the leaving client still receives.
 
 use std::io::Read as _;
 
@@ -61,7 +61,7 @@ fn a_broken_connection_is_told_as_such() {
     daemon.join("bo").reset();
     ana.expect_next("*** bo has joined");
     ana.expect_next("*** bo has left (connection broken: connection reset)");
-    // Without the message that ends TLS, the connection may have been cut by anybody.
+    // Without close_notify, an attacker may have truncated the connection.
     let mut bo = daemon.join_tls("bo");
     bo.send_bytes(b"cut o");
     bo.socket().shutdown(std::net::Shutdown::Write).unwrap();
@@ -77,7 +77,7 @@ fn bytes_that_are_not_tls_are_told_as_such() {
     ana.expect_next("*** bo has joined");
     std::io::Write::write_all(&mut bo.socket(), b"this is not a TLS record\n").unwrap();
     ana.expect_start("*** bo has left (TLS error: ");
-    // An alert, and the end.
+    // A TLS alert, then the end of the stream.
     bo.socket().read_to_end(&mut Vec::new()).unwrap();
 }
 

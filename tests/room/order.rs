@@ -1,4 +1,4 @@
-//! The one order: everybody sees the same lines, and answers and private messages stand where they belong.
+//! Ordering: everybody sees the same sequence of lines, with answers and private messages in their places.
 
 use crate::support::client::Client;
 use crate::support::daemon::{Daemon, FAST};
@@ -8,7 +8,7 @@ fn everybody_sees_the_same_lines_in_the_same_order() {
     let daemon = Daemon::start(FAST);
     let join = |i: usize| if i.is_multiple_of(5) { Daemon::join_tls } else { Daemon::join };
     let mut clients: Vec<_> = (0..50).map(|i| join(i)(&daemon, &format!("user{i}"))).collect();
-    // Everybody is in before the first word.
+    // All clients have joined before the first message.
     for client in &mut clients[..49] {
         client.expect("*** user49 has joined");
     }
@@ -56,7 +56,7 @@ fn a_private_message_stands_between_the_public_lines_around_it() {
     let mut bo = daemon.join("bo");
     let rounds = 500;
     std::thread::scope(|scope| {
-        // Somebody else keeps the delivery busy meanwhile.
+        // Another client keeps the delivery busy meanwhile.
         let others = scope.spawn(|| {
             for n in 0..rounds * 2 {
                 luzmi.say(&format!("noise {n}"));

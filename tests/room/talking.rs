@@ -1,4 +1,4 @@
-//! What people in the room can do: every command, as the one who gives it and as the others see it.
+//! Commands in the room, as seen by their sender and by the others.
 
 use crate::support::client::Client;
 use crate::support::daemon::Daemon;
@@ -132,7 +132,7 @@ fn ones_own_lines_may_be_left_out() {
     for line in ["hello", "/me waves", "/topic tea", "/nick anna"] {
         ana.say(line);
     }
-    // What is not one's own words comes as ever, and in order.
+    // With echo off, everything except one's own messages still arrives, in order.
     ana.expect_next("*** ana has changed the topic: tea");
     ana.expect_next("*** ana is now known as anna");
     for line in ["ana: hello", "* ana waves", "*** ana has changed the topic: tea", "*** ana is now known as anna"] {

@@ -13,7 +13,7 @@ use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureSch
 
 use super::PATIENCE;
 
-/// A connection that is read line by line. Every wait has a limit, and a failure shows what was read before.
+/// A connection that is read line by line. Every wait has a timeout, and a failure shows what was read before.
 pub struct Client {
     stream: Transport,
     unread: Vec<u8>,
@@ -30,12 +30,12 @@ impl Client {
         Client::over(Transport::Plain(socket(address)))
     }
 
-    /// Over TLS, whatever certificate the server has.
+    /// Connects over TLS and accepts any certificate.
     pub fn tls(address: SocketAddr) -> Client {
         Client::tls_with(address, trusting()).unwrap()
     }
 
-    /// Over TLS with a configuration of its own; the handshake is complete.
+    /// Connects over TLS with this configuration and completes the handshake.
     pub fn tls_with(address: SocketAddr, config: Arc<ClientConfig>) -> std::io::Result<Client> {
         let name = ServerName::try_from("localhost").unwrap();
         let connection = ClientConnection::new(config, name).unwrap();
@@ -46,7 +46,7 @@ impl Client {
         Ok(Client::over(Transport::Tls(Box::new(stream))))
     }
 
-    /// Over plaintext with as small a receive buffer as the kernel allows, for one that does not read.
+    /// Connects over plaintext with the smallest possible receive buffer, for clients that do not read.
     pub fn plain_with_small_buffer(address: SocketAddr) -> Client {
         let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
         let socket = rustix::net::socket(family, SocketType::STREAM, None).unwrap();
@@ -59,7 +59,7 @@ impl Client {
         Client { stream, unread: Vec::new(), seen: Vec::new() }
     }
 
-    /// The TLS connection, to ask what was negotiated.
+    /// The TLS connection, for checking what was negotiated.
     pub fn tls_connection(&self) -> &ClientConnection {
         match &self.stream {
             Transport::Tls(stream) => &stream.conn,
@@ -82,7 +82,7 @@ impl Client {
         self.try_send(bytes).unwrap();
     }
 
-    /// As [`send_bytes`](Self::send_bytes), for when the server may have closed.
+    /// Like [`send_bytes`](Self::send_bytes), but the server may have closed the connection.
     pub fn try_send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         match &mut self.stream {
             Transport::Plain(stream) => stream.write_all(bytes),
@@ -90,7 +90,7 @@ impl Client {
         }
     }
 
-    /// Says a line.
+    /// Sends a line.
     pub fn say(&mut self, line: &str) {
         self.send(&format!("{line}\n"));
     }
@@ -101,7 +101,7 @@ impl Client {
         self.expect_start("*** Topic: ");
     }
 
-    /// The next line without its end; `None` when the server has closed in the proper manner.
+    /// The next line without its line end; `None` if the server has closed the connection properly.
     pub fn next_line(&mut self) -> Option<String> {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -131,12 +131,12 @@ impl Client {
         self.next_line().unwrap_or_else(|| panic!("closed; before that:\n{}", self.seen.join("\n")))
     }
 
-    /// Reads until this line comes.
+    /// Reads until this line arrives.
     pub fn expect(&mut self, expected: &str) {
         while self.line() != expected {}
     }
 
-    /// Reads until a line with this start comes, and returns it.
+    /// Reads until a line with this prefix arrives, and returns it.
     pub fn expect_start(&mut self, start: &str) -> String {
         loop {
             let line = self.line();
@@ -146,7 +146,7 @@ impl Client {
         }
     }
 
-    /// The very next line is this one.
+    /// Expects exactly this as the next line.
     pub fn expect_next(&mut self, expected: &str) {
         assert_eq!(self.line(), expected, "after:\n{}", self.seen.join("\n"));
     }
@@ -156,12 +156,12 @@ impl Client {
         (0..count).map(|_| self.line()).collect()
     }
 
-    /// Reads to the server's proper end of the connection.
+    /// Reads until the server closes the connection properly.
     pub fn rest(&mut self) -> Vec<String> {
         std::iter::from_fn(|| self.next_line()).collect()
     }
 
-    /// Ends this side; the server's answer can still be read.
+    /// Shuts down the sending side; input can still be read.
     pub fn finish(&mut self) {
         if let Transport::Tls(stream) = &mut self.stream {
             stream.conn.send_close_notify();
@@ -170,7 +170,7 @@ impl Client {
         let _ = self.socket().shutdown(Shutdown::Write);
     }
 
-    /// Breaks the connection: the server is sent a reset.
+    /// Closes the connection with a reset.
     pub fn reset(self) {
         sockopt::set_socket_linger(self.socket(), Some(Duration::ZERO)).unwrap();
     }
@@ -187,7 +187,7 @@ fn prepared(socket: TcpStream) -> TcpStream {
     socket
 }
 
-/// A TLS client that takes any certificate: these tests know whom they talk to.
+/// A TLS configuration that accepts any certificate.
 pub fn trusting() -> Arc<ClientConfig> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().unwrap();

@@ -1,4 +1,4 @@
-//! A real `chatd` with a configuration, a state and a socket of its own.
+//! A real `chatd` process with its own configuration, state directory and sockets.
 
 use std::io::{BufReader, Read};
 use std::net::SocketAddr;
@@ -27,7 +27,7 @@ address = "127.0.0.1:0"
 tls = true
 "#;
 
-/// Configures a rate that no test reaches.
+/// A rate limit that no test reaches.
 pub const FAST: &str = "[limits]\nmessage-rate = 1000000\nmessage-burst = 1000000\n";
 
 /// A running daemon; it is killed when dropped.
@@ -37,7 +37,7 @@ pub struct Daemon {
     pub directory: Arc<TempDir>,
 }
 
-/// What the daemon has written on standard error so far.
+/// The lines that the daemon has written to standard error so far.
 #[derive(Default)]
 pub struct Log {
     lines: Mutex<(Vec<String>, bool)>,
@@ -57,13 +57,13 @@ impl Daemon {
         daemon
     }
 
-    /// Starts and waits for nothing.
+    /// Starts without waiting for readiness.
     pub fn launch(config: &str, change: impl FnOnce(&mut Command)) -> Daemon {
         let directory = tempfile::tempdir().unwrap();
         Daemon::launch_in(Arc::new(directory), config, change)
     }
 
-    /// Starts in a directory that may hold another daemon's state.
+    /// Starts in a directory that may contain another daemon's state.
     pub fn launch_in(directory: Arc<TempDir>, config: &str, change: impl FnOnce(&mut Command)) -> Daemon {
         std::fs::write(directory.path().join("chatd.toml"), config).unwrap();
         let mut command = Command::new(CHATD);
@@ -81,7 +81,7 @@ impl Daemon {
         daemon
     }
 
-    /// Takes what comes from there for its log; for a daemon whose standard error is no pipe.
+    /// Reads the log from here, for a daemon whose standard error is not a pipe.
     pub fn read_log(&self, from: impl Read + Send + 'static) {
         let log = self.log.clone();
         std::thread::spawn(move || log.collect(BufReader::new(from)));
@@ -95,12 +95,12 @@ impl Daemon {
         self.directory.path().join(name)
     }
 
-    /// Replaces the configuration file; what it says counts from the next reload on.
+    /// Replaces the configuration file; takes effect at the next reload.
     pub fn write_config(&self, config: &str) {
         std::fs::write(self.path("chatd.toml"), config).unwrap();
     }
 
-    /// The first log line from now or before that contains `text`.
+    /// The first log line that contains `text`; waits for it if necessary.
     pub fn wait_for_log(&self, text: &str) -> String {
         self.log
             .wait(|lines| lines.iter().find(|line| line.contains(text)).cloned())
@@ -143,19 +143,19 @@ impl Daemon {
         found.unwrap_or_else(|lines| panic!("no such listener in:\n{}", lines.join("\n")))
     }
 
-    /// A client on the plaintext listener that has said nothing yet.
+    /// A new client on the plaintext listener.
     pub fn connect(&self) -> Client {
         Client::plain(self.plain())
     }
 
-    /// A client in the room under this name.
+    /// A client that has joined under this name.
     pub fn join(&self, name: &str) -> Client {
         let mut client = self.connect();
         client.login(name);
         client
     }
 
-    /// A client in the room over TLS, any certificate accepted.
+    /// A client that has joined under this name over TLS; accepts any certificate.
     pub fn join_tls(&self, name: &str) -> Client {
         let mut client = Client::tls(self.tls());
         client.login(name);
@@ -167,7 +167,7 @@ impl Daemon {
         self.chatctl_command(arguments).output().unwrap()
     }
 
-    /// `chatctl` for this daemon, not run yet. It finds the socket by itself.
+    /// A `chatctl` command for this daemon, not started. It finds the socket by default.
     pub fn chatctl_command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(CHATCTL);
         own_environment(&mut command, self.directory.path());
@@ -175,20 +175,20 @@ impl Daemon {
         command
     }
 
-    /// Runs `chatctl` where no other daemon of this machine can be found.
+    /// Runs `chatctl` in an environment where it cannot find any other daemon of this machine.
     pub fn chatctl_alone(&self, arguments: &[&str]) -> Output {
         let mut command = self.chatctl_command(arguments);
         run_by(&mut command, ordinary::command(CHATCTL));
         command.output().unwrap()
     }
 
-    /// What `chatctl status` says.
+    /// The output of `chatctl status`.
     pub fn status(&self) -> Status {
         let output = self.chatctl(&["status", "--json"]);
         serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e} in {output:?}"))
     }
 
-    /// Asks for the status until it is as wanted, and returns it.
+    /// Polls the status until it is as wanted, and returns it.
     pub fn wait_for_status(&self, wanted: impl Fn(&Status) -> bool) -> Status {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -200,7 +200,7 @@ impl Daemon {
         }
     }
 
-    /// What `chatctl list` says of this user, if there is one.
+    /// This user's entry in `chatctl list`, if any.
     pub fn find(&self, name: &str) -> Option<User> {
         let output = self.chatctl(&["list", "--json"]);
         let list: Users = serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e} in {output:?}"));
@@ -213,7 +213,7 @@ impl Daemon {
         assert!(status.success(), "kill -s {name}");
     }
 
-    /// Waits until it has ended.
+    /// Waits until the daemon has ended.
     pub fn wait(&mut self) -> ExitStatus {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -225,7 +225,7 @@ impl Daemon {
         }
     }
 
-    /// Waits until it has ended and returns the whole log.
+    /// Waits until the daemon has ended and returns the whole log.
     pub fn wait_with_log(&mut self) -> (ExitStatus, Vec<String>) {
         let status = self.wait();
         self.log.wait_for_end();
@@ -253,7 +253,7 @@ impl Log {
         self.more.notify_all();
     }
 
-    /// Waits until `find` finds something; gives up when nothing more will come, and returns all there was.
+    /// Waits until `find` returns something. Fails at the end of the log, with all lines.
     fn wait<T>(&self, find: impl Fn(&[String]) -> Option<T>) -> Result<T, Vec<String>> {
         let deadline = Instant::now() + PATIENCE;
         let mut lines = self.lines.lock().unwrap();
@@ -275,7 +275,7 @@ impl Log {
     }
 }
 
-/// Has the program of `command`, with its arguments and environment, run by `runner`, which ends with a program to run.
+/// Makes `command` run under `runner`, a command line to which a program can be appended.
 pub fn run_by(command: &mut Command, mut runner: Command) {
     runner.args(command.get_args()).env_clear();
     runner.envs(command.get_envs().filter_map(|(key, value)| Some((key, value?))));
@@ -283,7 +283,7 @@ pub fn run_by(command: &mut Command, mut runner: Command) {
     *command = runner;
 }
 
-/// Nothing of the tester's own surroundings reaches the daemon, and its directories are the test's.
+/// Clears the environment and sets the test's own directories.
 pub fn own_environment(command: &mut Command, directory: &Path) {
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command.env("RUNTIME_DIRECTORY", directory.join("run")).env("STATE_DIRECTORY", directory.join("state"));

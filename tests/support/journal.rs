@@ -1,4 +1,4 @@
-//! A journal of a test's own: processes find it at the path of the real one, which cannot be configured.
+//! A fake journal for a test. Processes find it at the real journal's path, which cannot be configured.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -23,7 +23,7 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    /// Nobody writes to it yet.
+    /// A new journal without entries.
     pub(crate) fn new() -> Self {
         let directory = TempDir::new().unwrap();
         let socket = UnixDatagram::bind(directory.path().join("socket")).unwrap();
@@ -31,9 +31,9 @@ impl Journal {
         Self { directory, socket }
     }
 
-    /// A command whose process has this journal at `/run/systemd/journal`; it keeps its process id, and believes that
-    /// it is root. Where the machine has no `/run/systemd/journal`, `/run/systemd` (or `/run`, when that is missing too)
-    /// is empty but for the journal, so its other directories must be elsewhere.
+    /// A command whose process sees this journal at `/run/systemd/journal`, keeps its process ID, and believes it is
+    /// root. If the machine has no `/run/systemd/journal`, the process sees `/run/systemd` (or `/run`, if that is
+    /// missing too) empty except for the journal, so its other directories must be elsewhere.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         const MOUNT: &str = r#"
             directory=$1
@@ -50,12 +50,12 @@ impl Journal {
         command
     }
 
-    /// The socket's path outside of the processes, for a test in which it goes away.
+    /// The socket's path outside of the processes, for tests that remove it.
     pub(crate) fn path(&self) -> PathBuf {
         self.directory.path().join("socket")
     }
 
-    /// The next entry, waited for.
+    /// Waits for the next entry.
     pub(crate) fn next(&self) -> Entry {
         let mut datagram = vec![0; 256 * 1024];
         loop {
@@ -63,14 +63,14 @@ impl Journal {
                 Err(e) if e.kind() == ErrorKind::Interrupted => continue,
                 received => received.expect("an entry within 20 s"),
             };
-            // A sender tries with an empty datagram whether the journal is there.
+            // Clients send an empty datagram to check for the journal.
             if length > 0 {
                 return parse(&datagram[..length]);
             }
         }
     }
 
-    /// The next entry of this kind; others are passed over.
+    /// Waits for the next entry of this kind; skips others.
     pub(crate) fn next_of(&self, event: &str) -> Entry {
         loop {
             let entry = self.next();
@@ -81,13 +81,13 @@ impl Journal {
     }
 }
 
-/// The value of `JOURNAL_STREAM` that makes this file the stream to the journal.
+/// The value of `JOURNAL_STREAM` for which this file is the stream to the journal.
 pub(crate) fn stream(file: &File) -> String {
     let metadata = file.metadata().unwrap();
     format!("{}:{}", metadata.dev(), metadata.ino())
 }
 
-/// The options of unshare(1) with which mounting works here.
+/// The options with which unshare(1) may mount on this machine.
 fn namespace() -> &'static [&'static str] {
     static NAMESPACE: OnceLock<Option<&[&str]>> = OnceLock::new();
     let found = NAMESPACE.get_or_init(|| {
@@ -103,8 +103,8 @@ fn namespace() -> &'static [&'static str] {
     )
 }
 
-/// Reads an entry of the journal's native protocol: `KEY=value`, or for any value the key, a line end, the length in
-/// eight bytes, the value and a line end (<https://systemd.io/JOURNAL_NATIVE_PROTOCOL/>).
+/// Parses an entry in the journal's native protocol: `KEY=value`, or, for arbitrary values, the key, a line feed, the
+/// length in eight bytes, the value and a line feed (<https://systemd.io/JOURNAL_NATIVE_PROTOCOL/>).
 fn parse(mut datagram: &[u8]) -> Entry {
     let mut entry = Entry::new();
     while !datagram.is_empty() {

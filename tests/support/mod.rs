@@ -1,4 +1,4 @@
-//! What all tests share: a real daemon in a directory of its own, and clients that wait for what they expect.
+//! Shared by all tests: a real daemon in its own directory, and clients that wait for what they expect.
 
 pub mod client;
 pub mod daemon;
@@ -12,6 +12,6 @@ pub mod tool;
 
 use std::time::Duration;
 
-/// How long anything that is waited for may take before the test fails. Nothing is measured by it: it only has to be
-/// longer than the slowest machine needs.
+/// The timeout for every wait, after which the test fails. It measures nothing; it only has to be long enough for the
+/// slowest machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);

@@ -1,14 +1,15 @@
-//! An ordinary user, whoever runs the tests: with no rights over anything but the tester's files, and with a network of
-//! its own, in which all ports are free.
+//! Runs programs as an ordinary user, even if root runs the tests: with access only to the tester's files, and in a
+//! network namespace of its own, where all ports are free.
 
 use std::ffi::OsStr;
 use std::process::Command;
 
-/// Set for a test that has been started again as an ordinary user.
+/// Set in the environment of a test that has been restarted as an ordinary user.
 const AGAIN: &str = "CHATD_TEST_AS_ORDINARY_USER";
 
-/// A command that runs `program` as an ordinary user (user id 1000), in namespaces of its own: files of the tester are
-/// that user's, the network is nothing but a loopback interface, nobody has configured chatd, and the system runs none.
+/// A command that runs `program` as an ordinary user (user ID 1000) in its own namespaces: the tester's files belong to
+/// that user, the network has only a loopback interface, and the system has no configuration of chatd and no running
+/// daemon.
 pub fn command(program: impl AsRef<OsStr>) -> Command {
     const ENTER: &str = r#"
         PATH=$PATH:/usr/sbin:/sbin ip link set lo up
@@ -22,8 +23,8 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// Starts the calling test, which has this name, once more as an ordinary user, and says whether this is that run. The
-/// test has nothing to do otherwise.
+/// Restarts the calling test, which has this name, as an ordinary user. Returns whether this is the restarted run;
+/// otherwise the test has nothing more to do.
 pub fn is_ordinary(test: &str) -> bool {
     if std::env::var_os(AGAIN).is_some() {
         return true;

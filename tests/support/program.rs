@@ -1,4 +1,4 @@
-//! A program that a test talks with through its standard input and output.
+//! A program that a test controls through its standard input and output.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -28,7 +28,7 @@ impl Program {
         writeln!(self.stdin, "{line}").unwrap();
     }
 
-    /// The next line of its output, `None` when that has ended.
+    /// The next line of its output; `None` at the end.
     pub fn next_line(&mut self) -> Option<String> {
         match self.lines.recv_timeout(PATIENCE) {
             Ok(line) => {
@@ -57,7 +57,7 @@ impl Program {
         assert!(status.success(), "kill -s {name}");
     }
 
-    /// Waits until it has ended by itself.
+    /// Waits until it has ended.
     pub fn wait(mut self) -> ExitStatus {
         while self.next_line().is_some() {}
         self.child.wait().unwrap()

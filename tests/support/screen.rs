@@ -1,4 +1,4 @@
-//! A program with a full-screen user interface, in a terminal that nobody looks at but the test.
+//! Runs a program with a full-screen user interface in a tmux terminal.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -10,17 +10,17 @@ use tempfile::TempDir;
 use super::PATIENCE;
 use super::tool::tool;
 
-/// Between two looks at the terminal. Nothing depends on it.
+/// The polling interval; no test depends on it.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// A program in a terminal of tmux; both are ended when dropped.
+/// A program in a tmux terminal; both are killed when dropped.
 pub struct Screen {
     tmux: PathBuf,
     directory: TempDir,
 }
 
 impl Screen {
-    /// Starts `program` with the arguments that `arguments` makes of a new, empty directory. `None` without tmux.
+    /// Starts `program`; `arguments` is passed a new, empty directory and returns the arguments. `None` without tmux.
     pub fn start(program: &Path, arguments: impl FnOnce(&Path) -> Vec<String>) -> Option<Screen> {
         let tmux = tool("tmux", "tmux")?;
         let directory = tempfile::tempdir().unwrap();
@@ -29,9 +29,9 @@ impl Screen {
         let arguments = arguments(&home);
         let screen = Screen { tmux, directory };
         let mut command = screen.command(&["-f", "/dev/null", "new-session", "-d", "-x", "200", "-y", "50", "--"]);
-        // Nothing of the tester's own configuration counts.
+        // Ignore the user's own configuration.
         command.arg("env").arg("LC_ALL=C.UTF-8").arg(format!("HOME={}", home.display())).arg(program).args(arguments);
-        // Nothing waits for a pipe that the terminal's server would inherit.
+        // The tmux server would inherit pipes, and whoever reads them would wait for it.
         command.stdout(File::create("/dev/null").unwrap()).stderr(File::create("/dev/null").unwrap());
         assert!(command.status().unwrap().success(), "tmux cannot start {}", program.display());
         Some(screen)
@@ -43,18 +43,18 @@ impl Screen {
         self.run(&["send-keys", "Enter"]);
     }
 
-    /// Types something without ending the line, or a key by its name, such as `C-d`.
+    /// Presses keys without Enter: text, or a key by its name, such as `C-d`.
     pub fn press(&self, keys: &[&str]) {
         let arguments: Vec<&str> = ["send-keys", "--"].iter().chain(keys).copied().collect();
         assert!(self.run(&arguments).status.success(), "it has ended before {keys:?}");
     }
 
-    /// Waits until `text` is to be seen.
+    /// Waits until the screen shows `text`.
     pub fn expect(&self, text: &str) {
         self.expect_after(text, || ());
     }
 
-    /// Waits until `text` is to be seen, and types `line`, which may have to be typed more than once, before each look.
+    /// Waits until the screen shows `text`; types `line` again before each check.
     pub fn expect_by(&self, line: &str, text: &str) {
         self.expect_after(text, || self.say(line));
     }
@@ -81,7 +81,7 @@ impl Screen {
         }
     }
 
-    /// All that is to be seen.
+    /// The contents of the screen.
     pub fn seen(&self) -> String {
         String::from_utf8_lossy(&self.run(&["capture-pane", "-p"]).stdout).into_owned()
     }

@@ -1,7 +1,7 @@
-//! A client's side of a conversation, without a socket: bytes in, bytes out, and a real room that does what is asked.
+//! A conversation with a dialect, without a socket, in a real room that carries out its commands.
 //!
-//! Beside the dialect that is talked to stands a twin, which is written down and read back after every step, as when the
-//! daemon restarts: whatever is said, both must come to the same.
+//! Beside the tested dialect there is a copy, which is serialized and restored after every step, as when the daemon
+//! restarts. Both must always give the same results.
 
 use std::sync::Arc;
 
@@ -10,13 +10,13 @@ use chatd::dialect::irc::Server;
 use chatd::dialect::{Dialect, Input, Protocol, Setting};
 use chatd::room::{Actor, HistoryLimit, Outcome, State};
 
-/// 2026-01-02T03:04:05.678Z, and when the server was started: an hour before.
+/// 2026-01-02T03:04:05.678Z; the server started an hour before.
 pub const NOW: Now = Now { ticks: 3_600_000_000, unix: 1_767_323_045_678 };
 const START: Now = Now { ticks: 0, unix: 1_767_319_445_678 };
-/// The client's connection.
+/// The client's connection number.
 const SESSION: u32 = 0;
 
-/// One client, and the room with the people there.
+/// A client, and the room with its other users.
 pub struct Talk {
     pub state: State,
     pub dialect: Dialect,
@@ -25,7 +25,7 @@ pub struct Talk {
     irc: Arc<Server>,
 }
 
-/// How a client or its server is unlike most.
+/// Deviations from the default client or server.
 pub struct Unlike {
     pub name: &'static str,
     pub room: &'static str,
@@ -77,7 +77,7 @@ impl Talk {
         Talk { state: State::new(START, unlike.room, "tea", limit), dialect, twin, person: None, irc }
     }
 
-    /// The client goes, and another one connects to the same room.
+    /// Disconnects the client and connects another one to the same room.
     pub fn succeeded_by(mut self, protocol: &Protocol, unlike: Unlike) -> Talk {
         if let Some(person) = self.person.and_then(|id| Some(self.state.people.get(id)?.person.clone())) {
             self.state.commit(NOW, &Event::Left(person, Reason::Closed));
@@ -85,7 +85,7 @@ impl Talk {
         Talk { state: self.state, ..Talk::with(protocol, unlike) }
     }
 
-    /// Has both dialects do the same.
+    /// Runs the same step on both dialects and compares the results.
     fn both<T: PartialEq + std::fmt::Debug>(
         &mut self,
         out: &mut Vec<u8>,
@@ -104,7 +104,7 @@ impl Talk {
         result
     }
 
-    /// What the client is greeted with.
+    /// The greeting.
     pub fn greeting(&mut self) -> String {
         String::from_utf8(self.greeting_bytes()).unwrap()
     }
@@ -115,7 +115,7 @@ impl Talk {
         out
     }
 
-    /// What the client is answered to these bytes.
+    /// Sends these bytes and returns the answer.
     pub fn send(&mut self, bytes: &str) -> String {
         String::from_utf8(self.send_bytes(bytes.as_bytes())).unwrap()
     }
@@ -133,7 +133,7 @@ impl Talk {
         all
     }
 
-    /// What the client asks with these bytes, and what its dialect answers by itself; nothing is done.
+    /// The commands that these bytes cause, and the dialect's own answers; nothing is carried out.
     pub fn asks(&mut self, mut bytes: &[u8]) -> (Vec<String>, String) {
         let (mut commands, mut all) = (Vec::new(), Vec::new());
         while let Some((command, mut out)) = self.step(&mut bytes) {
@@ -144,7 +144,7 @@ impl Talk {
         (commands, String::from_utf8(all).unwrap())
     }
 
-    /// One step of reading: what is asked, and what is answered to it so far. `None`: there is nothing more to do.
+    /// One parsing step: its command, if any, and the answer so far. `None`: nothing is left to do.
     pub fn step(&mut self, bytes: &mut &[u8]) -> Option<(Option<Command<'static>>, Vec<u8>)> {
         let (before, mut after, mut out) = (*bytes, *bytes, Vec::new());
         let command = self.both(&mut out, |dialect, answer| {
@@ -161,12 +161,12 @@ impl Talk {
         command.map(|command| (command, out))
     }
 
-    /// All that a step brought is answered.
+    /// Completes the answer to a step.
     pub fn finish(&mut self, out: &mut Vec<u8>) {
         self.both(out, |dialect, answer| dialect.finish(answer.bytes));
     }
 
-    /// What a session does with a command.
+    /// Carries out a command, like a session.
     fn perform(&mut self, command: Command<'static>, out: &mut Vec<u8>) {
         let plain = |name, guest| Command::Register { name, profile: Box::default(), enter: true, guest };
         let command = match command {
@@ -206,7 +206,7 @@ impl Talk {
         }
     }
 
-    /// What the client is told when this happens.
+    /// Renders this reply for the client.
     pub fn told(&mut self, reply: Reply<'_>) -> String {
         String::from_utf8(self.told_bytes(reply)).unwrap()
     }
@@ -217,14 +217,14 @@ impl Talk {
         out
     }
 
-    /// What comes when the dialect's own time limit is reached.
+    /// The result and the output when the dialect's timeout expires.
     pub fn expire(&mut self, ticks: u64) -> (Result<Input<'static>, Reason>, Vec<u8>) {
         let mut out = Vec::new();
         let input = self.both(&mut out, |dialect, answer| dialect.expire(Now { ticks, unix: 0 }, answer));
         (input, out)
     }
 
-    /// Somebody else gets a name, and comes into the room if `present`.
+    /// Another user registers, and joins if `present`.
     pub fn arrives(&mut self, name: &str, present: bool) -> Arc<Person> {
         let profile = Profile { real_name: format!("{name} Real").into(), ..Profile::default() };
         let name = name.to_owned().into();
@@ -236,24 +236,24 @@ impl Talk {
         person
     }
 
-    /// Somebody else does this.
+    /// Another user issues this command.
     pub fn does(&mut self, who: Option<&Person>, command: Command<'static>) -> (Stamp, Event<'static>) {
         let actor = Actor { person: who.map(|who| who.id), session: 1 };
         let Ok(Outcome::Done(stamp, event)) = self.state.perform(NOW, actor, command) else { panic!("not done") };
         (stamp, event)
     }
 
-    /// Somebody else says this to the room.
+    /// Another user says this to the room.
     pub fn says(&mut self, who: &Person, text: &str) -> Stamp {
         self.does(Some(who), Command::Say(Words::plain(text.to_owned()))).0
     }
 
-    /// Somebody else is away.
+    /// Another user sets their away message.
     pub fn leaves_for(&mut self, who: &Person, why: &str) {
         self.does(Some(who), Command::Away(Some(why.to_owned().into())));
     }
 
-    /// How an event looks to the client.
+    /// Renders this event for the client.
     pub fn sees(&self, event: &Event<'_>) -> String {
         String::from_utf8(self.sees_bytes(event)).unwrap()
     }
@@ -265,7 +265,7 @@ impl Talk {
         out
     }
 
-    /// Plays a conversation: each line after `> ` is sent, and all lines after `< ` that follow are the answer to it.
+    /// Plays a transcript: sends each line after `> ` and expects the following lines after `< ` as the answer.
     pub fn plays(&mut self, conversation: &str) {
         let mut steps: Vec<(&str, String)> = Vec::new();
         for line in conversation.lines().map(str::trim_start).filter(|line| !line.is_empty()) {
@@ -282,7 +282,7 @@ impl Talk {
     }
 }
 
-/// Somebody of whom nothing but the name is known.
+/// A user of whom only the name is known.
 pub fn person(name: &str) -> Arc<Person> {
     Arc::new(Person::named(Nick::new(name).unwrap()))
 }

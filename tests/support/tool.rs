@@ -1,17 +1,17 @@
-//! Programs and Python libraries that not everybody has. A test that has no use without one says how to get it and
-//! returns; in CI it fails, so that nothing is skipped there.
+//! Optional programs and Python libraries. If one is missing, the test says how to install it and returns; in CI it
+//! fails, so that nothing is skipped there.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-/// The program of this name on the path, which this Debian package has.
+/// Finds a program on the path; `package` is the Debian package that contains it.
 pub fn tool(name: &str, package: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path).map(|directory| directory.join(name)).find(|file| file.is_file());
     found.or_else(|| missing(&format!("{name} is missing: apt-get install {package}")))
 }
 
-/// The Python that has what `tests/<name>/requirements.txt` lists, in a virtual environment of that name.
+/// The Python interpreter of a virtual environment with the packages of `tests/<name>/requirements.txt`.
 pub fn python(name: &str) -> Option<PathBuf> {
     let environment = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let python = environment.join("bin/python");
@@ -31,9 +31,9 @@ fn missing(sentence: &str) -> Option<PathBuf> {
     None
 }
 
-/// Says that something is not tested on this machine, and why. For what a supported system may not have at all;
-/// everything else is a [`tool`].
+/// Reports what cannot be tested on this machine, and why. For what a supported system may lack entirely; everything
+/// else is a [`tool`].
 pub fn say_skipped(sentence: &str) {
-    // Not by eprintln!, which the test harness captures when a test passes.
+    // eprintln! is captured by the test harness if the test passes.
     let _ = writeln!(std::io::stderr(), "skipped: {sentence}");
 }

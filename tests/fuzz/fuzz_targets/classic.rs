@@ -1,4 +1,4 @@
-//! A client may send anything, in any framing and any encoding: what the dialect passes on is harmless and bounded.
+//! Arbitrary input in any framing and encoding: the dialect's commands contain only safe text of limited length.
 #![no_main]
 
 use std::sync::Arc;

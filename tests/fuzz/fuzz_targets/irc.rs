@@ -1,4 +1,4 @@
-//! The IRC grammar: whatever is decoded can be encoded, and decodes to the same again.
+//! The IRC grammar: whatever is decoded can be encoded and decodes to the same value again.
 #![no_main]
 
 use chatd::dialect::irc::message::{Message, client_tags, escape, tags, unescape};

@@ -1,4 +1,4 @@
-//! A client may send anything, in any pieces: what the dialect passes on is harmless, and its frames can be read.
+//! Arbitrary input in arbitrary pieces: the dialect's commands contain only safe text, and its frames can be decoded.
 #![no_main]
 
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Whatever can be read is read again as the same after it was written.
+//! Whatever is decoded can be encoded and decodes to the same value again.
 #![no_main]
 
 use chatd::dialect::podsixnet::rencode::{Version, decode, encode};
