@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_yet_is_no_reason_to_distrust() {
+    fn a_missing_directory_is_trusted() {
         let temporary = tempfile::tempdir().unwrap();
         assert!(check_below(temporary.path(), &temporary.path().join("nothing/here"), effective_uid()));
     }

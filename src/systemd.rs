@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn the_watchdog_is_fed_every_half_interval_while_all_answer() {
+    fn keep_alives_are_sent_every_half_interval_while_all_answer() {
         let watchdog = Watchdog::default();
         let (accept, delivery) = (watchdog.register("accept"), watchdog.register("delivery"));
         let fed = Cell::new(0);
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_does_not_answer_stops_the_feeding_until_it_does() {
+    fn a_stuck_loop_stops_the_keep_alives_until_it_answers() {
         let watchdog = Watchdog::default();
         let (accept, delivery) = (watchdog.register("accept"), watchdog.register("delivery"));
         let fed = RefCell::new(Vec::new());
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn those_that_did_not_answer_are_known_by_name() {
+    fn stuck_loops_are_reported_by_name() {
         let watchdog = Watchdog::default();
         let (accept, _delivery) = (watchdog.register("accept"), watchdog.register("delivery"));
         assert!(watchdog.stuck().is_empty());
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_loop_that_has_ended_is_not_missed() {
+    fn a_loop_that_has_ended_is_not_stuck() {
         let watchdog = Watchdog::default();
         drop(watchdog.register("accept"));
         watchdog.start_check();
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn a_question_survives_a_dropped_future_and_is_asked_until_answered() {
+    fn a_check_survives_a_dropped_future_and_stays_until_answered() {
         let watchdog = Watchdog::default();
         let heartbeat = watchdog.register("accept");
         let mut context = Context::from_waker(Waker::noop());

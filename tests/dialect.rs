@@ -7,13 +7,13 @@ use chatd::dialect::text::Text;
 use chatd::dialect::{Dialect, Lines, Protocol};
 use proptest::prelude::*;
 
-use crate::support::talk::{NOW, Talk, Unlike, person};
+use crate::support::talk::{ClientOptions, NOW, Talk, person};
 
 const STAMP: Stamp = Stamp { sequence: 1, unix: 0 };
 
 /// A newly connected client.
 fn connected() -> Talk {
-    Talk::with(&Protocol::Text, Unlike { line_length: 100, ..Unlike::default() })
+    Talk::with(&Protocol::Text, ClientOptions { line_length: 100, ..ClientOptions::default() })
 }
 
 /// A client in the room.

@@ -179,7 +179,7 @@ fn check_config_says_when_there_is_no_file() {
 }
 
 #[test]
-fn what_is_of_no_use_is_warned_about() {
+fn unused_settings_cause_warnings() {
     let directory = tempfile::tempdir().unwrap();
     openssl(&directory, "req -x509 -newkey ed25519 -nodes -days 100 -subj /CN=good -keyout key -out certificate");
     let file = with_certificate(&directory, "certificate", "key");

@@ -13,13 +13,13 @@ mod whereabouts;
 
 use chatd::dialect::Protocol;
 
-use crate::support::talk::{Talk, Unlike};
+use crate::support::talk::{ClientOptions, Talk};
 
 fn connected() -> Talk {
     Talk::new(&Protocol::Irc)
 }
 
-fn connected_as(unlike: Unlike) -> Talk {
+fn connected_as(unlike: ClientOptions) -> Talk {
     Talk::with(&Protocol::Irc, unlike)
 }
 

@@ -223,7 +223,7 @@ fn whoever_never_reads_can_be_kicked_at_once() {
 }
 
 #[test]
-fn out_of_descriptors_accepting_rests_says_so_and_goes_on() {
+fn running_out_of_descriptors_pauses_accepting_and_is_logged() {
     let daemon = Daemon::start("");
     let pid = Pid::from_raw(daemon.pid().cast_signed()).unwrap();
     prlimit(Some(pid), Resource::Nofile, Rlimit { current: Some(40), maximum: Some(40) }).unwrap();

@@ -153,7 +153,7 @@ fn players_are_listed_whenever_somebody_comes_or_goes() {
 }
 
 #[test]
-fn who_never_says_a_name_is_anonymous_and_never_somebody_else() {
+fn a_client_that_sends_no_name_is_a_guest() {
     let (daemon, address) = daemon("");
     let mut text = daemon.join("text");
     let mut players: Vec<Player> = (0..3).map(|_| Player::connect(address, Version::New)).collect();
@@ -174,7 +174,7 @@ fn who_never_says_a_name_is_anonymous_and_never_somebody_else() {
 }
 
 #[test]
-fn nothing_is_guessed_of_a_client_that_is_silent() {
+fn no_version_is_assumed_for_a_silent_client() {
     for version in [None, Some(Version::Old), Some(Version::New)] {
         let mut talk = Talk::new(&Protocol::PodSixNet(version));
         assert_eq!(talk.greeting_bytes().is_empty(), version.is_none());

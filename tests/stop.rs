@@ -63,7 +63,7 @@ fn under_load_everything_said_before_is_delivered_and_everybody_told() {
 }
 
 #[test]
-fn what_came_faster_than_allowed_counts_as_well() {
+fn throttled_input_is_delivered_before_the_stop() {
     let mut daemon = Daemon::start("[limits]\nmessage-rate = 1\nmessage-burst = 1\n");
     let mut bo = daemon.join("bo");
     let mut ana = daemon.join_tls("ana");
@@ -123,7 +123,7 @@ fn a_client_that_never_stops_talking_cannot_hold_up_the_stop() {
 }
 
 #[test]
-fn whoever_is_still_nameless_or_shaking_hands_is_let_go_as_well() {
+fn clients_without_a_name_or_in_the_handshake_are_closed_too() {
     let mut daemon = Daemon::start(&format!("{FAST}max-lag = \"1GiB\"\n"));
     let mut nameless = daemon.connect();
     nameless.expect("*** What is your name?");

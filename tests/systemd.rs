@@ -229,7 +229,7 @@ fn the_installed_configuration_takes_its_sockets_from_systemd() {
 }
 
 #[test]
-fn a_socket_that_is_wanted_but_not_handed_over() {
+fn a_missing_socket_from_systemd_is_reported() {
     let manager = Manager::new();
     let config = "[[listen]]\nsystemd = \"plain\"\n[[listen]]\nsystemd = \"tls\"\ntls = true\n";
     let mut daemon = launch_with(&manager, config, vec![("plain", tcp().0), ("other", tcp().0)]);
@@ -280,7 +280,7 @@ fn an_address_that_systemd_has_taken_for_chatd() {
 }
 
 #[test]
-fn whoever_waits_for_a_daemon_that_cannot_start_is_told() {
+fn waiting_clients_are_told_if_the_daemon_cannot_start() {
     let manager = Manager::new();
     let ((plain, plain_address), (tls, tls_address)) = (tcp(), tcp());
     let admin_path = manager.directory.path().join("handed-over.sock");
@@ -325,7 +325,7 @@ fn whoever_waits_for_a_daemon_that_cannot_start_is_told() {
 }
 
 #[test]
-fn a_handed_over_socket_that_nobody_wants_is_warned_about() {
+fn an_unused_socket_from_systemd_causes_a_warning() {
     let manager = Manager::new();
     let config = "[[listen]]\nsystemd = \"plain\"\n";
     let daemon = launch_with(&manager, config, vec![("plain", tcp().0), ("spare", tcp().0)]);

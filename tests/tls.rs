@@ -449,7 +449,7 @@ fn the_self_signed_certificate_is_made_once() {
 }
 
 #[test]
-fn whoever_does_not_finish_the_handshake_holds_nobody_up_and_is_dropped() {
+fn an_unfinished_handshake_blocks_nobody_and_times_out() {
     let daemon = Daemon::start("");
     let silent = TcpStream::connect(daemon.tls()).unwrap();
     let mut halfway = TcpStream::connect(daemon.tls()).unwrap();
@@ -468,7 +468,7 @@ fn whoever_does_not_finish_the_handshake_holds_nobody_up_and_is_dropped() {
 }
 
 #[test]
-fn who_is_in_the_handshake_when_the_daemon_stops_does_not_come_in() {
+fn a_handshake_is_aborted_when_the_daemon_stops() {
     let mut daemon = Daemon::start("");
     let mut ana = daemon.join("ana");
     let mut socket = TcpStream::connect(daemon.tls()).unwrap();
@@ -537,7 +537,7 @@ fn what_is_neither_tls_nor_text_is_refused_with_an_alert() {
 
 /// The certificates that `openssl x509 -req` creates by default.
 #[test]
-fn certificates_without_a_version_are_told_so_on_both_sides() {
+fn version_1_certificates_are_explained_on_both_sides() {
     let certificates = Certificates::new();
     certificates.issue("authority", "server", "100");
     certificates.issue_version_1("authority", "old");
@@ -591,7 +591,7 @@ fn asking(protocol: &str) -> Arc<ClientConfig> {
 }
 
 #[test]
-fn whoever_asks_for_irc_by_alpn_gets_it_and_nobody_else_is_refused() {
+fn alpn_irc_selects_irc_and_no_other_protocol_is_refused() {
     let daemon = Daemon::start("");
     let mut irc = Client::tls_with(daemon.tls(), asking("irc")).unwrap();
     assert_eq!(irc.tls_connection().alpn_protocol(), Some(&b"irc"[..]));

@@ -45,7 +45,7 @@ fn names_that_would_deceive_or_confuse_are_refused() {
 }
 
 #[test]
-fn what_would_act_on_a_terminal_is_taken_out_and_counted() {
+fn control_characters_are_removed_and_counted() {
     let cleaned = clean(b"\x1b[31mred\x07 \xff \xe2\x80\xaeevil\xc2\x85\ttab\x7f", 100);
     assert_eq!(cleaned.text, "red \u{fffd} evil tab");
     assert_eq!((cleaned.changes.sequences, cleaned.changes.removed, cleaned.changes.replaced), (1, 4, 1));
@@ -53,7 +53,7 @@ fn what_would_act_on_a_terminal_is_taken_out_and_counted() {
 }
 
 #[test]
-fn of_a_control_sequence_nothing_is_left() {
+fn control_sequences_are_removed_whole() {
     for (bytes, text) in [
         ("typo\x1b[A\x1b[D fixed", "typo fixed"),
         (

@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_are_nothing_do_not_hide_what_follows() {
+    fn invalid_lines_do_not_hide_later_errors() {
         let text = "; ini comment\nname: yaml\nword\nlevel = info\n[limits\nconnections = 5\n[log]\ntarget =\naddresses = True\n";
         assert_eq!(
             errors(text),

@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn another_day_is_named() {
+    fn other_days_are_shown_with_their_date() {
         let now = 1_767_323_045_678;
         let mut times = TimeFormatter::new(now);
         assert_eq!(times.format(now - 24 * 3_600_000), "2026-01-01 03:04");

@@ -102,7 +102,7 @@ fn join(name: &str) {
 }
 
 #[tokio::test]
-async fn it_says_who_it_is() {
+async fn get_info_names_the_service() {
     let service = Service::start(2);
     let mut administrator = service.connect().await;
     let info = administrator.call(json!({"method": "org.varlink.service.GetInfo"})).await;
@@ -183,7 +183,7 @@ async fn mistakes_are_answered_in_the_words_of_the_standard() {
 }
 
 #[tokio::test]
-async fn what_wants_no_reply_gets_none() {
+async fn oneway_calls_get_no_reply() {
     let service = Service::start(2);
     let mut administrator = service.connect().await;
     administrator.send(json!({"method": "org.chatd.Admin.Kick", "parameters": {"name": "a"}, "oneway": true})).await;
@@ -269,7 +269,7 @@ async fn what_happens_is_told_until_another_call() {
 }
 
 #[tokio::test]
-async fn a_watcher_who_falls_behind_is_told_how_much_was_missed() {
+async fn a_slow_watcher_is_told_how_many_events_it_missed() {
     let service = Service::start(2);
     let mut watcher = service.connect().await;
     watcher.watch().await;
@@ -290,7 +290,7 @@ async fn a_watcher_who_falls_behind_is_told_how_much_was_missed() {
 }
 
 #[tokio::test]
-async fn whoever_does_not_read_holds_nobody_up() {
+async fn an_administrator_who_does_not_read_blocks_nobody() {
     let service = Service::start(3);
     let mut watcher = service.connect().await;
     watcher.watch().await;
@@ -318,7 +318,7 @@ async fn whoever_does_not_read_holds_nobody_up() {
 }
 
 #[tokio::test]
-async fn only_so_many_are_served_at_once() {
+async fn the_number_of_connections_is_limited() {
     let service = Service::start(1);
     let mut first = service.connect().await;
     assert!(first.call(json!({"method": "org.chatd.Admin.List"})).await["parameters"].is_object());

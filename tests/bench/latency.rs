@@ -39,10 +39,11 @@ const PEOPLE: usize = 2000;
 const BATCH: usize = 1000;
 /// How many clients connect at the same time.
 const NEWCOMERS: usize = 100;
-/// Clients who ask at once who is here, by a mask as long as it may be.
+/// How many clients send WHO at the same time, with a mask of the maximum length.
 const ASKING: usize = 64;
-/// TLS handshakes in a second, with a key of RSA whose signature takes milliseconds, by so many clients at a time.
+/// TLS handshakes per second, with an RSA key whose signatures take milliseconds.
 const HANDSHAKES: usize = 200;
+/// How many clients do them.
 const SHAKING: usize = 4;
 /// How long each action is measured.
 const MEASURED: Duration = Duration::from_secs(2);
@@ -149,7 +150,7 @@ fn main() {
     });
 }
 
-/// A certificate whose signatures take long.
+/// A certificate with slow signatures.
 fn rsa_certificate() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);

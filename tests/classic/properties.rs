@@ -7,10 +7,10 @@ use chatd::dialect::classic::{Description, Encoding, Framing, PRESETS, placehold
 use chatd::dialect::{END, Input, Protocol};
 use proptest::prelude::*;
 
-use crate::support::talk::{Talk, Unlike, person};
+use crate::support::talk::{ClientOptions, Talk, person};
 
 fn talk(description: Description, line_length: usize) -> Talk {
-    Talk::with(&Protocol::Classic(Arc::new(description)), Unlike { line_length, ..Unlike::default() })
+    Talk::with(&Protocol::Classic(Arc::new(description)), ClientOptions { line_length, ..ClientOptions::default() })
 }
 
 fn descriptions() -> impl Strategy<Value = Description> {

@@ -7,10 +7,10 @@ use chatd::chat::{Event, Further, Manner, Person, Profile, Reason, Reply, Stamp,
 use chatd::dialect::Protocol;
 
 use super::{connected, joined, registered};
-use crate::support::talk::{Talk, Unlike};
+use crate::support::talk::{ClientOptions, Talk};
 
 #[test]
-fn answers_have_the_label_of_what_they_answer() {
+fn answers_carry_the_label_of_the_request() {
     let mut talk = joined("batch labeled-response echo-message message-tags server-time");
     talk.plays(
         &r"
@@ -63,7 +63,7 @@ fn answers_have_the_label_of_what_they_answer() {
 }
 
 #[test]
-fn what_was_said_is_taken_back() {
+fn a_message_can_be_redacted() {
     let mut talk = joined("batch message-tags draft/message-redaction echo-message");
     let bo = talk.arrives("bo", true);
     talk.says(&bo, "hers");
@@ -88,7 +88,7 @@ fn what_was_said_is_taken_back() {
 }
 
 #[test]
-fn how_far_one_has_read_is_kept() {
+fn read_markers_are_kept() {
     let mut talk = joined("draft/read-marker");
     talk.plays(
         r"
@@ -118,9 +118,9 @@ fn how_far_one_has_read_is_kept() {
 }
 
 #[test]
-fn how_far_an_account_has_read_outlives_its_connection() {
+fn read_markers_of_an_account_outlive_its_connection() {
     let next = |talk: Talk, account| {
-        let mut talk = talk.succeeded_by(&Protocol::Irc, Unlike { account, ..Unlike::default() });
+        let mut talk = talk.succeeded_by(&Protocol::Irc, ClientOptions { account, ..ClientOptions::default() });
         talk.send("CAP REQ draft/read-marker\r\nNICK ana\r\nUSER ann 0 * :Ana Real\r\nCAP END\r\n");
         talk
     };
@@ -142,7 +142,7 @@ fn how_far_an_account_has_read_outlives_its_connection() {
 }
 
 #[test]
-fn the_history_can_be_asked_for() {
+fn chathistory_is_answered() {
     let mut talk = joined("batch message-tags server-time draft/chathistory");
     let bo = talk.arrives("bo", true);
     ["one", "two", "three"].iter().for_each(|text| {
@@ -200,7 +200,7 @@ fn the_history_can_be_asked_for() {
 }
 
 #[test]
-fn the_history_comes_by_itself_to_those_who_cannot_ask() {
+fn clients_without_chathistory_are_sent_the_history() {
     let mut talk = registered("batch server-time");
     let bo = talk.arrives("bo", true);
     talk.says(&bo, "one");
@@ -262,7 +262,7 @@ fn the_history_comes_by_itself_to_those_who_cannot_ask() {
 }
 
 #[test]
-fn whoever_comes_back_into_the_room_has_read_what_was_said_before() {
+fn a_rejoining_client_is_not_sent_what_it_has_seen() {
     let mut talk = joined("batch labeled-response");
     let bo = talk.arrives("bo", true);
     talk.says(&bo, "one");
@@ -318,7 +318,7 @@ fn bot() -> Arc<Person> {
 }
 
 #[test]
-fn events_look_as_the_capabilities_say() {
+fn events_are_rendered_by_capabilities() {
     let (bo, bob) = (bot, connected().arrives("bob", false).nick.clone());
     let tagged = || Words { tags: "+a=b".into(), ..Words::plain("hi") };
     let silent = || Words { manner: Manner::TagsOnly, tags: "+a".into(), ..Words::default() };
@@ -372,7 +372,7 @@ fn events_look_as_the_capabilities_say() {
 }
 
 #[test]
-fn only_what_changes_events_makes_another_form() {
+fn only_capabilities_that_change_events_make_another_form() {
     let form = |capabilities: &str| registered(capabilities).dialect.form().id();
     assert_eq!(form(""), form("echo-message labeled-response batch draft/chathistory multi-prefix userhost-in-names"));
     assert_eq!(form("server-time"), form("server-time draft/multiline"), "that is nothing without batch");
@@ -392,7 +392,7 @@ fn only_what_changes_events_makes_another_form() {
 }
 
 #[test]
-fn a_line_that_is_too_long_for_irc_comes_in_pieces() {
+fn a_text_too_long_for_irc_is_split() {
     let bo = bot;
     let text = "word ".repeat(300) + &"é".repeat(400);
     for action in [false, true] {
@@ -415,7 +415,7 @@ fn a_line_that_is_too_long_for_irc_comes_in_pieces() {
 }
 
 #[test]
-fn several_lines_are_single_ones_to_those_who_do_not_know_better() {
+fn multiline_messages_fall_back_to_single_lines() {
     let further = |text: &str, joined| Further { text: text.into(), joined };
     let words = Words {
         more: vec![further("two", false), further("four", false), further(" three", true)],
@@ -428,7 +428,7 @@ fn several_lines_are_single_ones_to_those_who_do_not_know_better() {
 }
 
 #[test]
-fn private_words_go_to_a_name() {
+fn private_messages_are_addressed_to_a_name() {
     let mut talk = registered("");
     let bo = &talk.arrives("bo", false);
     let (stamp, words) = (Stamp { sequence: 1, unix: 0 }, &Words::plain("psst"));
@@ -438,7 +438,7 @@ fn private_words_go_to_a_name() {
 }
 
 #[test]
-fn what_is_too_long_or_no_text_is_refused_whole() {
+fn a_message_that_is_too_long_or_not_utf8_is_refused_whole() {
     let mut talk = joined("message-tags batch labeled-response");
     assert_eq!(
         String::from_utf8(talk.send_bytes(b"@label=x PRIVMSG #lobby :\xff\r\n")).unwrap(),

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::{connected, joined};
 
 #[test]
-fn messages_are_taken_apart_as_everybody_does_it() {
+fn messages_are_parsed_as_other_servers_parse_them() {
     for (line, tags, command, parameters) in [
         ("PING", "", "PING", &[][..]),
         ("PING a", "", "PING", &["a"]),
@@ -60,7 +60,7 @@ proptest! {
     }
 
     #[test]
-    fn decoding_encoding_and_decoding_again_comes_to_the_same(line in "[@: ]{0,2}[ -~é]{0,60}") {
+    fn decode_encode_decode_is_stable(line in "[@: ]{0,2}[ -~é]{0,60}") {
         if let Some(message) = Message::parse(&line) {
             let mut again = String::new();
             if !message.tags.is_empty() {

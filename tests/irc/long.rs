@@ -6,7 +6,7 @@ use chatd::chat::{Command, Event, Nick, Person, Profile, Reason, Reply, Stamp, W
 use proptest::prelude::*;
 
 use super::{connected_as, joined, registered};
-use crate::support::talk::{Talk, Unlike};
+use crate::support::talk::{ClientOptions, Talk};
 
 /// How many other users are in the room.
 const CROWD: usize = 300;
@@ -145,7 +145,7 @@ fn somebody(text: &str) -> Arc<Person> {
 fn longest_of_all(capabilities: &[&str]) -> Talk {
     let name = "a.a12345678901234567890123456789012345678901234567890123456789012";
     let (name, room) = (&name[..63], "r123456789r123456789r123456789r123456789r123456789");
-    let mut talk = connected_as(Unlike { name, room, account: Some("account"), ..Unlike::default() });
+    let mut talk = connected_as(ClientOptions { name, room, account: Some("account"), ..ClientOptions::default() });
     let nick = longest('𐐪');
     let registration = format!("NICK {nick}\r\nUSER {} 0 * :{}\r\nCAP END\r\n", "u".repeat(40), "r".repeat(300));
     let request: String = capabilities.iter().map(|name| format!("CAP REQ {name}\r\n")).collect();

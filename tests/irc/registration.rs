@@ -4,10 +4,10 @@ use chatd::chat::{Reason, Refusal, Reply};
 use chatd::dialect::Input;
 
 use super::{connected, connected_as, registered};
-use crate::support::talk::Unlike;
+use crate::support::talk::ClientOptions;
 
 #[test]
-fn a_client_registers_and_is_told_where_it_is() {
+fn registration_is_answered_with_the_welcome() {
     let mut talk = connected();
     talk.plays(r"
          > NICK ana
@@ -29,7 +29,7 @@ fn a_client_registers_and_is_told_where_it_is() {
 }
 
 #[test]
-fn what_is_missing_before_that_is_said() {
+fn missing_parameters_before_registration_are_reported() {
     let mut talk = connected();
     talk.plays(
         r"
@@ -72,8 +72,8 @@ fn a_client_registers_once() {
 }
 
 #[test]
-fn a_client_may_be_put_into_the_room_at_once() {
-    let mut talk = connected_as(Unlike { autojoin: true, ..Unlike::default() });
+fn autojoin_joins_the_client_after_registration() {
+    let mut talk = connected_as(ClientOptions { autojoin: true, ..ClientOptions::default() });
     let answer = talk.send("NICK ana\r\nUSER ann 0 * :Ana\r\n");
     assert!(answer.contains(":irc.test 254 ana 1 :channel formed\r\n"), "{answer}");
     let joined = answer.split_once(":ana!ann@irc.test JOIN #lobby\r\n").unwrap().1;
@@ -82,7 +82,7 @@ fn a_client_may_be_put_into_the_room_at_once() {
 }
 
 #[test]
-fn a_name_that_is_taken_is_asked_for_again() {
+fn a_taken_nickname_can_be_replaced_by_another() {
     let mut talk = connected();
     talk.arrives("ana", true);
     talk.plays(
@@ -124,7 +124,7 @@ fn capabilities_are_negotiated() {
 }
 
 #[test]
-fn capabilities_may_change_later_and_events_look_different_then() {
+fn capabilities_changed_later_change_how_events_are_rendered() {
     let mut talk = registered("server-time");
     talk.plays(
         r"
@@ -140,7 +140,7 @@ fn capabilities_may_change_later_and_events_look_different_then() {
 }
 
 #[test]
-fn a_client_that_negotiates_is_waited_for() {
+fn registration_waits_for_cap_end() {
     let mut talk = connected();
     talk.plays("> CAP REQ batch\n< :irc.test CAP * ACK :batch\n> NICK ana\n> USER ann 0 * :Ana");
     assert!(talk.send("CAP END\r\n").starts_with(":irc.test 001 ana :"));
@@ -148,18 +148,19 @@ fn a_client_that_negotiates_is_waited_for() {
 
 #[test]
 fn the_list_of_capabilities_fits_into_a_line() {
-    let unlike = || Unlike { account: Some("a"), secure_port: Some(65535), ..Unlike::default() };
+    let unlike = || ClientOptions { account: Some("a"), secure_port: Some(65535), ..ClientOptions::default() };
     let list = connected_as(unlike()).send("CAP LS 302\r\n");
     assert!(list.len() <= 512 && list.contains(" sts=port=65535"), "{list}");
-    let list = connected_as(Unlike { encrypted: true, ..unlike() }).send("CAP LS 302\r\n");
+    let list = connected_as(ClientOptions { encrypted: true, ..unlike() }).send("CAP LS 302\r\n");
     assert!(list.contains(" sts=duration=86400"), "{list}");
     assert!(!connected_as(unlike()).send("CAP LS\r\n").contains("sts"), "no values in the old version");
     assert!(connected_as(unlike()).send("CAP REQ sts\r\n").contains(" NAK "), "it is not for asking");
 }
 
 #[test]
-fn a_certificate_is_proof_enough() {
-    let mut talk = connected_as(Unlike { account: Some("ana@home"), encrypted: true, ..Unlike::default() });
+fn sasl_external_accepts_the_client_certificate() {
+    let mut talk =
+        connected_as(ClientOptions { account: Some("ana@home"), encrypted: true, ..ClientOptions::default() });
     talk.plays(
         r"
          > CAP REQ sasl
@@ -181,7 +182,7 @@ fn a_certificate_is_proof_enough() {
 }
 
 #[test]
-fn a_silent_client_is_asked_and_then_given_up() {
+fn a_silent_client_is_pinged_and_then_disconnected() {
     let mut talk = connected();
     assert_eq!(talk.dialect.due(), None, "the login has a limit of its own");
     talk.send("NICK ana\r\nUSER ann 0 * :Ana\r\n");
@@ -194,7 +195,7 @@ fn a_silent_client_is_asked_and_then_given_up() {
 }
 
 #[test]
-fn the_end_is_said() {
+fn the_reason_for_the_disconnection_is_sent() {
     let mut talk = registered("");
     let reply = Reply::Closing(&Reason::Kicked(None));
     assert_eq!(talk.told(reply), "ERROR :Closing link: kicked\r\n");

@@ -21,7 +21,7 @@ fn names_change() {
 }
 
 #[test]
-fn the_server_tells_of_itself() {
+fn version_motd_and_other_server_queries_are_answered() {
     let mut talk = registered("");
     talk.plays(r"
          > FOO bar
@@ -75,7 +75,7 @@ fn one_is_away_and_back() {
 }
 
 #[test]
-fn what_is_the_administrators_is_refused() {
+fn operator_commands_are_refused() {
     let mut talk = registered("");
     talk.plays(
         r"
@@ -132,7 +132,7 @@ fn modes_are_few() {
 }
 
 #[test]
-fn what_was_not_negotiated_is_unknown() {
+fn commands_of_capabilities_that_were_not_negotiated_are_unknown() {
     let mut talk = registered("");
     talk.plays(
         r"
@@ -198,7 +198,7 @@ fn the_room_is_the_only_channel() {
 }
 
 #[test]
-fn words_have_to_reach_somebody() {
+fn messages_need_a_recipient_and_a_text() {
     let mut talk = joined("");
     talk.arrives("bo", true);
     talk.plays(
@@ -222,7 +222,7 @@ fn words_have_to_reach_somebody() {
 }
 
 #[test]
-fn who_is_away_says_so_but_never_to_a_notice() {
+fn away_replies_are_not_sent_to_a_notice() {
     let mut talk = joined("");
     let bo = talk.arrives("bo", true);
     talk.leaves_for(&bo, "lunch");

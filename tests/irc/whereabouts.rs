@@ -204,7 +204,7 @@ fn a_bot_with_an_account_on_tls_is_told_as_such() {
 }
 
 #[test]
-fn the_watched_come_go_and_change() {
+fn monitor_reports_logins_logouts_and_changes() {
     let mut talk = registered("away-notify setname extended-monitor");
     let bo = &talk.arrives("bo", false);
     let stamp = Stamp { sequence: 9, unix: 0 };
@@ -223,7 +223,7 @@ fn the_watched_come_go_and_change() {
 }
 
 #[test]
-fn only_so_many_can_be_watched() {
+fn the_monitor_list_has_a_limit() {
     let mut talk = registered("");
     for i in 0..100 {
         talk.send(&format!("MONITOR + somebody{i}\r\n"));

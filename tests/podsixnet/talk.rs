@@ -7,10 +7,10 @@ use chatd::dialect::podsixnet::rencode::{Version, decode};
 use proptest::prelude::*;
 
 use super::{dictionary, framed};
-use crate::support::talk::{Talk, Unlike};
+use crate::support::talk::{ClientOptions, Talk};
 
 fn connected(version: Option<Version>) -> Talk {
-    Talk::with(&Protocol::PodSixNet(version), Unlike { line_length: 100, ..Unlike::default() })
+    Talk::with(&Protocol::PodSixNet(version), ClientOptions { line_length: 100, ..ClientOptions::default() })
 }
 
 /// The messages in an answer, each with its author.
@@ -25,7 +25,7 @@ fn messages(bytes: &[u8]) -> Vec<String> {
 }
 
 #[test]
-fn who_gives_no_name_gets_one_and_what_they_said_is_said() {
+fn a_client_without_a_name_becomes_a_guest_and_its_message_is_sent() {
     let mut talk = connected(None);
     talk.arrives("anonymous", true);
     let answer = talk.send_bytes(&framed(&dictionary(&[("action", "message"), ("message", "hi")]), Version::New));
@@ -35,7 +35,7 @@ fn who_gives_no_name_gets_one_and_what_they_said_is_said() {
 }
 
 #[test]
-fn who_cannot_have_a_name_is_told_so_and_not_tried_again_by_itself() {
+fn a_refused_guest_is_told_and_not_retried() {
     let mut talk = connected(Some(Version::New));
     let refusal = Refusal::NameNotAllowed(NickError::Space);
     assert_eq!(messages(&talk.told_bytes(Reply::Refused(&refusal))).len(), 1);

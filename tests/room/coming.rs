@@ -63,7 +63,7 @@ fn a_name_is_free_again_when_its_owner_has_left() {
 }
 
 #[test]
-fn whoever_leaves_before_the_login_is_nobodys_business() {
+fn leaving_before_the_login_is_not_announced() {
     let daemon = Daemon::start("");
     let mut ana = daemon.join("ana");
     for goodbye in ["QUIT", "{quit}", "/quit"] {

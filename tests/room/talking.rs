@@ -122,7 +122,7 @@ fn a_changed_topic_is_told_to_everybody() {
 }
 
 #[test]
-fn ones_own_lines_may_be_left_out() {
+fn echo_off_leaves_out_ones_own_lines() {
     let daemon = Daemon::start("");
     let mut ana = daemon.join("ana");
     let mut bo = daemon.join("bo");

@@ -68,7 +68,7 @@ impl Screen {
             if seen.contains(text) {
                 return;
             }
-            assert!(Instant::now() < deadline, "{text:?} is not to be seen:\n{}", seen.trim_end());
+            assert!(Instant::now() < deadline, "{text:?} is not shown:\n{}", seen.trim_end());
         }
     }
 

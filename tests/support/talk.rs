@@ -20,13 +20,13 @@ const SESSION: u32 = 0;
 pub struct Talk {
     pub state: State,
     pub dialect: Dialect,
-    twin: Dialect,
+    restored: Dialect,
     person: Option<PersonId>,
     irc: Arc<Server>,
 }
 
-/// Deviations from the default client or server.
-pub struct Unlike {
+/// Properties of the client and its server; the default is an unencrypted client of `irc.test`.
+pub struct ClientOptions {
     pub name: &'static str,
     pub room: &'static str,
     pub account: Option<&'static str>,
@@ -36,9 +36,9 @@ pub struct Unlike {
     pub line_length: usize,
 }
 
-impl Default for Unlike {
-    fn default() -> Unlike {
-        Unlike {
+impl Default for ClientOptions {
+    fn default() -> ClientOptions {
+        ClientOptions {
             name: "irc.test",
             room: "lobby",
             account: None,
@@ -53,36 +53,36 @@ impl Default for Unlike {
 impl Talk {
     /// A client that has just connected.
     pub fn new(protocol: &Protocol) -> Talk {
-        Talk::with(protocol, Unlike::default())
+        Talk::with(protocol, ClientOptions::default())
     }
 
-    pub fn with(protocol: &Protocol, unlike: Unlike) -> Talk {
+    pub fn with(protocol: &Protocol, options: ClientOptions) -> Talk {
         let irc = Arc::new(Server {
-            name: unlike.name.into(),
-            room: unlike.room.into(),
-            autojoin: unlike.autojoin,
+            name: options.name.into(),
+            room: options.room.into(),
+            autojoin: options.autojoin,
             started: START.unix,
-            secure_port: unlike.secure_port,
+            secure_port: options.secure_port,
         });
         let setting = Setting {
-            line_length: unlike.line_length,
-            encrypted: unlike.encrypted,
+            line_length: options.line_length,
+            encrypted: options.encrypted,
             local: false,
-            account: unlike.account.map(Into::into),
+            account: options.account.map(Into::into),
             irc: &irc,
         };
         let dialect = protocol.speak(START, setting);
-        let twin = read_back(&dialect, &irc);
+        let restored = read_back(&dialect, &irc);
         let limit = HistoryLimit { length: 100, size: 10_000 };
-        Talk { state: State::new(START, unlike.room, "tea", limit), dialect, twin, person: None, irc }
+        Talk { state: State::new(START, options.room, "tea", limit), dialect, restored, person: None, irc }
     }
 
     /// Disconnects the client and connects another one to the same room.
-    pub fn succeeded_by(mut self, protocol: &Protocol, unlike: Unlike) -> Talk {
+    pub fn succeeded_by(mut self, protocol: &Protocol, options: ClientOptions) -> Talk {
         if let Some(person) = self.person.and_then(|id| Some(self.state.people.get(id)?.person.clone())) {
             self.state.commit(NOW, &Event::Left(person, Reason::Closed));
         }
-        Talk { state: self.state, ..Talk::with(protocol, unlike) }
+        Talk { state: self.state, ..Talk::with(protocol, options) }
     }
 
     /// Runs the same step on both dialects and compares the results.
@@ -95,11 +95,11 @@ impl Talk {
         let (mut bytes, mut same) = (std::mem::take(out), out.clone());
         same.clone_from(&bytes);
         let result = act(&mut self.dialect, &mut Answer { view, bytes: &mut bytes });
-        let twins = act(&mut self.twin, &mut Answer { view, bytes: &mut same });
-        assert_eq!(result, twins, "the one that was read back has understood something else");
-        assert_eq!(String::from_utf8_lossy(&bytes), String::from_utf8_lossy(&same), "the one that was read back");
-        assert_eq!((self.dialect.is_busy(), self.dialect.due()), (self.twin.is_busy(), self.twin.due()));
-        self.twin = read_back(&self.twin, &self.irc);
+        let again = act(&mut self.restored, &mut Answer { view, bytes: &mut same });
+        assert_eq!(result, again, "the restored dialect gives another result");
+        assert_eq!(String::from_utf8_lossy(&bytes), String::from_utf8_lossy(&same), "the restored dialect");
+        assert_eq!((self.dialect.is_busy(), self.dialect.due()), (self.restored.is_busy(), self.restored.due()));
+        self.restored = read_back(&self.restored, &self.irc);
         *out = bytes;
         result
     }
