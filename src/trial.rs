@@ -1,8 +1,10 @@
-//! `chatd --try-classic`: the classic listeners of a configuration by themselves, with all that is received, understood
-//! and sent on the terminal, for a teacher who describes a client that chatd does not know.
+//! `chatd --try-classic`: serves only the classic listeners of a configuration and shows on the terminal what clients
+//! send, how it is interpreted, and what they are sent. For a teacher who is describing a client that chatd does not
+//! know yet.
 //!
-//! Clients are served by what serves them in the daemon. Added are a [transport](Watched) that shows its bytes and a
-//! [witness](show) that tells how they are understood; left out is everything that administers or lasts.
+//! Clients are served by the same code as in the daemon, with a [transport](Watched) that shows its bytes and a
+//! [witness](show) that shows how they are interpreted. Administration and everything that outlives the process are
+//! left out.
 
 use std::convert::Infallible;
 use std::io::{self, BufRead as _, IoSlice, Write as _};
@@ -25,21 +27,21 @@ use crate::room::{Actor, Outcome, State};
 use crate::server::{Bound, Clock, Driver, Source, no_connections};
 use crate::session::{Origin, Session, Step};
 
-/// What is typed at the terminal is said under this name.
+/// The name under which text typed at the terminal is said.
 const TEACHER: &str = "teacher";
 /// The teacher has no connection.
 const NO_CONNECTION: SessionId = SessionId::MAX;
-/// How long accepting rests when the process or the machine is out of something.
+/// How long to pause after accept fails because the process or the system is out of descriptors or memory.
 const REST: Duration = Duration::from_secs(1);
 
-/// Why nothing can be tried.
+/// Why the trial cannot start.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error(transparent)]
     Load(#[from] LoadError),
     #[error("there is no [[listen]] with protocol = \"classic\" and an address to be tried; write one")]
     NoListener,
-    /// With the place of the address, and the exit status.
+    /// The message, with the address's place in the configuration, and the exit status.
     #[error("{0}")]
     Bind(String, u8),
     #[error("the operating system refuses what every daemon needs: {0}")]
@@ -84,7 +86,7 @@ async fn serve(source: &Source) -> Result<Infallible, Failure> {
     drive(driver).await
 }
 
-/// Opens the listeners that can be tried.
+/// Opens the classic listeners.
 async fn bind(config: &Config) -> Result<Vec<Bound>, Failure> {
     let mut bound: Vec<Bound> = Vec::new();
     for how in config.listen.iter().filter(|how| matches!(how.protocol, Some(Protocol::Classic(_)))) {
@@ -111,20 +113,20 @@ fn take_in_teacher(state: &mut State, now: Now) -> Option<PersonId> {
     teacher.person
 }
 
-/// Says what is typed, line by line, until there is no more.
+/// Says each line typed at the terminal in the room, until the end of the input.
 fn teach(driver: &Driver<Watched>, teacher: PersonId) {
     for line in io::stdin().lock().lines().map_while(Result::ok) {
         let mut connections = driver.lock();
         let line = clean(line.as_bytes(), connections.limits().line_length).text.into_owned();
         if !line.is_empty() {
             let actor = Actor { person: Some(teacher), session: NO_CONNECTION };
-            // The teacher is in the room, and may speak there.
+            // Cannot be refused: the teacher is in the room.
             let _ = connections.state.perform(driver.clock.now(), actor, Command::Say(Words::plain(line)));
         }
     }
 }
 
-/// Accepts clients for ever.
+/// Accepts clients; never returns.
 async fn accept(
     driver: Arc<Driver<Watched>>,
     admissions: Arc<Admissions>,
@@ -165,7 +167,7 @@ fn welcome(
     connections.insert(now, origin, protocol, socket, admission);
 }
 
-/// Runs the driver's three tasks, as the daemon does.
+/// Runs the driver's three tasks, like the daemon.
 async fn drive(driver: Arc<Driver<Watched>>) -> Result<Infallible, Failure> {
     let delivering = driver.clone();
     tokio::spawn(async move {
@@ -183,7 +185,7 @@ async fn drive(driver: Arc<Driver<Watched>>) -> Result<Infallible, Failure> {
     }
 }
 
-/// A client's socket, with all that goes through it on the terminal.
+/// A client's socket that shows all its traffic on the terminal.
 struct Watched {
     id: SessionId,
     socket: Socket,
@@ -240,12 +242,12 @@ impl Transport for Watched {
     }
 }
 
-/// How a client is understood.
+/// Shows how a client's input is interpreted.
 fn show(id: SessionId, session: &Session, seen: Seen<'_>) {
     let what = match seen {
         Seen::Step(Step::Command(Command::Register { name, .. })) => format!("   the name {name:?}"),
         Seen::Step(Step::Command(Command::Say(words))) => format!("   says {:?}", words.text),
-        // Whoever has a name comes in.
+        // Not shown: in these protocols, whoever has a name joins at once.
         Seen::Step(Step::Command(Command::Enter)) => return,
         Seen::Step(Step::Command(command)) => format!("   asks for something else: {command:?}"),
         Seen::Step(Step::Nonsense(hint)) => format!("   no name: {hint}"),
@@ -261,7 +263,7 @@ fn show(id: SessionId, session: &Session, seen: Seen<'_>) {
     tell(id, &what);
 }
 
-/// Bytes as one can read them: as text if they are.
+/// Bytes in readable form: as text if they are text.
 fn quoted(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
         Ok(text) => format!("{text:?}"),
@@ -269,12 +271,12 @@ fn quoted(bytes: &[u8]) -> String {
     }
 }
 
-/// A line about a client.
+/// Prints a line about a client.
 fn tell(id: SessionId, what: &str) {
     say(&format!("{} {what}", u64::from(id) + 1));
 }
 
-/// A line on the terminal; a closed one ends the trial.
+/// Prints a line; the trial ends if standard output is closed.
 fn say(line: &str) {
     if writeln!(io::stdout(), "{line}").is_err() {
         std::process::exit(0);
@@ -282,6 +284,6 @@ fn say(line: &str) {
 }
 
 fn complain(sentence: &str) {
-    // If standard error is closed, the exit status still tells.
+    // If standard error is closed, the exit status is still right.
     let _ = writeln!(io::stderr(), "{sentence}");
 }

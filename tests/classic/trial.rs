@@ -6,7 +6,7 @@ use super::Raw;
 use crate::support::program::Program;
 
 const LISTENER: &str = "[[listen]]\naddress = '127.0.0.1:0'\nprotocol = 'classic'\n";
-/// So that a client on a busy machine has read one message before the next one comes.
+/// A pause between messages long enough that a client on a busy machine reads them one at a time.
 const SLOWLY: &str = "[listen.classic]\ngap = '250ms'\n";
 
 fn chatd(directory: &tempfile::TempDir, config: &str) -> Command {
@@ -17,7 +17,7 @@ fn chatd(directory: &tempfile::TempDir, config: &str) -> Command {
     command
 }
 
-/// The trial, and a connection to its listener.
+/// Starts a trial and connects to its listener.
 fn trial(directory: &tempfile::TempDir, config: &str) -> (Program, Raw) {
     let mut trial = Program::start(&mut chatd(directory, config));
     let waiting = trial.expect("Waiting for clients on ");
