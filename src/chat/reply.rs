@@ -76,9 +76,8 @@ pub enum Reply<'a> {
     /// Your command was refused.
     Refused(&'a Refusal),
     /// Your command has taken effect. After [`Event::Registered`] the name is yours. After [`Event::Joined`] you are in
-    /// the room and receive its events. Other events are sent this way only by a dialect that
-    /// [echoes](crate::dialect::Dialect::echoes), in addition to the room's own; outside the room this reply is the
-    /// only one.
+    /// the room and receive its events. A client whose dialect [echoes](crate::dialect::Dialect::echoes) receives any
+    /// other event from the room as well; outside the room, this reply is all that it receives.
     Done(Stamp, &'a Event<'a>),
     /// Somebody sent you a private message.
     Private {
