@@ -1,82 +1,160 @@
 //! The house keeps its own rules: who may know whom, and what every file has.
+//!
+//! Every file is parsed and read to its end. Only what is marked `#[cfg(test)]` is left out: tests may do as they like.
 
+mod source;
+
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use source::{House, files};
 
 /// Lines of code in the longest file that is still one subject.
 const LONGEST: usize = 400;
 
-/// What a part of the house does not name, and why.
-const RULES: &[(&[&str], &[&str], &str)] = &[
+/// The parts of the house from low to high, each with all the parts that it names. A row names only rows above it, so
+/// there is one direction and no circle.
+const DIRECTION: &[(&str, &[&str])] = &[
+    ("chat", &[]),
+    ("people", &["chat"]),
+    ("room", &["chat", "people"]),
+    ("dialect", &["chat"]),
+    ("directories", &[]),
+    ("files", &["directories"]),
+    ("hangup", &[]),
+    ("invitation", &[]),
+    ("systemd", &[]),
+    ("config", &["dialect", "directories", "files"]),
+    ("log", &["config"]),
+    ("net", &["config", "directories", "files"]),
+    ("session", &["chat", "config", "dialect", "net", "people", "room"]),
+    ("connections", &["chat", "config", "dialect", "net", "people", "room", "session"]),
     (
-        &["src/chat", "src/dialect", "src/room"],
+        "server",
         &[
-            "tokio",
-            "std::net",
-            "std::os",
-            "TcpStream",
-            "UnixStream",
-            "Instant",
-            "SystemTime",
-            "std::fs",
-            "crate::net",
-            "crate::session",
-            "crate::server",
+            "chat",
+            "config",
+            "connections",
+            "dialect",
+            "directories",
+            "log",
+            "net",
+            "people",
+            "room",
+            "session",
+            "systemd",
         ],
-        "it has no runtime, no socket, no clock and no files",
     ),
-    (&["src/chat"], &["crate::room", "crate::dialect", "crate::config"], "it is only vocabulary"),
-    (&["src/dialect"], &["crate::room"], "dialects and the room meet in a session only"),
-    (&["src/room"], &["crate::dialect"], "dialects and the room meet in a session only"),
+    ("admin", &["connections", "log", "server"]),
+    ("arguments", &[]),
+    ("ctl", &["admin", "arguments", "directories", "log"]),
+    ("check", &["config", "net", "server"]),
+    ("closed", &["admin", "net"]),
     (
-        &["src/net"],
-        &["crate::chat", "crate::room", "crate::dialect", "crate::session", "crate::server", "crate::admin"],
-        "it is about sockets and keys",
+        "daemon",
+        &[
+            "admin",
+            "arguments",
+            "check",
+            "closed",
+            "config",
+            "dialect",
+            "directories",
+            "hangup",
+            "invitation",
+            "log",
+            "net",
+            "server",
+            "systemd",
+        ],
     ),
-    (&["src/session"], &["crate::server", "crate::admin"], "the direction is server to session"),
 ];
 
-/// All files of this kind below a directory of the project.
-fn files(directory: &str) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let mut directories = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(directory)];
-    while let Some(directory) = directories.pop() {
-        for entry in fs::read_dir(directory).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                directories.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                found.push(path);
-            }
-        }
-    }
-    assert!(!found.is_empty(), "{directory} has no source files");
-    found
-}
+/// Of some parts, others name no more than this.
+const ONLY: &[(&str, &str, &[&str])] = &[
+    ("session", "net", &["Address"]),
+    ("session", "config", &["Limits"]),
+    ("connections", "net", &["Address", "Admission", "Readiness", "Transport"]),
+    ("connections", "config", &["Limits"]),
+    ("admin", "connections", &["Snapshot"]),
+    ("ctl", "admin", &["request", "types", "varlink"]),
+    ("closed", "admin", &["types", "varlink"]),
+];
 
-/// The code of a file: without comments, and without its unit tests, which may do as they like.
-fn code(path: &Path) -> String {
-    let text = fs::read_to_string(path).unwrap();
-    let code = text.split("#[cfg(test)]").next().unwrap();
-    code.lines().map(|line| line.split("//").next().unwrap()).collect::<Vec<_>>().join("\n")
+/// The parts that are plain values, so that they can be tried at every byte in virtual time.
+const PURE: &[&str] = &["chat", "people", "room", "dialect", "session", "connections"];
+
+/// What a plain value does not name: runtime, sockets, clocks, files, threads.
+const IMPURE: &[&str] = &[
+    "tokio",
+    "rustls",
+    "tokio_rustls",
+    "rustix",
+    "std::env",
+    "std::fs",
+    "std::net",
+    "std::os",
+    "std::process",
+    "std::thread",
+    "std::time::Instant",
+    "std::time::SystemTime",
+];
+
+/// Addresses are values, too.
+const VALUES: &[&str] = &["std::net::IpAddr", "std::net::SocketAddr"];
+
+#[test]
+fn the_parts_of_the_house_point_in_one_direction() {
+    let house = House::read();
+    let mut above = BTreeSet::new();
+    for (part, allowed) in DIRECTION {
+        let wrong = allowed.iter().find(|known| !above.contains(**known));
+        assert_eq!(wrong, None, "DIRECTION: {part} names something that is not above it");
+        above.insert(*part);
+        let named: BTreeSet<&str> = house.parts_named_by(part);
+        let allowed: BTreeSet<&str> = allowed.iter().copied().collect();
+        let files: Vec<String> = named.difference(&allowed).flat_map(|other| house.uses(part, other)).collect();
+        assert!(files.is_empty(), "src/{part} may know {allowed:?} only: {files:#?}");
+        let unused: Vec<_> = allowed.difference(&named).collect();
+        assert!(unused.is_empty(), "DIRECTION: {part} does not name {unused:?}");
+    }
+    let unlisted: Vec<_> = house.parts().into_iter().filter(|part| !above.contains(part)).collect();
+    assert!(unlisted.is_empty(), "DIRECTION lacks {unlisted:?}");
 }
 
 #[test]
-fn the_parts_of_the_house_know_only_whom_they_may() {
-    for (directories, forbidden, why) in RULES {
-        for path in directories.iter().flat_map(|directory| files(directory)) {
-            let code = code(&path);
-            // Grouped imports, `use crate::{log, net}`, are named one by one.
-            let grouped: Vec<String> = (code.split("use crate::{").skip(1))
-                .flat_map(|rest| rest.split("};").next().unwrap().split([',', ' ', '\n', '{', ':']))
-                .map(|name| format!("crate::{}", name.trim()))
-                .collect();
-            for word in *forbidden {
-                let named = code.contains(word) || grouped.iter().any(|name| name == word);
-                assert!(!named, "{} names {word}, but {why}", path.display());
-            }
+fn of_some_parts_only_little_is_known() {
+    let house = House::read();
+    for (part, other, allowed) in ONLY {
+        let uses = house.uses(part, other);
+        assert!(!uses.is_empty(), "ONLY: {part} names nothing of {other}");
+        for path in uses {
+            let item = path.split("::").nth(2).unwrap_or_default();
+            assert!(allowed.contains(&item), "{path}, but {part} may know no more of {other} than {allowed:?}");
         }
     }
+}
+
+#[test]
+fn what_is_tried_in_virtual_time_is_a_plain_value() {
+    let house = House::read();
+    for part in PURE {
+        for (file, path) in house.foreign(part) {
+            let begins = |start: &&str| *path == **start || path.starts_with(&format!("{start}::"));
+            let named = IMPURE.iter().any(|start| begins(&start)) && !VALUES.iter().any(|start| begins(&start));
+            assert!(!named, "{file} names {path}, but has no runtime, no socket, no clock and no files");
+        }
+    }
+}
+
+/// A path leads to the file that defines what it names: re-exports are followed. A module's own file and the files below
+/// it are parts of one thing, so a file may name what its parents' files define.
+#[test]
+fn no_files_name_each_other_in_a_circle() {
+    let house = House::read();
+    let circle = house.circle();
+    assert!(circle.is_empty(), "these files name each other in a circle: {circle:#?}");
 }
 
 #[test]
@@ -95,15 +173,13 @@ fn no_file_is_longer_than_one_subject() {
     }
 }
 
+/// Benchmarks and fuzz targets are programs of their own.
 #[test]
 fn every_test_module_is_run() {
-    let main = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/main.rs")).unwrap();
-    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_stem().unwrap().to_str().unwrap();
-        let is_module = path.is_file() || path.join("mod.rs").exists();
-        if is_module && name != "main" {
-            assert!(main.contains(&format!("mod {name};")), "tests/main.rs lacks `mod {name};`");
-        }
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let run = source::modules_below(&tests.join("main.rs"));
+    for path in files("tests") {
+        let own = ["bench", "fuzz"].iter().any(|program| path.starts_with(tests.join(program)));
+        assert!(own || run.contains(&path), "no `mod` leads from tests/main.rs to {}", path.display());
     }
 }

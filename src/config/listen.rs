@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use super::file::Endpoints;
+use super::endpoints::Endpoints;
 use super::reader::Section;
 use super::{Listen, value};
 use crate::dialect::classic::{Description, Encoding, Framing, LINE_ENDINGS, MAX_QUIT, MAX_TEMPLATE};

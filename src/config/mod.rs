@@ -3,6 +3,7 @@
 //! [`mod@file`] converts the TOML to these types and reports every mistake with its place. Nothing here opens a socket,
 //! checks the files that it names, or knows how a value is used.
 
+mod endpoints;
 pub mod file;
 mod listen;
 mod mistake;

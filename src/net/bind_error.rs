@@ -7,12 +7,14 @@ use rustix::io::Errno;
 use thiserror::Error;
 
 use super::inherited::InheritedError;
-use super::listener::LONGEST_PATH;
 use crate::directories;
 
 /// Gives chatd.service network access, which its sandbox denies by default, with a drop-in that the package ships.
 const OPEN_SANDBOX: &str = "install -Dm644 -t /etc/systemd/system/chatd.service.d \
     /usr/share/chatd/bind-addresses.conf && systemctl daemon-reload && systemctl restart chatd";
+
+/// The maximum length of a Unix socket's path, in bytes (unix(7): `sun_path` without its terminating NUL).
+pub(super) const LONGEST_PATH: usize = 107;
 
 /// Why the daemon cannot listen on an address.
 #[derive(Debug, Error)]

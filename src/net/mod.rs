@@ -3,6 +3,7 @@
 //! This module deals with sockets and keys only. It knows nothing of rooms, dialects or sessions.
 
 mod admission;
+mod bind;
 mod bind_error;
 pub mod certificate;
 mod handshake;
