@@ -9,6 +9,8 @@ mod counters;
 mod delivery;
 mod journal;
 mod meter;
+#[cfg(test)]
+mod tests;
 mod turn;
 mod witness;
 

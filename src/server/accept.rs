@@ -124,7 +124,7 @@ async fn shake_hands(
 }
 
 /// Gives a connection its session.
-fn start(
+pub(super) fn start(
     server: &Server,
     socket: OwnedFd,
     tls: Option<Box<ServerConnection>>,

@@ -9,6 +9,8 @@ mod control;
 mod descriptors;
 mod driver;
 mod handshakes;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::path::PathBuf;

@@ -9,6 +9,8 @@
 //! as blocked all the time, so that the delivery leaves it alone.
 
 mod outbox;
+#[cfg(test)]
+mod tests;
 
 use std::io::IoSlice;
 use std::sync::Arc;

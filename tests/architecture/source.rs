@@ -34,6 +34,16 @@ impl House {
             }
             parsed.insert(names, path);
         }
+        let tests: Vec<Names> = (parsed.iter())
+            .flat_map(|(names, path)| {
+                let items = parse(path).items.into_iter().filter(|item| is_for_tests(attributes(item)));
+                items.filter_map(move |item| match item {
+                    Item::Mod(item) => Some([names.as_slice(), &[item.ident.to_string()]].concat()),
+                    _ => None,
+                })
+            })
+            .collect();
+        parsed.retain(|names, _| !tests.iter().any(|test| names.starts_with(test)));
         let all: BTreeSet<Names> = parsed.keys().cloned().collect();
         let modules = parsed.into_iter().map(|(names, path)| {
             let mut reader = Reader { all: &all, module: names.clone(), paths: Vec::new() };
