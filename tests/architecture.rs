@@ -46,6 +46,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
             "systemd",
         ],
     ),
+    ("trial", &["chat", "config", "connections", "dialect", "net", "people", "room", "server", "session"]),
     ("admin", &["connections", "log", "server"]),
     ("arguments", &[]),
     ("ctl", &["admin", "arguments", "directories", "log"]),
@@ -67,6 +68,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
             "net",
             "server",
             "systemd",
+            "trial",
         ],
     ),
 ];

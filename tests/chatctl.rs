@@ -394,3 +394,36 @@ fn varlinkctl_works_as_it_is() {
     let _ana = daemon.join("ana");
     watch.expect("ana has joined");
 }
+
+/// Whoever has a name is listed, counted and can be kicked; a notice is for those in the room.
+#[test]
+fn people_outside_the_room() {
+    let daemon = Daemon::start("");
+    let mut ana = daemon.join("ana");
+    let mut bo = daemon.connect();
+    bo.send("NICK bo\r\nUSER bo 0 * :Bo\r\n");
+    ana.expect("*** bo has joined");
+    bo.send("PART #lobby\r\n");
+    ana.expect_start("*** bo has left");
+    assert_eq!(daemon.find("bo").unwrap().protocol, "irc");
+    assert_eq!(daemon.status().users, 2);
+
+    assert_eq!(good(&daemon, &["notice", "tea"]), "sent to 1 user\n");
+    ana.expect_next("*** notice: tea");
+    bo.send("PING before\r\n");
+    let seen = std::iter::from_fn(|| Some(bo.line()).filter(|line| !line.contains("before"))).collect::<String>();
+    assert!(!seen.contains("tea"), "{seen}");
+
+    assert_eq!(good(&daemon, &["kick", "bo", "--reason", "enough"]), "");
+    assert!(bo.rest().last().unwrap().starts_with("ERROR :"));
+    daemon.wait_for_log("bo was kicked by an administrator");
+    assert_eq!((daemon.find("bo"), daemon.status().users), (None, 1));
+    // The room was told when it happened, and so was the journal.
+    ana.say("hello");
+    ana.expect_next("ana: hello");
+    let mut luzmi = daemon.join("luzmi");
+    luzmi.say("/quit");
+    daemon.wait_for_log("luzmi has left");
+    assert_eq!(daemon.log_lines().iter().filter(|line| line.contains("bo has left")).count(), 1);
+    assert!(refused(&daemon, &["kick", "bo"]).contains("bo"));
+}

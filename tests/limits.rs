@@ -251,3 +251,27 @@ fn a_handshake_that_takes_too_long_is_ended() {
     daemon.wait_for_log("the TLS handshake took too long");
     assert_eq!(daemon.status().limits_reached.handshake_timeout, 1);
 }
+
+#[test]
+fn a_reload_that_allows_more_connections_allows_as_many_descriptors() {
+    let daemon = Daemon::start(&limits("connections = 10"));
+    let pid = Pid::from_raw(daemon.pid().cast_signed()).unwrap();
+    prlimit(Some(pid), Resource::Nofile, Rlimit { current: Some(100), maximum: Some(4000) }).unwrap();
+    daemon.write_config(&format!("{LISTENERS}{}", limits("connections = 1000")));
+    assert!(daemon.chatctl(&["reload"]).status.success());
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", daemon.pid())).unwrap();
+    let files = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
+    let [soft, hard] = [0, 1].map(|place| files.split_whitespace().nth(place).unwrap().parse::<u64>().unwrap());
+    assert!(soft > 1000 && soft < 4000 && hard == 4000, "{files}");
+}
+
+#[test]
+fn a_name_that_grows_when_it_is_normalized_is_refused() {
+    let daemon = Daemon::start("");
+    let mut client = daemon.connect();
+    for name in ["\u{fdfa}".repeat(7), format!("a{}", "\u{344}".repeat(60))] {
+        client.say(&name);
+        client.expect_start("*** That name is not possible: ");
+    }
+    client.login("ana");
+}

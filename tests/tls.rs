@@ -602,3 +602,64 @@ fn alpn_irc_selects_irc_and_no_other_protocol_is_refused() {
     assert_eq!(other.tls_connection().alpn_protocol(), None);
     other.login("bo");
 }
+
+/// A connection whose handshake is complete, and its socket: what is sent then is put together by hand.
+fn shaken(daemon: &Daemon, version: &'static SupportedProtocolVersion) -> (ClientConnection, TcpStream) {
+    let mut tls = ClientConnection::new(only(version), "localhost".try_into().unwrap()).unwrap();
+    let mut socket = TcpStream::connect(daemon.tls()).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    while tls.is_handshaking() {
+        tls.complete_io(&mut socket).unwrap();
+    }
+    (tls, socket)
+}
+
+/// These words as they go over the wire.
+fn sealed(tls: &mut ClientConnection, words: &str) -> Vec<u8> {
+    tls.writer().write_all(words.as_bytes()).unwrap();
+    let mut bytes = Vec::new();
+    while tls.wants_write() {
+        tls.write_tls(&mut bytes).unwrap();
+    }
+    bytes
+}
+
+#[test]
+fn a_last_word_and_the_end_of_tls_in_one_segment() {
+    let daemon = Daemon::start("");
+    let mut ana = daemon.join("ana");
+    // The last line may lack its end.
+    for (version, word) in [(&TLS12, "last word\n"), (&TLS13, "last word\n"), (&TLS13, "last word")] {
+        let (mut bo, mut socket) = shaken(&daemon, version);
+        socket.write_all(&sealed(&mut bo, "bo\n")).unwrap();
+        ana.expect("*** bo has joined");
+        let mut segment = sealed(&mut bo, word);
+        bo.send_close_notify();
+        segment.extend(sealed(&mut bo, ""));
+        socket.write_all(&segment).unwrap();
+        ana.expect("bo: last word");
+        ana.expect("*** bo has left (connection closed)");
+        // The daemon ends its side, too; until then this side of TCP is open.
+        while bo.read_tls(&mut socket).unwrap() > 0 {
+            bo.process_new_packets().unwrap();
+        }
+    }
+}
+
+#[test]
+fn what_was_said_before_a_tls_error_counts() {
+    let daemon = Daemon::start("");
+    let mut ana = daemon.join("ana");
+    let forged = [&[0x17, 3, 3, 0, 32][..], &[7; 32]].concat();
+    for (version, garbage) in [(&TLS12, &forged[..]), (&TLS13, &forged), (&TLS13, b"this is no TLS at all")] {
+        let (mut bo, mut socket) = shaken(&daemon, version);
+        socket.write_all(&sealed(&mut bo, "bo\n")).unwrap();
+        ana.expect("*** bo has joined");
+        let segment = [&sealed(&mut bo, "one\ntwo\n"), garbage].concat();
+        socket.write_all(&segment).unwrap();
+        ana.expect("bo: one");
+        ana.expect_next("bo: two");
+        let left = ana.line();
+        assert!(left.starts_with("*** bo has left (TLS error: "), "{left}");
+    }
+}

@@ -117,3 +117,21 @@ proptest! {
         prop_assert_eq!(other.key().trim_end_matches('é'), &nick.key()[1..]);
     }
 }
+
+proptest! {
+    /// Some characters become many when they are normalized or put into lower case: as many as eighteen.
+    #[test]
+    fn no_form_of_a_name_is_longer_than_allowed(name in "[a\u{fdfa}\u{344}\u{3300}\u{fb03}\u{130}\u{390}\u{1f80}\u{2057}]{1,64}") {
+        if let Ok(nick) = Nick::new(&name) {
+            prop_assert!(nick.as_str().len() <= Nick::MAX_BYTES && nick.key().len() <= Nick::MAX_BYTES, "{:?}", nick);
+        }
+    }
+}
+
+#[test]
+fn a_name_of_marks_alone_is_too_long_in_its_normal_form() {
+    let name = format!("a{}", "\u{344}".repeat(60));
+    assert!(name.len() <= Nick::MAX_BYTES);
+    assert_eq!(Nick::new(&name), Err(NickError::TooWide));
+    assert_eq!(Nick::new(&"\u{fdfa}".repeat(7)), Err(NickError::Space));
+}

@@ -143,6 +143,10 @@ impl Transport for Socket {
 
     /// All of a round's buffers go into as few TLS records as possible.
     fn write(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        if self.tls.as_ref().is_some_and(|tls| tls.failure.is_some()) {
+            // Nothing can be sent any more. Why is told by `read`, after all that came before.
+            return Ok(pieces.iter().map(|piece| piece.len()).sum());
+        }
         if self.tls.is_some() && self.flush()?.is_pending() {
             return Err(ErrorKind::WouldBlock.into());
         }

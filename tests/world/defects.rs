@@ -283,3 +283,38 @@ fn a_client_that_reads_nothing_for_a_minute_is_let_go_although_nobody_speaks() {
     world.settle();
     assert_eq!(world.connections.state.people.len(), 0);
 }
+
+#[test]
+fn a_full_transport_is_tried_again_even_if_the_kernel_never_says_that_there_is_room() {
+    let mut world = World::with(generous(), 0);
+    let bo = world.join(Kind::Text, LARGE);
+    world.read(bo, usize::MAX);
+    (world.clients[bo].wire.borrow_mut().capacity, world.clients[bo].wire.borrow_mut().deaf) = (100, true);
+    for _ in 0..20 {
+        world.notice();
+        world.settle();
+    }
+    world.read(bo, usize::MAX);
+    world.settle();
+    let seen = world.seen(bo).len();
+    assert!(seen < 20 && world.clients[bo].wire.borrow().to_client.is_empty(), "it was told of nothing");
+    world.calm_down(Duration::from_secs(2));
+    assert_eq!(world.seen(bo), (1..=20).collect::<Vec<_>>());
+}
+
+#[test]
+fn whoever_comes_in_while_the_daemon_stops_is_sent_away() {
+    let mut world = World::new();
+    world.connections.begin_stop();
+    for kind in [Kind::Text, Kind::Irc, Kind::Auto] {
+        let client = world.connect(kind, LARGE, usize::MAX);
+        world.write(client, "NICK ana\r\nUSER u 0 * :real\r\n");
+        world.settle();
+        let said = text_of(&mut world, client);
+        assert_eq!(said.contains("the server is stopping"), kind != Kind::Auto, "{said}");
+        assert!(world.clients[client].wire.borrow().server_ended);
+        world.end(client, false);
+        world.settle();
+        assert!(world.connections.is_empty() && world.connections.state.people.is_empty());
+    }
+}

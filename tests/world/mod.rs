@@ -63,6 +63,10 @@ pub struct World {
     protocols: [Option<Protocol>; 5],
     /// How many things have been said, each with its own number.
     pub said: usize,
+    /// Who has said each of them; `None`: the administrator.
+    pub authors: Vec<Option<usize>>,
+    /// To whom each of them was said alone.
+    pub addressees: Vec<Option<usize>>,
 }
 
 /// Limits that are reached soon.
@@ -106,7 +110,8 @@ impl World {
         ];
         let connections = Connections::new(state, Arc::new(limits), Arc::new(server));
         let (clients, admissions) = Default::default();
-        World { connections, now, clients, delivery: None, admissions, protocols, said: 0 }
+        let (authors, addressees) = Default::default();
+        World { connections, now, clients, delivery: None, admissions, protocols, said: 0, authors, addressees }
     }
 
     /// A client connects; it has said nothing yet. Returns its place among the clients.
@@ -159,13 +164,31 @@ impl World {
 
     /// The next numbered line, in the client's manner.
     pub fn line(&mut self, client: usize) -> Vec<u8> {
-        self.said += 1;
-        let token = format!("?{}?", self.said);
+        let token = format!("?{}?", self.next(Some(client), None));
         match self.clients[client].kind {
             Kind::Auto | Kind::Irc => format!("PRIVMSG #lobby :{token}\r\n").into_bytes(),
             Kind::Text | Kind::Classic => format!("{token}\n").into_bytes(),
             Kind::PodSixNet => frame("message", "message", &token),
         }
+    }
+
+    /// The number of the next thing that is said.
+    fn next(&mut self, author: Option<usize>, addressee: Option<usize>) -> usize {
+        self.said += 1;
+        self.authors.push(author);
+        self.addressees.push(addressee);
+        self.said
+    }
+
+    /// A client says the next numbered thing to another one alone.
+    pub fn tell(&mut self, client: usize, to: usize) {
+        let number = self.next(Some(client), Some(to));
+        let name = &self.clients[to].name;
+        let line = match self.clients[client].speaks_irc() {
+            true => format!("PRIVMSG {name} :?{number}?\r\n"),
+            false => format!("/msg {name} ?{number}?\n"),
+        };
+        self.write(client, line);
     }
 
     fn note(&mut self, id: SessionId, wire: Rc<RefCell<Streams>>, readiness: Readiness) {
@@ -185,7 +208,7 @@ impl World {
             received.extend(streams.to_client.drain(..length));
             length
         };
-        if length > 0 {
+        if length > 0 && !wire.borrow().deaf {
             self.note(id, wire, Readiness { readable: false, writable: true, ended: false });
         }
     }
@@ -211,7 +234,9 @@ impl World {
     /// So many sessions get their turns, if as many are to get one.
     pub fn turns(&mut self, most: usize) {
         for _ in 0..most {
-            let Some(id) = self.connections.next_woken() else { return };
+            let Some(id) = self.connections.next_woken() else {
+                return;
+            };
             self.connections.turn(id, self.now);
             self.check_bounds();
         }
@@ -239,10 +264,51 @@ impl World {
             } else if self.delivery.is_some() || self.connections.state.log.has_news() {
                 self.deliver(usize::MAX);
             } else {
-                return;
+                return self.check_rest();
             }
         }
         panic!("it never comes to rest");
+    }
+
+    /// What holds when nothing is left to be done.
+    fn check_rest(&self) {
+        for id in self.connections.ids() {
+            let Some(session) = self.connections.session(id) else {
+                continue;
+            };
+            let reason = session.lags(&self.connections.state, self.connections.limits());
+            assert_eq!(reason, None, "whoever is too far behind has been told so");
+            assert!(session.output().is_blocked() || session.output().is_done() || self.owed(id) == 0);
+        }
+        for known in self.connections.state.people.after(None) {
+            let session = known.session.and_then(|id| self.connections.session(id));
+            assert_eq!(session.and_then(|session| session.person()), Some(known.person.id), "nobody is there alone");
+        }
+    }
+
+    /// Bytes that a session has still to be sent.
+    pub fn owed(&self, id: SessionId) -> u64 {
+        let output = self.connections.session(id).unwrap().output();
+        output.lag(&self.connections.state.log) + output.answers() as u64
+    }
+
+    /// Whether a client is in the room.
+    pub fn is_member(&self, client: usize) -> bool {
+        let Client { id, wire, .. } = &self.clients[client];
+        let same = self.connections.transport(*id).is_some_and(|known| Rc::ptr_eq(&known.0, wire));
+        let person = self.connections.session(*id).and_then(|session| session.person()).filter(|_| same);
+        person.is_some_and(|person| self.connections.state.room.members.contains(person))
+    }
+
+    /// The daemon stops, in the order in which it does so.
+    pub fn stop(&mut self) {
+        self.connections.begin_stop();
+        self.connections.ids().for_each(|id| self.connections.hear_out(id));
+        for _ in 0..100 {
+            self.turns(100);
+            self.deliver(usize::MAX);
+        }
+        self.connections.ids().for_each(|id| self.connections.close(id, self.now, &Reason::Stopping));
     }
 
     /// Everybody reads all that there is, for so long.
@@ -266,8 +332,7 @@ impl World {
     }
 
     pub fn notice(&mut self) {
-        self.said += 1;
-        let text = format!("?{}?", self.said);
+        let text = format!("?{}?", self.next(None, None));
         self.connections.commit(self.now, &Event::Notice(text.into()));
     }
 
@@ -302,7 +367,8 @@ impl World {
         }
     }
 
-    fn finish_round(&mut self) {
+    /// The round that is on its way is over.
+    pub fn finish_round(&mut self) {
         if self.delivery.is_some() {
             self.deliver(usize::MAX);
         }
@@ -312,7 +378,7 @@ impl World {
     fn check_bounds(&self) {
         let kept = self.connections.state.log.backlog().bytes();
         // What one step may add before it is looked at again: a round's bytes in each form, a long answer.
-        let slack = 512 * 1024;
+        let slack = 128 * 1024;
         assert!(kept <= self.connections.limits().backlog + slack, "{kept} bytes are kept");
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chatd::people::SessionId;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -9,7 +10,7 @@ use super::{Kind, World, limits};
 
 #[derive(Debug, Clone)]
 enum Step {
-    Connect(Kind, usize, usize),
+    Connect(Kind, usize, usize, Manner),
     Login(usize),
     Say(usize, usize),
     /// A part of a line now, and the rest later.
@@ -30,6 +31,14 @@ enum Step {
     SaveAndRestore,
 }
 
+/// What is special about a client's transport.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    Plain,
+    Seals,
+    Deaf,
+}
+
 fn kind() -> impl Strategy<Value = Kind> {
     prop_oneof![
         1 => Just(Kind::Auto),
@@ -42,9 +51,11 @@ fn kind() -> impl Strategy<Value = Kind> {
 
 fn step() -> impl Strategy<Value = Step> {
     let who = 0..64_usize;
+    let manner = prop_oneof![4 => Just(Manner::Plain), 2 => Just(Manner::Seals), 1 => Just(Manner::Deaf)];
     let size = prop_oneof![1..40_usize, 100..3000_usize, Just(1 << 20)];
     prop_oneof![
-        4 => (kind(), size.clone(), prop_oneof![1..20_usize, Just(1 << 20)]).prop_map(|(k, c, p)| Step::Connect(k, c, p)),
+        4 => (kind(), size.clone(), prop_oneof![1..20_usize, Just(1 << 20)], manner)
+            .prop_map(|(kind, capacity, piece, manner)| Step::Connect(kind, capacity, piece, manner)),
         6 => who.clone().prop_map(Step::Login),
         10 => (who.clone(), 1..30_usize).prop_map(|(who, count)| Step::Say(who, count)),
         3 => (who.clone(), 1..20_usize).prop_map(|(who, at)| Step::SayPart(who, at)),
@@ -66,8 +77,8 @@ fn step() -> impl Strategy<Value = Step> {
 
 /// Plays the steps; `restart`: whether everything is written down and read back where they say so; `rests`: whether all
 /// that can be done is done after each, so that it does not matter who has a turn first.
-fn play(steps: &[Step], restart: bool, rests: bool) -> World {
-    let mut world = World::new();
+fn play(steps: &[Step], history: usize, restart: bool, rests: bool) -> World {
+    let mut world = World::with(limits(), history);
     // Sees everything, and tells what the one order is.
     world.join(Kind::Text, 1 << 20);
     for step in steps {
@@ -76,8 +87,10 @@ fn play(steps: &[Step], restart: bool, rests: bool) -> World {
         // The observer takes no part.
         let other = |who: usize| (count > 1).then(|| 1 + who % (count - 1));
         match step {
-            Step::Connect(kind, capacity, piece) => {
-                world.connect(*kind, *capacity, *piece);
+            Step::Connect(kind, capacity, piece, manner) => {
+                let client = world.connect(*kind, *capacity, *piece);
+                let streams = &mut *world.clients[client].wire.borrow_mut();
+                (streams.seals, streams.deaf) = (*manner == Manner::Seals, *manner == Manner::Deaf);
             }
             Step::Login(who) => {
                 if let Some(who) = other(*who) {
@@ -100,13 +113,11 @@ fn play(steps: &[Step], restart: bool, rests: bool) -> World {
                 }
             }
             Step::Tell(who, to) => {
-                if let Some(who) = other(*who) {
-                    let to = world.clients[at(*to)].name.clone();
-                    let line = match world.clients[who].speaks_irc() {
-                        true => format!("PRIVMSG {to} :private\r\n"),
-                        false => format!("/msg {to} private\n"),
-                    };
-                    world.write(who, line);
+                // The others have no words for it.
+                let can = |who: &usize| matches!(world.clients[*who].kind, Kind::Irc | Kind::Text);
+                if let Some(who) = other(*who).filter(can) {
+                    let to = at(*to);
+                    world.tell(who, to);
                 }
             }
             Step::Ask(who, what) => {
@@ -168,22 +179,75 @@ fn play(steps: &[Step], restart: bool, rests: bool) -> World {
     world
 }
 
-/// What must hold when everybody has read everything.
-fn check_order(world: &World) {
-    let all = world.seen(0);
-    let mut sorted = all.clone();
-    sorted.sort_unstable();
-    sorted.dedup();
-    assert_eq!(sorted.len(), all.len(), "nothing is said twice");
+/// What must hold when everybody has read everything. `ended`: whoever was in the room to the end has seen everything to
+/// the end.
+fn check_order(world: &World, members: &[usize]) {
+    let is_public = |number: &usize| world.addressees[number - 1].is_none();
+    let all: Vec<usize> = world.seen(0).into_iter().filter(is_public).collect();
+    let mut places = vec![None; world.said + 1];
+    for (place, number) in all.iter().enumerate() {
+        assert_eq!(places[*number].replace(place), None, "{number} is said twice");
+    }
     for client in 1..world.clients.len() {
         let seen = world.seen(client);
-        let place = |token: &usize| all.iter().position(|known| known == token);
-        let places: Vec<usize> = seen.iter().map(|token| place(token).expect("it was said to everybody")).collect();
-        assert!(places.is_sorted_by(|one, next| one < next), "client {client} sees another order: {seen:?} of {all:?}");
-        if !world.clients[client].speaks_irc() && !world.clients[client].wandered {
-            let gap = places.windows(2).find(|pair| pair[0] + 1 != pair[1]);
-            assert!(gap.is_none(), "client {client} misses something: {seen:?} of {all:?}");
+        let wandered = world.clients[client].wandered;
+        check_authors(world, client, &seen);
+        let public: Vec<usize> = seen.into_iter().filter(|number| world.addressees[number - 1].is_none()).collect();
+        let place = |number: &usize| places[*number].expect("it was said to everybody");
+        let own = |place: &usize| world.clients[client].speaks_irc() && world.authors[all[*place] - 1] == Some(client);
+        for pair in public.windows(2) {
+            let (one, next) = (place(&pair[0]), place(&pair[1]));
+            assert!(one < next, "client {client} sees another order: {public:?} of {all:?}");
+            // Clients of IRC are not sent their own lines.
+            let missed = (one + 1..next).find(|place| !own(place));
+            assert!(wandered || missed.is_none(), "client {client} misses something: {public:?} of {all:?}");
         }
+        if members.contains(&client) {
+            let next = public.last().map_or(all.len(), |last| place(last) + 1);
+            let missed = (next..all.len()).find(|place| !own(place));
+            assert!(missed.is_none(), "client {client} misses the end: {public:?} of {all:?}");
+        }
+        check_lines(world, client);
+    }
+}
+
+/// What somebody says comes in the order in which they say it, to the room or to one alone, and nobody reads what is said
+/// to others alone.
+fn check_authors(world: &World, client: usize, seen: &[usize]) {
+    let mut last = vec![0; world.clients.len()];
+    for number in seen {
+        let (author, addressee) = (world.authors[number - 1], world.addressees[number - 1]);
+        assert!(addressee.is_none_or(|to| to == client || author == Some(client)), "{number} is not for {client}");
+        let Some(author) = author else { continue };
+        // What somebody says to themselves is shown as said and as heard.
+        let again = author == client && addressee == Some(client) && last[author] == *number;
+        assert!(last[author] < *number || again, "client {client} sees {number} after {} of {author}", last[author]);
+        last[author] = *number;
+    }
+}
+
+/// No line is torn, and none is another protocol's.
+fn check_lines(world: &World, client: usize) {
+    let text = world.text(client);
+    if text.contains("too slow") {
+        // It was sent a part of a line.
+        return;
+    }
+    match world.clients[client].kind {
+        Kind::Irc => {
+            for line in text.split_terminator("\r\n") {
+                let known = [":", "@", "PING ", "ERROR "].iter().any(|start| line.starts_with(start));
+                assert!(known && line.matches(" PRIVMSG ").count() < 2, "{line:?} in {text:?}");
+                assert!(!line.contains(['\r', '\n']), "{line:?} in {text:?}");
+            }
+        }
+        Kind::Text => {
+            assert!(!text.contains("PRIVMSG") && !text.contains('\r'), "{text:?}");
+            // Lines of the history begin with their time.
+            let torn = text.lines().find(|line| !line.starts_with('[') && line.rfind("*** ").is_some_and(|at| at > 0));
+            assert_eq!(torn, None, "{text:?}");
+        }
+        _ => {}
     }
 }
 
@@ -210,17 +274,66 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, max_shrink_iters: 4000, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_happens_there_is_one_order_and_every_wait_ends(steps in vec(step(), 1..80)) {
-        let mut world = play(&steps, true, false);
+    fn whatever_happens_there_is_one_order_and_every_wait_ends(steps in vec(step(), 1..80), history in prop_oneof![Just(0_usize), Just(5)]) {
+        let mut world = play(&steps, history, true, false);
         world.calm_down(Duration::from_secs(40));
-        check_order(&world);
+        // Everybody has read everything without anything new that would have brought it along.
+        for id in world.connections.ids().filter(|id| world.connections.session(*id).is_some()) {
+            prop_assert_eq!(world.owed(id), 0);
+        }
+        world.notice();
+        world.calm_down(Duration::from_secs(40));
+        let members: Vec<usize> = (0..world.clients.len()).filter(|client| world.is_member(*client)).collect();
+        check_order(&world, &members);
         check_end(world);
     }
 
     #[test]
+    fn a_stop_tells_everybody_everything_and_ends(steps in vec(step(), 1..60), late in kind()) {
+        let mut world = play(&steps, 0, true, false);
+        let before = world.clients.len();
+        // They read, but nobody has a turn before the stop.
+        for client in 0..before {
+            world.clients[client].wire.borrow_mut().capacity = 1 << 20;
+            world.read(client, usize::MAX);
+        }
+        world.stop();
+        let newcomer = world.connect(late, 1 << 20, usize::MAX);
+        world.calm_down(Duration::from_secs(10));
+        prop_assert_eq!(world.connections.len(), 0, "every wait ends");
+        prop_assert!(world.connections.state.people.is_empty());
+        prop_assert!(world.clients[newcomer].wire.borrow().server_ended);
+        check_order(&world, &[]);
+    }
+
+    #[test]
+    fn whoever_reads_nothing_is_let_go(steps in vec(step(), 1..60)) {
+        let mut world = play(&steps, 0, true, false);
+        world.finish_round();
+        let for_a_while = |world: &mut World, seconds| {
+            for _ in 0..seconds {
+                world.pass(Duration::from_secs(1));
+                world.settle();
+            }
+        };
+        for_a_while(&mut world, 10);
+        let waits = |world: &World, id: SessionId| {
+            let session = world.connections.session(id);
+            session.is_some_and(|session| {
+                !session.is_open() || session.output().is_blocked() && !session.output().is_paced()
+            })
+        };
+        let waiting: Vec<SessionId> = world.connections.ids().filter(|id| waits(&world, *id)).collect();
+        for_a_while(&mut world, 70);
+        for id in waiting {
+            prop_assert!(world.connections.session(id).is_none(), "it has waited for more than a minute");
+        }
+    }
+
+    #[test]
     fn writing_everything_down_and_reading_it_back_changes_nothing(steps in vec(step(), 1..60)) {
-        let mut plain = play(&steps, false, true);
-        let mut restarted = play(&steps, true, true);
+        let mut plain = play(&steps, 0, false, true);
+        let mut restarted = play(&steps, 0, true, true);
         plain.calm_down(Duration::from_secs(40));
         restarted.calm_down(Duration::from_secs(40));
         for (client, (one, other)) in plain.clients.iter().zip(&restarted.clients).enumerate() {

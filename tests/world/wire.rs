@@ -8,6 +8,9 @@ use std::task::Poll;
 
 use chatd::net::{Readiness, Transport};
 
+/// Bytes that are sealed at once.
+const RECORD: usize = 1024;
+
 /// The server's end.
 pub struct Wire(pub Rc<RefCell<Streams>>);
 
@@ -28,6 +31,12 @@ pub struct Streams {
     pub capacity: usize,
     /// Whether the server has ended its side.
     pub server_ended: bool,
+    /// As TLS does it: takes a whole record and sends what there is room for; the rest is held.
+    pub seals: bool,
+    /// The kernel, short of memory, never says that there is room again.
+    pub deaf: bool,
+    /// Sealed, and not in the client's socket yet.
+    held: VecDeque<u8>,
     /// As the poller tells it: only what has changed.
     readable: bool,
     writable: bool,
@@ -36,6 +45,18 @@ pub struct Streams {
 impl Streams {
     pub fn new(capacity: usize, piece: usize) -> Streams {
         Streams { capacity, piece, writable: true, ..Streams::default() }
+    }
+
+    fn room(&self) -> usize {
+        self.capacity.saturating_sub(self.to_client.len())
+    }
+
+    /// Whether everything that is held is sent.
+    fn flush(&mut self) -> bool {
+        let length = self.held.len().min(self.room());
+        self.to_client.extend(self.held.drain(..length));
+        self.writable &= self.held.is_empty();
+        self.held.is_empty()
     }
 }
 
@@ -78,8 +99,20 @@ impl Transport for Wire {
         }
         assert!(!streams.server_ended, "nothing is written after the end");
         let mut written = 0;
+        if streams.seals {
+            if !streams.flush() {
+                return Err(ErrorKind::WouldBlock.into());
+            }
+            for piece in pieces {
+                let length = piece.len().min(RECORD - written);
+                streams.held.extend(&piece[..length]);
+                written += length;
+            }
+            streams.flush();
+            return Ok(written);
+        }
         for piece in pieces {
-            let length = piece.len().min(streams.capacity - streams.to_client.len());
+            let length = piece.len().min(streams.room());
             streams.to_client.extend(&piece[..length]);
             written += length;
             if length < piece.len() {
@@ -92,16 +125,27 @@ impl Transport for Wire {
     }
 
     fn flush(&mut self) -> io::Result<Poll<()>> {
-        Ok(Poll::Ready(()))
+        let streams = &mut *self.0.borrow_mut();
+        if streams.broken {
+            return Err(ErrorKind::BrokenPipe.into());
+        }
+        Ok(if streams.flush() { Poll::Ready(()) } else { Poll::Pending })
     }
 
     fn has_unsent(&self) -> bool {
-        false
+        !self.0.borrow().held.is_empty()
     }
 
     fn end(&mut self) -> io::Result<Poll<()>> {
         let streams = &mut *self.0.borrow_mut();
+        if streams.broken {
+            return Err(ErrorKind::BrokenPipe.into());
+        }
+        assert!(!streams.server_ended, "the end is the end");
+        if !streams.flush() {
+            return Ok(Poll::Pending);
+        }
         streams.server_ended = true;
-        if streams.broken { Err(ErrorKind::BrokenPipe.into()) } else { Ok(Poll::Ready(())) }
+        Ok(Poll::Ready(()))
     }
 }
