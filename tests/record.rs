@@ -29,7 +29,7 @@ fn person() -> impl Strategy<Value = Arc<Person>> {
 }
 
 fn words() -> impl Strategy<Value = Words<'static>> {
-    let manner = prop_oneof![Just(Manner::Plain), Just(Manner::Action), Just(Manner::Remark), Just(Manner::Silent)];
+    let manner = prop_oneof![Just(Manner::Plain), Just(Manner::Action), Just(Manner::Notice), Just(Manner::TagsOnly)];
     let further = (any::<bool>(), boxed()).prop_map(|(joined, text)| Further { joined, text });
     (manner, text(), vec(further, 0..3), text()).prop_map(|(manner, text, more, tags)| Words {
         manner,
@@ -191,8 +191,8 @@ fn version_1_is_what_it_was() {
         Event::Renamed { from: bo.clone(), to: nick("Bob") },
         Event::Said(bo.clone(), words.clone()),
         Event::Said(bo.clone(), Words::plain("hi")),
-        Event::Said(bo.clone(), Words { manner: Manner::Remark, ..Words::plain("hi") }),
-        Event::Said(bo.clone(), Words { manner: Manner::Silent, ..Words::plain("hi") }),
+        Event::Said(bo.clone(), Words { manner: Manner::Notice, ..Words::plain("hi") }),
+        Event::Said(bo.clone(), Words { manner: Manner::TagsOnly, ..Words::plain("hi") }),
         Event::Redacted { by: bo.clone(), line: 7, reason: Some("oops".into()) },
         Event::Notice("tea".into()),
         Event::Topic { by: Some(bo.clone()), text: "tea".into() },

@@ -1,17 +1,15 @@
 //! `chatd.toml`: every key with its default and its limits, and the dependencies between keys; see chatd.toml(5). There
 //! is no other list of keys: the known keys are those that this module reads.
 
-use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use toml::de::DeValue;
 use tracing::Level;
 
 use super::endpoints::Endpoints;
 use super::mistake::{Lines, Mistake, Mistakes, Place};
 use super::reader::{self, Key, Section};
-use super::value::{self, Read};
+use super::value::{self};
 use super::{Admin, ClientCertificates, Config, Endpoint, File, Irc, Limits, Log, LogTarget, Room, Tls, listen};
 use crate::directories::Directories;
 use crate::files;

@@ -7,24 +7,17 @@ use std::fs;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use rustix::fs::Mode;
-use rustix::io::Errno;
 use rustix::net::{SocketFlags, acceptfrom_with, sockopt};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::net::{TcpSocket, UnixSocket, UnixStream};
 
-use super::bind_error::BindError;
-use super::inherited::Inherited;
 use super::reactor::register;
 use super::stream::Address;
-use crate::config::Endpoint;
 
 /// How long a connection may be idle before the kernel sends TCP keepalive probes; it sends nine, 75 s apart (tcp(7)).
 const KEEPALIVE: Duration = Duration::from_secs(10 * 60);
