@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Connection, Connections, Seen, journal};
 use crate::chat::{Command, Now, Reason};
+use crate::dialect::Ending;
 use crate::net::{Readiness, Transport};
 use crate::people::SessionId;
 use crate::session::{Context, NEVER, Output, Session, Step, micros};
@@ -192,7 +193,7 @@ impl<T: Transport> Connections<T> {
             session.note_sending(now, progress, full);
         }
         if session.wants_end() && !transport.has_unsent() {
-            if session.resets() || transport.end()?.is_ready() {
+            if session.ending() == Ending::Reset || transport.end()?.is_ready() {
                 session.note_ended(now);
             } else {
                 session.output_mut().set_blocked(true);

@@ -55,6 +55,19 @@ pub enum Dialect {
     PodSixNet(Box<podsixnet::PodSixNet>),
 }
 
+/// How a connection ends (RFC 9293, section 3.6) when everything is sent. A reset comes a second later, so that what was
+/// sent is read before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Properly; the client's end is waited for.
+    Fin,
+    /// Properly, and with a reset if the client does not close the connection then.
+    FinThenReset,
+    /// With a reset alone, if the client does not close the connection before: some clients read the proper end for ever,
+    /// as fast as they can, and take only an error for the end.
+    Reset,
+}
+
 /// Calls the same method on every variant.
 macro_rules! whichever {
     ($dialect:expr, $of:pat => $what:expr) => {
@@ -117,11 +130,15 @@ impl Dialect {
         }
     }
 
-    /// Whether to reset a connection that the client does not close. Some clients ignore an orderly end and read in a
-    /// busy loop; only an error stops them.
+    /// How the connection ends when everything is sent.
     #[must_use]
-    pub fn resets(&self) -> bool {
-        matches!(self, Dialect::Classic(classic) if classic.resets())
+    pub fn ending(&self) -> Ending {
+        match self {
+            Dialect::Classic(classic) if classic.resets() => Ending::Reset,
+            // nc notices the end of the connection, but waits for the end of its input; an error ends it.
+            Dialect::Text(_) => Ending::FinThenReset,
+            _ => Ending::Fin,
+        }
     }
 
     /// When to call [`expire`](Self::expire) if nothing is read before, in ticks; for the protocol's own timeouts.

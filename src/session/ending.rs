@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::output::Source;
 use super::{Context, NEVER, Phase, Session, micros, named};
 use crate::chat::{Answer, Event, Now, Person, Reason, Reply};
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, Ending};
 use crate::room::State;
 
 /// How long a leaving client may take to read what it is still owed.
@@ -72,17 +72,18 @@ impl Session {
         matches!(&self.phase, Phase::Closing(closing) if !closing.ended) && self.output.is_done()
     }
 
-    /// Whether its side of the connection is not to be ended properly, but with a reset when it is over.
+    /// How its connection ends.
     #[must_use]
-    pub fn resets(&self) -> bool {
-        self.dialect.as_ref().is_some_and(Dialect::resets)
+    pub fn ending(&self) -> Ending {
+        self.dialect.as_ref().map_or(Ending::Fin, Dialect::ending)
     }
 
-    /// Whether the connection is to end with a reset now that it is over: everything was sent, long enough ago to be read
-    /// (on Windows a reset would take back what is not), and the peer has not ended it.
+    /// Whether the connection is to be reset now that it is over: everything was sent, long enough ago to be read (on
+    /// Windows a reset would take back what is not), and the peer has not ended it.
     #[must_use]
     pub fn is_to_be_reset(&self) -> bool {
-        self.resets() && matches!(&self.phase, Phase::Closing(closing) if closing.ended && !closing.peer_ended)
+        let waited = matches!(&self.phase, Phase::Closing(closing) if closing.ended && !closing.peer_ended);
+        waited && self.ending() != Ending::Fin
     }
 
     /// Its side of the connection is ended. Closing a socket that has unread input would take what we have sent out of the

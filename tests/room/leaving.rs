@@ -1,6 +1,7 @@
 //! Leaving: what the others see, and what the leaving client still receives.
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
+use std::process::{Command, Stdio};
 
 use crate::support::client::Client;
 use crate::support::daemon::Daemon;
@@ -96,4 +97,25 @@ fn the_kicked_and_the_room_are_told_why() {
             ana.expect_next(&format!("*** bo has left ({reason})"));
         }
     }
+}
+
+#[test]
+fn nc_ends_by_itself_although_its_input_does_not() {
+    let daemon = Daemon::start("");
+    let address = daemon.plain();
+    let mut child = Command::new("timeout")
+        .args(["30", "nc"])
+        .args([address.ip().to_string(), address.port().to_string()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(b"ana\n/quit\n").unwrap();
+    // What it prints ends when it does, and its input is still open.
+    let mut printed = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut printed).unwrap();
+    assert!(printed.ends_with("*** Goodbye: quit.\n"), "{printed}");
+    child.wait().unwrap();
+    drop(input);
 }
