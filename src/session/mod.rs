@@ -39,6 +39,7 @@ const MOST_ANSWERS: usize = 64 * 1024;
 const STALL: Duration = Duration::from_secs(60);
 
 /// One client's conversation.
+#[derive(Serialize, Deserialize)]
 pub struct Session {
     origin: Origin,
     phase: Phase,
@@ -46,6 +47,8 @@ pub struct Session {
     dialect: Option<Dialect>,
     /// Known once there is a name.
     person: Option<PersonId>,
+    /// Written down as the bytes that are unsent, see [`SavedSession`].
+    #[serde(skip)]
     output: Output,
     /// Arrived, but not understood yet: the first bytes, or what came faster than allowed.
     held: Box<[u8]>,

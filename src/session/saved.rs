@@ -5,31 +5,19 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::output::Source;
-use super::rate::Rate;
-use super::{Origin, Output, Phase, Session, micros};
-use crate::chat::PersonId;
-use crate::dialect::{Dialect, irc};
+use super::{Session, micros};
+use crate::dialect::irc;
 use crate::room::State;
 
-/// Everything that a session is, between two inputs. Times are in ticks: whoever reads it back goes on counting from
-/// where the clock stood.
+/// Everything that a session is, between two inputs. Times are in ticks: the process that reads it back must go on counting
+/// from where the clock stood.
 #[derive(Serialize, Deserialize)]
 pub struct SavedSession {
-    origin: Origin,
-    phase: Phase,
-    dialect: Option<Dialect>,
-    person: Option<PersonId>,
-    /// What it is still to be sent, and how much of that are answers to its own questions.
-    owed: (Vec<u8>, usize),
-    held: Box<[u8]>,
-    rate: Rate,
-    resume: u64,
-    deadline: u64,
-    stalled: u64,
-    last_message: u64,
-    silent: bool,
-    enters: bool,
-    /// When the next message may be sent, if each is sent apart.
+    /// The session without its output.
+    session: Session,
+    /// The bytes that it is still to be sent, and how many of them, at the end, are answers to its own questions.
+    unsent: (Vec<u8>, usize),
+    /// When the next message may be sent, in ticks, if each is sent apart.
     next_message: u64,
 }
 
@@ -37,61 +25,32 @@ impl Session {
     /// Writes the session down.
     #[must_use]
     pub fn save(mut self, state: &mut State) -> SavedSession {
-        let answers = self.output.answers();
-        SavedSession {
-            next_message: self.output.due(),
-            owed: (self.output.flatten(&mut state.log), answers),
-            origin: self.origin,
-            phase: self.phase,
-            dialect: self.dialect,
-            person: self.person,
-            held: self.held,
-            rate: self.rate,
-            resume: self.resume,
-            deadline: self.deadline,
-            stalled: self.stalled,
-            last_message: self.last_message,
-            silent: self.silent,
-            enters: self.enters,
-        }
+        let (answers, next_message) = (self.output.answers(), self.output.due());
+        let unsent = (self.output.flatten(&mut state.log), answers);
+        SavedSession { session: self, unsent, next_message }
     }
 }
 
 impl SavedSession {
-    /// The session again, in the state that was written down with it. It reads the log from now on, if it is in the room.
+    /// The session again, in the state that was written down with it. It reads the log from its end on, if it is in the
+    /// room.
     #[must_use]
     pub fn restore(self, irc: &Arc<irc::Server>, state: &mut State) -> Session {
-        let mut dialect = self.dialect;
-        let mut output = Output::default();
-        let (owed, answers) = &self.owed;
-        let (from_others, own) = owed.split_at_checked(owed.len().saturating_sub(*answers)).unwrap_or((owed, &[]));
-        output.post(&state.log, from_others, Source::Room);
-        output.post(&state.log, own, Source::Own);
-        if let Some(dialect) = &mut dialect {
-            dialect.attach(irc);
-            if let Some(gap) = dialect.pace() {
-                output.keep_apart(micros(gap));
-                output.set_due(self.next_message);
-            }
-            if self.person.is_some_and(|person| state.room.members.contains(person)) {
-                let cursor = state.log.subscribe(dialect.form());
-                output.read(&mut state.log, cursor);
-            }
+        let SavedSession { mut session, unsent: (unsent, answers), next_message } = self;
+        let (from_others, own) =
+            unsent.split_at_checked(unsent.len().saturating_sub(answers)).unwrap_or((&unsent, &[]));
+        session.output.post(&state.log, from_others, Source::Room);
+        session.output.post(&state.log, own, Source::Own);
+        let Some(dialect) = &mut session.dialect else { return session };
+        dialect.attach(irc);
+        if let Some(gap) = dialect.pace() {
+            session.output.keep_apart(micros(gap));
+            session.output.set_due(next_message);
         }
-        Session {
-            origin: self.origin,
-            phase: self.phase,
-            dialect,
-            person: self.person,
-            output,
-            held: self.held,
-            rate: self.rate,
-            resume: self.resume,
-            deadline: self.deadline,
-            stalled: self.stalled,
-            last_message: self.last_message,
-            silent: self.silent,
-            enters: self.enters,
+        if session.person.is_some_and(|person| state.room.members.contains(person)) {
+            let cursor = state.log.subscribe(dialect.form());
+            session.output.read(&mut state.log, cursor);
         }
+        session
     }
 }
