@@ -1,4 +1,4 @@
-//! The one bound of all that is kept because clients have not been sent it.
+//! The bound on the memory for unsent bytes of all clients together.
 
 use super::Connections;
 use crate::chat::{Now, Reason};
@@ -6,7 +6,7 @@ use crate::net::Transport;
 use crate::people::SessionId;
 
 impl<T: Transport> Connections<T> {
-    /// Disconnects those who are the furthest behind when all together are too far behind, until a quarter is free again.
+    /// If the bound is exceeded, disconnects the clients that are the furthest behind until a quarter of it is free.
     pub(super) fn bound_backlog(&mut self, now: Now) {
         let limit = self.limits.backlog;
         if self.state.log.backlog().bytes() <= limit {
@@ -26,7 +26,7 @@ impl<T: Transport> Connections<T> {
             }
             match self.all.get_mut(id as usize) {
                 Some(connection) if connection.session.is_open() => self.close(id, now, &Reason::Backlog(limit)),
-                // It was to be sent its last words, and reads too slowly for that, too.
+                // It is closing already, and reads too slowly even for its goodbye.
                 Some(connection) => connection.session.give_up(&mut self.state),
                 None => {}
             }

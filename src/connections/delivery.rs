@@ -1,4 +1,4 @@
-//! Carries what was appended to everybody who keeps up: one write for each and round.
+//! The delivery: rounds that send new events to every member that keeps up, with one write for each member.
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::session::{News, Output};
 /// Members who are written to between two looks at the clock.
 const LOOK: u32 = 16;
 
-/// A round that is on its way.
+/// A round in progress.
 pub struct Delivery {
     rounds: Vec<Round>,
     chains: Vec<Vec<Arc<Block>>>,
@@ -23,16 +23,16 @@ pub struct Delivery {
 }
 
 impl<T: Transport> Connections<T> {
-    /// Begins to carry everything that was appended so far. The round is to be [delivered](Self::deliver) until that says
-    /// that it is done, and only then is the next one to begin.
+    /// Begins a round with everything that was appended so far. Call [`deliver`](Self::deliver) until it returns true
+    /// before beginning another round.
     pub fn begin_round(&mut self) -> Delivery {
         let rounds = self.state.log.begin_round();
         let chains = rounds.iter().map(chain).collect();
         Delivery { rounds, chains, next: 0 }
     }
 
-    /// Serves members for as long as `go_on` says: a big room must not keep logins and readers waiting. Says whether the
-    /// round is done.
+    /// Serves members while `go_on` returns true, so that a round in a big room does not delay everything else. Returns
+    /// whether the round is done.
     pub fn deliver(&mut self, delivery: &mut Delivery, now: Now, mut go_on: impl FnMut() -> bool) -> bool {
         let slices: Vec<Vec<IoSlice<'_>>> = delivery.chains.iter().map(|chain| slices(chain)).collect();
         let news: Vec<News<'_>> =
@@ -48,7 +48,7 @@ impl<T: Transport> Connections<T> {
                     waiting @ (Served::Behind | Served::Waiting) => {
                         match connection.session.lags(&self.state, &self.limits) {
                             Some(reason) => {
-                                // What it will never be sent must not be kept for it any longer.
+                                // Frees what it will never be sent.
                                 connection.session.output_mut().abandon(&mut self.state.log);
                                 failed.push((id, reason));
                             }
@@ -84,9 +84,9 @@ impl<T: Transport> Connections<T> {
 /// How serving a session went.
 enum Served {
     Done,
-    /// It has not been sent all, and goes on in its own turns.
+    /// Not everything was sent; the session continues in its own turns.
     Behind,
-    /// The same, and it waits already for room in its transport.
+    /// The same, and it was waiting for its transport before this round.
     Waiting,
     Broken(Reason),
 }

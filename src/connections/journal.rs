@@ -1,4 +1,4 @@
-//! What the journal is told of clients: who has come, gone, and changed their name. Never what they say.
+//! Journal entries about clients: who has joined, left or changed their name. Never what they say.
 
 use tracing::info;
 

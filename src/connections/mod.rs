@@ -1,8 +1,8 @@
-//! All connections: each a session and its transport. Gives sessions their turns, carries what they have to send, and
-//! wakes them in time; what is said is no concern of it.
+//! All connections: each is a session with its transport. This module schedules the sessions' turns, sends their output
+//! and fires their alarms. It does not look at what is said.
 //!
-//! It is a plain value, too: no socket (a [`Transport`] is given), no clock (time is an argument), no runtime. The server
-//! drives it with sockets and real time, the tests with fake transports and virtual time.
+//! Like a session, it is a plain value: transports and the time are arguments. The server drives it with sockets and real
+//! time, the tests with fake transports and virtual time.
 
 mod backlog;
 mod counters;
@@ -33,7 +33,7 @@ use crate::people::SessionId;
 use crate::room::State;
 use crate::session::{Context, NEVER, Origin, Session};
 
-/// What one read may bring; one buffer for all, so that an idle client holds none.
+/// Bytes that one read may return. All connections share one buffer, so an idle client has none.
 const SCRATCH: usize = 64 * 1024;
 
 /// All connections, and the state that they share.
@@ -43,9 +43,9 @@ pub struct Connections<T> {
     /// What has been counted since the start.
     pub counters: Counters,
     all: Slab<Connection<T>>,
-    /// Those that are to get a turn.
+    /// The sessions that wait for a turn.
     woken: VecDeque<SessionId>,
-    /// When sessions are to be woken, in ticks; each has one alarm at a time.
+    /// When to give a session a turn, in ticks. Each session has at most one alarm.
     alarms: BTreeSet<(u64, SessionId)>,
     limits: Arc<Limits>,
     irc: Arc<irc::Server>,
@@ -59,11 +59,11 @@ pub struct Connections<T> {
 struct Connection<T> {
     session: Session,
     transport: T,
-    /// Its place among the connections, until it ends.
+    /// Holds the client's place in the connection limits until the connection is dropped.
     _admission: Admission,
-    /// When its alarm rings, in ticks; [`NEVER`]: it has none.
+    /// When its alarm is due, in ticks; [`NEVER`]: it has none.
     alarm: u64,
-    /// Whether it is among those that are to get a turn.
+    /// Whether it waits for a turn already.
     woken: bool,
 }
 
@@ -106,7 +106,7 @@ impl<T: Transport> Connections<T> {
         }
     }
 
-    /// Takes in a client. `protocol`: what it speaks; `None`: to be found out.
+    /// Adds a client. Without a `protocol`, it is detected.
     pub fn insert(
         &mut self,
         now: Now,
@@ -125,7 +125,7 @@ impl<T: Transport> Connections<T> {
         id
     }
 
-    /// Takes in a session that was read back, under the number that [`next_id`](Self::next_id) has said.
+    /// Adds a session that was restored, under the number that [`next_id`](Self::next_id) returned.
     pub fn take_in(&mut self, session: Session, transport: T, admission: Admission) -> SessionId {
         let id = self.next_id();
         if let Some(person) = session.person() {
@@ -143,14 +143,14 @@ impl<T: Transport> Connections<T> {
         SessionId::try_from(self.all.vacant_key()).unwrap_or(SessionId::MAX)
     }
 
-    /// Lets go of a connection whose session has ended, or was never watched.
+    /// Removes a connection.
     pub fn remove(&mut self, id: SessionId) -> Option<(Session, T)> {
         let connection = self.all.try_remove(id as usize)?;
         if connection.alarm != NEVER {
             self.alarms.remove(&(connection.alarm, id));
         }
         if self.all.is_empty() {
-            // An empty daemon gives back what a full one needed.
+            // Frees the memory that many clients needed.
             (self.all, self.woken) = Default::default();
         }
         Some((connection.session, connection.transport))
@@ -185,14 +185,14 @@ impl<T: Transport> Connections<T> {
         self.all.is_empty()
     }
 
-    /// All numbers that a connection may have now; nobody has some of them.
+    /// The range of numbers in use. Some numbers within it may be unused.
     #[must_use]
     pub fn ids(&self) -> Range<SessionId> {
         0..SessionId::try_from(self.all.capacity()).unwrap_or(SessionId::MAX)
     }
 
-    /// Something has happened to a client's socket. Whoever has gone, and whoever has come under the number since, can be
-    /// told without harm.
+    /// Records what the poller reports of a socket. A report that comes late, for a connection that is gone, does no harm:
+    /// at worst a new connection with this number gets a turn without a reason.
     pub fn note(&mut self, id: SessionId, readiness: Readiness) {
         if let Some(connection) = self.all.get_mut(id as usize) {
             connection.transport.note(readiness);
@@ -200,7 +200,7 @@ impl<T: Transport> Connections<T> {
         }
     }
 
-    /// Has a session get a turn.
+    /// Schedules a turn.
     fn wake(&mut self, id: SessionId) {
         if let Some(connection) = self.all.get_mut(id as usize)
             && !std::mem::replace(&mut connection.woken, true)
@@ -209,24 +209,24 @@ impl<T: Transport> Connections<T> {
         }
     }
 
-    /// The next one that is to get a turn.
+    /// Removes and returns the session whose turn is next.
     pub fn next_woken(&mut self) -> Option<SessionId> {
         self.woken.pop_front()
     }
 
-    /// How many are to get a turn.
+    /// How many sessions wait for a turn.
     #[must_use]
     pub fn woken(&self) -> usize {
         self.woken.len()
     }
 
-    /// Whether somebody is to get a turn.
+    /// Whether any session waits for a turn.
     #[must_use]
     pub fn has_woken(&self) -> bool {
         !self.woken.is_empty()
     }
 
-    /// Wakes everybody whose time has come, and says when the next one's will, in ticks.
+    /// Schedules a turn for every session whose alarm is due. Returns when the next alarm is, in ticks.
     pub fn ring(&mut self, now: Now) -> Option<u64> {
         while let Some((at, id)) = self.alarms.first().copied() {
             if at > now.ticks {
@@ -238,13 +238,13 @@ impl<T: Transport> Connections<T> {
         None
     }
 
-    /// When the next alarm rings, in ticks.
+    /// When the next alarm is due, in ticks.
     #[must_use]
     pub fn next_alarm(&self) -> Option<u64> {
         self.alarms.first().map(|(at, _)| *at)
     }
 
-    /// Ends a session, and has its client told why.
+    /// Closes a session and tells its client why.
     pub fn close(&mut self, id: SessionId, now: Now, reason: &Reason) {
         let Some(connection) = self.all.get_mut(id as usize) else { return };
         let context = Context { now, limits: &self.limits, irc: &self.irc, id };
@@ -257,7 +257,7 @@ impl<T: Transport> Connections<T> {
         self.carry_mail();
     }
 
-    /// Gives single sessions what they are told alone.
+    /// Delivers what the room has addressed to single sessions.
     fn carry_mail(&mut self) {
         if !self.state.has_mail() {
             return;
@@ -276,7 +276,7 @@ impl<T: Transport> Connections<T> {
         self.state.people.find(nick)?.session
     }
 
-    /// Has something happen that no client has caused.
+    /// Commits an event that no client has caused.
     pub fn commit(&mut self, now: Now, event: &Event<'_>) -> Stamp {
         let stamp = self.state.commit(now, event);
         self.carry_mail();
@@ -301,17 +301,17 @@ impl<T: Transport> Connections<T> {
         })
     }
 
-    /// The daemon is about to stop: what this client has said by now still counts, also if it came too fast.
+    /// The daemon is about to stop: everything that has arrived from this client is processed, regardless of its rate.
     pub fn hear_out(&mut self, id: SessionId) {
         if let Some(connection) = self.all.get_mut(id as usize) {
             connection.session.hear_out();
-            // Perhaps nobody has been told yet of what has just come.
+            // The poller may not have reported the latest input yet.
             connection.transport.note(Readiness { readable: true, writable: false, ended: false });
             self.wake(id);
         }
     }
 
-    /// From now on, whoever comes in is sent away.
+    /// From now on, new clients are told that the daemon stops, and closed.
     pub fn begin_stop(&mut self) {
         self.stopping = true;
     }
@@ -321,13 +321,13 @@ impl<T: Transport> Connections<T> {
         self.witness = witness;
     }
 
-    /// What a client may take of us.
+    /// The limits in force.
     #[must_use]
     pub fn limits(&self) -> &Arc<Limits> {
         &self.limits
     }
 
-    /// Puts other limits in force, at once and for everybody.
+    /// Replaces the limits. They apply to all clients at once.
     pub fn set_limits(&mut self, limits: Arc<Limits>) {
         self.limits = limits;
     }
@@ -338,7 +338,7 @@ impl<T: Transport> Connections<T> {
         &self.irc
     }
 
-    /// Has IRC tell something else of this server to those who come from now on.
+    /// Replaces what new IRC clients are told about this server.
     pub fn set_irc(&mut self, irc: Arc<irc::Server>) {
         self.irc = irc;
     }

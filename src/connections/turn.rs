@@ -1,4 +1,4 @@
-//! One turn of one connection: what has arrived is understood, what is due is done, what is owed is sent.
+//! One turn of one connection: process input, handle time limits, send output.
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::time::Duration;
@@ -32,8 +32,8 @@ impl<T: Transport> Connections<T> {
         self.bound_backlog(now);
     }
 
-    /// Takes in what has arrived, and does what is due. What has arrived comes first: it may meet a time limit that has
-    /// passed while nobody looked.
+    /// Processes input, then time limits. Input comes first: it may have met a limit that passed while the process was busy
+    /// or suspended.
     fn hear(&mut self, id: SessionId, now: Now) -> Result<(), Reason> {
         let Some(Connection { session, transport, .. }) = self.all.get_mut(id as usize) else { return Ok(()) };
         if !session.is_open() {
@@ -66,7 +66,7 @@ impl<T: Transport> Connections<T> {
                 let end = session.last_line(context);
                 let last = [&*session.take_held(), end].concat();
                 self.understand(id, now, &last)?;
-                // Also what is answered in several steps: there is no later for it either.
+                // Completes answers that come in parts: the session ends here.
                 while let Some(connection) = self.all.get_mut(id as usize)
                     && connection.session.has_work()
                 {
@@ -94,7 +94,7 @@ impl<T: Transport> Connections<T> {
         }
     }
 
-    /// Understands input and has done what it asks.
+    /// Decodes input and performs its commands.
     fn understand(&mut self, id: SessionId, now: Now, mut input: &[u8]) -> Result<(), Reason> {
         let mut answers = Vec::new();
         loop {
@@ -138,7 +138,7 @@ impl<T: Transport> Connections<T> {
             }
             Step::Answered | Step::More | Step::Pause | Step::Wait => {}
         }
-        // What was held back may be understood now.
+        // The held input may be processed now.
         if let Some(connection) = self.all.get_mut(id as usize)
             && connection.session.has_work()
         {
@@ -160,7 +160,7 @@ impl<T: Transport> Connections<T> {
         self.carry_mail();
     }
 
-    /// Sends what the session owes, as far as there is room.
+    /// Sends the session's output as far as the transport accepts it.
     fn send(&mut self, id: SessionId, now: Now) {
         if let Err(e) = self.write(id, now) {
             self.break_off(id, now, &broken(&e));
@@ -174,7 +174,7 @@ impl<T: Transport> Connections<T> {
         }
     }
 
-    /// The connection is broken: nothing more can be sent.
+    /// Ends a session whose connection is broken, so that nothing more can be sent.
     pub(super) fn break_off(&mut self, id: SessionId, now: Now, reason: &Reason) {
         self.close(id, now, reason);
         if let Some(connection) = self.all.get_mut(id as usize) {
@@ -202,7 +202,7 @@ impl<T: Transport> Connections<T> {
         Ok(())
     }
 
-    /// Has the session woken for whatever is next, or lets go of it when it is over.
+    /// Schedules the session's next turn, or removes the connection when it is over.
     pub(super) fn settle(&mut self, id: SessionId, now: Now) {
         let Some(connection) = self.all.get_mut(id as usize) else { return };
         if connection.session.is_over(now.ticks) {
@@ -213,7 +213,7 @@ impl<T: Transport> Connections<T> {
             return;
         }
         let Connection { session, transport, alarm, .. } = connection;
-        // An alarm that rings too early costs one turn; so only an earlier one replaces it, or none at all.
+        // An alarm that is too early costs only a turn, so an alarm is replaced only by an earlier one or by none.
         let retry = if transport.is_writable() { NEVER } else { now.ticks + micros(RETRY) };
         let next = session.due().min(retry);
         if next < *alarm || next == NEVER && *alarm != NEVER {
@@ -231,19 +231,19 @@ impl<T: Transport> Connections<T> {
     }
 }
 
-/// Throws away what comes to a session that is ending.
+/// Reads and discards the input of a closing session.
 fn discard<T: Transport>(session: &mut Session, transport: &mut T, scratch: &mut [u8]) {
     if session.discards_input() && transport.is_readable() {
         match transport.read(scratch) {
             Err(e) if e.kind() == ErrorKind::WouldBlock => {}
             Ok(length) if length > 0 => {}
-            // Its end, or an error of a connection that is about to end anyway.
+            // The peer has closed, or the connection is broken and will be dropped anyway.
             _ => session.note_peer_ended(),
         }
     }
 }
 
-/// Sends all that there is, or as much as there is room for. Says whether something was sent.
+/// Sends the output until it is empty or the transport is full. Returns whether anything was sent.
 pub(super) fn write_all<T: Transport>(output: &mut Output, transport: &mut T) -> io::Result<bool> {
     let mut progress = false;
     if transport.flush()?.is_pending() {

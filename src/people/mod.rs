@@ -85,7 +85,7 @@ impl People {
         self.markers.forget(id);
         self.remember(Gone { person: known.person.clone(), unix, shown });
         if self.known.is_empty() {
-            // An empty room gives back what a full one needed.
+            // Frees the memory that many people needed.
             self.known = HashMap::new();
         }
         Some(known)
@@ -155,8 +155,8 @@ impl People {
         if self.find(&name).is_none() {
             return Some(name);
         }
-        // Numbers are mostly given away in their order. Doubling, and then halving the distance to the last one that is
-        // taken, spares the ten thousandth guest a look at all the others.
+        // Numbers are mostly assigned in order, so a gallop and a bisection find a free one in a few steps, however many
+        // guests there are.
         let (mut taken, mut free) = (1, 2);
         while self.find(&numbered(free)?).is_some() {
             (taken, free) = (free, free * 2);

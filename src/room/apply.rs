@@ -1,4 +1,4 @@
-//! What an event changes, and who is told of it.
+//! Applying an event: it changes the state, is rendered for the room, and is addressed to watchers.
 
 use std::sync::Arc;
 
@@ -6,13 +6,13 @@ use super::{Mail, State};
 use crate::chat::{Event, Now, Person, Reason, Stamp, Topic};
 
 impl State {
-    /// Changes the state as an event says, renders it for the room, and puts down what others are told alone.
+    /// Changes the state, renders the event into the feeds, and queues what single sessions are told.
     pub(super) fn apply(&mut self, now: Now, stamp: Stamp, event: &Event<'_>) {
         let mut shown = event.concerns().is_none_or(|who| self.room.members.contains(who.id));
         let State { people, room, .. } = self;
         match event {
             Event::Registered(who) => {
-                // It was decided that nobody has the name.
+                // The decision has checked that the name is free.
                 let _ = people.add(now, who.clone());
                 self.tell_presence(who, true);
             }
@@ -22,10 +22,10 @@ impl State {
             }
             Event::Left(who, reason) => {
                 let present = room.members.remove(who);
-                // Whoever leaves in order has had the chance to read all; what a broken connection swallowed, nobody knows.
+                // A client that leaves in order could read everything. What a broken connection has lost is unknown.
                 let in_order = matches!(reason, Reason::Quit(_) | Reason::Closed | Reason::Kicked(_));
                 people.remove(stamp.unix, who.id, (present && in_order).then_some(stamp.sequence));
-                // Everybody is told of the stop for themselves: nobody needs as many lines as there are people.
+                // At a stop everybody gets a goodbye of their own; a line for each member would be too many.
                 shown &= *reason != Reason::Stopping;
                 self.tell_presence(who, false);
             }

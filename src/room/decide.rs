@@ -1,4 +1,4 @@
-//! From a command to an event or a refusal, by the state alone and without changing it.
+//! Deciding: a command becomes an event or a refusal. The state is read, not changed.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -19,11 +19,11 @@ pub struct Actor {
 /// What a command comes to.
 #[derive(Debug)]
 pub enum Decision<'c> {
-    /// This is to happen.
+    /// Commit this event.
     Event(Event<'c>),
-    /// It is so already.
+    /// Nothing changes; confirm it to the author as if it had happened.
     Already(Event<'c>),
-    /// This is to be said to one person alone. It is no event: nobody else ever learns of it.
+    /// A private message. It is no event of the log: nobody else ever sees it.
     Private {
         /// Who says it.
         from: Arc<Person>,
@@ -64,7 +64,7 @@ impl State {
         let Some(known) = known else {
             return match command {
                 Command::Register { name, profile, guest, .. } => self.register(&name, *profile, guest),
-                // Whoever has no name is not heard; their dialect asks them for one.
+                // Without a name there is nothing else to do; the dialect asks for one.
                 _ => Ok(Decision::Nothing),
             };
         };
@@ -157,7 +157,7 @@ fn fits(text: &str) -> Result<(), Refusal> {
     if text.len() <= TEXT_LENGTH { Ok(()) } else { Err(Refusal::TextTooLong(TEXT_LENGTH)) }
 }
 
-/// A last word is cut rather than refused: whoever says it may be gone already.
+/// Cuts a last word to its limit. It is not refused, because its author may be gone already.
 pub fn last_word(text: Cow<'_, str>) -> Cow<'_, str> {
     if text.len() <= TEXT_LENGTH { text } else { Cow::Owned(shorten(&text, TEXT_LENGTH).to_owned()) }
 }

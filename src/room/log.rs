@@ -1,9 +1,8 @@
-//! The log: the one order of all events, and its feeds. A feed is the log rendered for one wire form: a chain of frozen
+//! The log: the order of all events, and its feeds. A feed is the log rendered for one wire form: a chain of immutable
 //! blocks and an open tail.
 //!
-//! A position is a number of bytes since its feed began; it only grows, and means nothing in another feed. Blocks are
-//! shared by everybody who still has to be sent them: each holds the next one, a reader holds the block that it stands in,
-//! and what nobody needs frees itself. No sockets, no clock, no runtime.
+//! A position counts the bytes since its feed began; it is meaningful only in that feed. Readers share the blocks: each
+//! block refers to the next, a reader that is behind refers to its block, and blocks that nobody refers to are freed.
 
 mod block;
 
@@ -13,7 +12,7 @@ pub use block::{Backlog, Block};
 
 use crate::chat::{Event, Form, Now, Stamp, View};
 
-/// The largest capacity that is made ready for a round's bytes, so that one burst does not stay in memory.
+/// The largest capacity reserved for the next round's bytes, so that a burst does not keep its memory.
 const MAX_SPARE: usize = 64 * 1024;
 
 /// One feed of the log.
@@ -27,8 +26,8 @@ pub struct Cursor {
     pub feed: FeedId,
     /// The position; everything before it is sent.
     pub position: u64,
-    /// The block to go on in, which may end before the position. `None`: the reader keeps up, and stands where the
-    /// delivery has brought everybody who does.
+    /// The block to continue in; it may end before the position. `None`: the reader keeps up, and the delivery knows the
+    /// block.
     pub block: Option<Arc<Block>>,
 }
 
@@ -115,14 +114,14 @@ impl Log {
         Cursor { feed: id, position, block }
     }
 
-    /// A reader reads no more. What nobody reads is not rendered.
+    /// Removes a reader. A feed without readers is not rendered.
     pub fn unsubscribe(&mut self, feed: FeedId) {
         let backlog = self.backlog.clone();
         if let Some(feed) = self.feeds.get_mut(feed.0 as usize) {
             feed.readers = feed.readers.saturating_sub(1);
             if feed.readers == 0 {
                 feed.freeze(&backlog);
-                // So that the last bytes are kept only by those who still have to be sent them.
+                // From now on only the clients that still need the last bytes keep them.
                 feed.push(Vec::new(), &backlog);
             }
         }

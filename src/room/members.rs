@@ -28,7 +28,7 @@ impl Members {
         let Some(piece) = self.pieces.remove(&person.id) else { return false };
         self.names.remove(piece, person.as_str());
         if self.pieces.is_empty() {
-            // An empty room gives back what a full one needed.
+            // Frees the memory that many members needed.
             *self = Members::default();
         }
         true

@@ -1,6 +1,5 @@
-//! Drives all connections with real sockets and real time: three tasks on one thread. One gives sessions their turns, one
-//! delivers what was appended, one rings the alarms. Everything that is shared stands under one lock, which is held for
-//! half a millisecond at most and never across an `.await`.
+//! Drives all connections with real sockets and real time, by three tasks on one thread: turns, delivery and alarms. One
+//! lock guards everything that they share. It is held for half a millisecond at most and never across an `.await`.
 
 use std::io;
 use std::ops::{Deref, DerefMut};
@@ -42,7 +41,7 @@ pub struct Driver<T = Socket> {
     none_left: Notify,
 }
 
-/// All connections, while they are locked. Letting go of them wakes whoever has something to do then.
+/// All connections, locked. Dropping this wakes the tasks that have something to do.
 pub struct Locked<'a, T: Transport = Socket> {
     driver: &'a Driver<T>,
     connections: MutexGuard<'a, Connections<T>>,

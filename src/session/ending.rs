@@ -1,4 +1,5 @@
-//! The end of a session: out of the room at once, then sent what it is owed, told why, and at last over.
+//! How a session ends: it leaves the room at once, then sends what is queued and the goodbye, then closes its side and
+//! waits briefly for the peer to close.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,17 +12,17 @@ use crate::chat::{Answer, Event, Now, Person, Reason, Reply};
 use crate::dialect::{Dialect, Ending};
 use crate::room::State;
 
-/// How long a leaving client may take to read what it is still owed.
+/// How long a client that leaves may take to read what is queued for it.
 const LAST_WORDS: Duration = Duration::from_secs(4);
-/// The same for one that is sent away, and then again for closing its own side.
+/// The same for a client that is disconnected, and the time it then has to close its own side.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// How far the end has come.
+/// How far closing has come.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Closing {
-    /// Whether our side is ended; then only the peer's end is waited for.
+    /// Whether we have closed our side. Then only the peer's close is missing.
     ended: bool,
-    /// Whether the peer has ended its side.
+    /// Whether the peer has closed its side.
     peer_ended: bool,
 }
 
@@ -34,12 +35,12 @@ pub struct Ended {
 }
 
 impl Session {
-    /// Ends it: takes it out of the room, and prepares its last words. `None`: it is ending already.
+    /// Takes the client out of the room and queues the goodbye. Returns `None` if the session is closing already.
     pub fn close(&mut self, context: Context<'_>, state: &mut State, reason: &Reason) -> Option<Ended> {
         if !self.is_open() {
             return None;
         }
-        // Its own leave is for the others; what it reads last is its dialect's goodbye.
+        // The client does not see its own leave: the last thing it reads is the goodbye.
         if reason.is_lag() {
             self.output.abandon(&mut state.log);
         } else {
@@ -66,7 +67,7 @@ impl Session {
         Some(Ended { person, in_room: in_room.unwrap_or_default() })
     }
 
-    /// Whether a session that is ending has sent everything, and its side of the connection is to be ended.
+    /// Whether everything is sent and the caller must now close our side of the connection.
     #[must_use]
     pub fn wants_end(&self) -> bool {
         matches!(&self.phase, Phase::Closing(closing) if !closing.ended) && self.output.is_done()
@@ -86,8 +87,8 @@ impl Session {
         waited && self.ending() != Ending::Fin
     }
 
-    /// Its side of the connection is ended. Closing a socket that has unread input would take what we have sent out of the
-    /// peer's hands again (RFC 9293, section 3.6), so the peer's end is waited for.
+    /// Our side of the connection is closed. The socket stays open until the peer closes, too: closing a socket with unread
+    /// input sends a reset, and the peer would lose what we have sent (RFC 9293, section 3.6).
     pub fn note_ended(&mut self, now: Now) {
         if let Phase::Closing(closing) = &mut self.phase {
             closing.ended = true;
@@ -95,21 +96,21 @@ impl Session {
         }
     }
 
-    /// The peer of a session that is ending has ended its side.
+    /// The peer has closed its side.
     pub fn note_peer_ended(&mut self) {
         if let Phase::Closing(closing) = &mut self.phase {
             closing.peer_ended = true;
         }
     }
 
-    /// Whether a session that is ending reads on, only to throw away what comes: or both sides might wait for the other
-    /// to read first.
+    /// Whether input must still be read and discarded. Otherwise both sides could block, each waiting for the other to
+    /// read.
     #[must_use]
     pub fn discards_input(&self) -> bool {
         matches!(&self.phase, Phase::Closing(closing) if !closing.peer_ended)
     }
 
-    /// Nothing more can be sent to a session that is ending: it is over.
+    /// Drops everything unsent and ends the session now.
     pub fn give_up(&mut self, state: &mut State) {
         if !self.is_open() {
             self.output.abandon(&mut state.log);
@@ -117,7 +118,7 @@ impl Session {
         }
     }
 
-    /// Whether nothing is left to be done, or it has taken too long.
+    /// Whether the connection can be dropped: both sides are closed, or the time for that is up.
     #[must_use]
     pub fn is_over(&self, now: u64) -> bool {
         match &self.phase {

@@ -1,4 +1,4 @@
-//! From bytes to commands, and from what came of them to answers.
+//! Input: bytes become commands, and the outcome of a command becomes an answer.
 
 use std::borrow::Cow;
 
@@ -10,8 +10,8 @@ use crate::dialect::{Input, Protocol, Setting};
 use crate::room::{Mail, Outcome, State};
 
 impl Session {
-    /// Understands the next message of `input` and takes it off the front. `answers` holds what is answered to it until
-    /// [`done`](Self::done), and is empty otherwise.
+    /// Decodes the next message of `input` and removes it from the front. `answers` collects the answer to this message
+    /// until [`done`](Self::done); between messages it is empty.
     ///
     /// # Errors
     /// The session is to be [closed](Self::close) for this reason.
@@ -41,7 +41,7 @@ impl Session {
         self.understood(context, state, understood, answers)
     }
 
-    /// The first bytes: what does the client speak?
+    /// Detects the protocol from the first bytes.
     fn find_out<'i>(&mut self, context: Context<'_>, state: &State, input: &mut &'i [u8]) -> Result<Step<'i>, Reason> {
         match detect(input.get(..ENOUGH).unwrap_or(input), self.silent) {
             Verdict::Wait => Ok(Step::Wait),
@@ -57,7 +57,7 @@ impl Session {
         }
     }
 
-    /// Begins to speak a protocol, with its greeting.
+    /// Sets the protocol and queues its greeting.
     pub(super) fn speak(&mut self, context: Context<'_>, state: &State, protocol: &Protocol) {
         let setting = Setting {
             line_length: context.limits.line_length,
@@ -76,7 +76,7 @@ impl Session {
         self.dialect = Some(dialect);
     }
 
-    /// A time limit has come, and nothing more has arrived that could still meet it.
+    /// Handles a time limit that has passed. The caller must have read all input first: it may have met the limit.
     ///
     /// # Errors
     /// The session is to be [closed](Self::close) for this reason.
@@ -102,7 +102,7 @@ impl Session {
             return Ok(Step::Wait);
         }
         if let Err(resume) = self.rate.allows(context.now, context.limits) {
-            // It may be a message that the client's silence has completed.
+            // The pause may have completed a message, and messages are subject to the rate.
             self.resume = resume;
             return Ok(Step::TooFast);
         }
@@ -140,7 +140,7 @@ impl Session {
         Ok(step)
     }
 
-    /// What a session does by itself, and what the room is to do.
+    /// Handles the commands that concern only the session, and passes on the others.
     fn ask<'i>(&mut self, state: &mut State, command: Command<'i>, answers: &mut Vec<u8>) -> Result<Step<'i>, Reason> {
         match command {
             Command::Quit(word) => {
@@ -163,7 +163,7 @@ impl Session {
         }
     }
 
-    /// The login of a client that gives nothing but a name.
+    /// The registration of a client whose protocol sends only a name.
     fn register<'i>(&mut self, name: Cow<'i, str>, guest: bool) -> Command<'i> {
         self.enters = true;
         let Origin { account, encrypted, .. } = &self.origin;
@@ -178,7 +178,7 @@ impl Session {
         }
     }
 
-    /// The room has done what a [command](Step::Command) asked, or not.
+    /// Takes the outcome of a [command](Step::Command).
     pub fn done(&mut self, state: &mut State, outcome: Result<Outcome<'_>, Refusal>, answers: &mut Vec<u8>) {
         match outcome {
             Ok(Outcome::Nothing) => {}
@@ -192,13 +192,13 @@ impl Session {
                 self.reply(state, Reply::Refused(&refusal), answers);
             }
         }
-        // Whoever comes in at once is answered at once.
+        // Registering and entering the room are answered together.
         if !self.enters {
             self.finish(state, answers);
         }
     }
 
-    /// The client's own event has happened.
+    /// An event that this client has caused was applied.
     fn applied(&mut self, state: &mut State, stamp: Stamp, event: &Event<'_>) {
         match event {
             Event::Registered(person) => {
@@ -236,7 +236,7 @@ impl Session {
         }
     }
 
-    /// Posts what a message was answered.
+    /// Queues the complete answer to one message.
     fn finish(&mut self, state: &State, answers: &mut Vec<u8>) {
         if let Some(dialect) = &mut self.dialect {
             dialect.finish(answers);
@@ -245,7 +245,7 @@ impl Session {
         answers.clear();
     }
 
-    /// Somebody else has done what this client alone is told.
+    /// Queues something that others have caused and that only this client is told.
     pub fn receive(&mut self, state: &State, mail: &Mail) {
         if !self.is_open() {
             return;

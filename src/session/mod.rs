@@ -1,9 +1,9 @@
-//! A session: one client's conversation, as a plain value. Bytes, mail and time go in; commands, bytes and wishes (read
-//! more, wake me then, I am done) come out. It has no socket, no clock and no task, so that it can be tried at every byte
-//! boundary in virtual time, and written down between any two inputs.
+//! A session: one client's conversation, as a plain value. Bytes, mail and time go in. Commands, bytes and requests (read
+//! more, wake me at this time, close) come out. A session has no socket, no clock and no task, so tests can run it in
+//! virtual time with any byte boundaries, and it can be serialized between any two inputs.
 //!
-//! It is the only place where bytes meet the room: its dialect makes commands of bytes, and what the room answers to a
-//! command is put into words and [posted](output) where it belongs.
+//! Only here do bytes meet the room: the dialect decodes commands, the room performs them, and the dialect encodes the
+//! outcome, which is [queued](output) at its place among the room's events.
 
 mod ending;
 mod input;
@@ -31,11 +31,11 @@ use rate::Rate;
 
 /// A time in ticks that never comes.
 pub const NEVER: u64 = u64::MAX;
-/// How long a client may take to speak first, before it is greeted in the text protocol.
+/// How long the server waits for a client to speak first. After that, it greets the client in the text protocol.
 const SPEAK_FIRST: Duration = Duration::from_millis(250);
-/// Bytes of answers that a client may have still to read; with more, its next question waits.
+/// Bytes of unsent answers above which a client's next message is not processed yet.
 const MOST_ANSWERS: usize = 64 * 1024;
-/// How long a client may read nothing of what it is sent.
+/// How long a client with unsent output may go without reading any of it.
 const STALL: Duration = Duration::from_secs(60);
 
 /// One client's conversation.
@@ -43,28 +43,28 @@ const STALL: Duration = Duration::from_secs(60);
 pub struct Session {
     origin: Origin,
     phase: Phase,
-    /// Known once the protocol is.
+    /// `None` until the protocol is known.
     dialect: Option<Dialect>,
-    /// Known once there is a name.
+    /// `None` until the client has a name.
     person: Option<PersonId>,
-    /// Written down as the bytes that are unsent, see [`SavedSession`].
+    /// Serialized as its unsent bytes, see [`SavedSession`].
     #[serde(skip)]
     output: Output,
-    /// Arrived, but not understood yet: the first bytes, or what came faster than allowed.
+    /// Input that is not processed yet: the first bytes, before the protocol is known, or what exceeds the rate.
     held: Box<[u8]>,
     rate: Rate,
-    /// When held input is looked at again, in ticks: the client is over its rate, or has had its time to speak first.
-    /// [`NEVER`] for this one and the next two: there is nothing to wait for.
+    /// When to continue with the held input, in ticks: the end of the wait for the rate, or for the client to speak first.
+    /// [`NEVER`], here and in the next two: no such limit is set.
     resume: u64,
-    /// When the present phase has taken too long, in ticks.
+    /// When the present phase times out, in ticks.
     deadline: u64,
-    /// When the client has read nothing for too long, in ticks.
+    /// When a client that reads nothing is disconnected, in ticks.
     stalled: u64,
-    /// When it last said something, or connected, in ticks.
+    /// The time of the last message, or of the connection if there was none, in ticks.
     last_message: u64,
-    /// Whether it has had its time to speak first.
+    /// Whether the wait for the client to speak first is over.
     silent: bool,
-    /// Whether it is to go into the room now that it has a name.
+    /// Whether the next step is to enter the room, because the client has just got its name.
     enters: bool,
 }
 
@@ -81,49 +81,49 @@ pub struct Origin {
     pub connected: Now,
 }
 
-/// Where a session is in its life.
+/// The phases of a session.
 #[derive(Serialize, Deserialize)]
 enum Phase {
-    /// It is heard and answered.
+    /// Messages are processed.
     Open,
-    /// Out of the room; what it is still owed is sent.
+    /// The client has left the room, and the rest of its output is being sent.
     Closing(Closing),
 }
 
-/// What holds while a session does something.
+/// The circumstances of one step.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
-    /// What time it is.
+    /// The present time.
     pub now: Now,
-    /// What a client may take of us.
+    /// The limits in force.
     pub limits: &'a Limits,
-    /// What IRC tells of this server.
+    /// What IRC clients are told about this server.
     pub irc: &'a Arc<irc::Server>,
-    /// The session's own number.
+    /// The number of this session.
     pub id: SessionId,
 }
 
 /// What one step of reading came to.
 #[derive(Debug)]
 pub enum Step<'i> {
-    /// The room is to do this; [`Session::done`] is to be told what came of it.
+    /// Have the room perform this, and pass the outcome to [`Session::done`].
     Command(Command<'i>),
     /// A message made no sense; the journal is to be told this.
     Nonsense(&'static str),
     /// A message was understood and answered by the dialect alone. There may be more to do.
     Answered,
-    /// There may be more to do.
+    /// Call again: there may be another message.
     More,
-    /// A part of a long answer is written. There is more to do, but others come first.
+    /// A part of a long answer is written. Give other sessions a turn before the next part.
     Pause,
-    /// Nothing more can be done with this input now.
+    /// Nothing more can be done with this input at present.
     Wait,
-    /// The same, because the client is faster than allowed.
+    /// The same, because the client has exceeded its rate.
     TooFast,
 }
 
 impl Session {
-    /// A client that has just connected. `protocol`: what it speaks; `None`: to be found out.
+    /// The session of a client that has just connected. Without a `protocol`, it is detected.
     #[must_use]
     pub fn new(context: Context<'_>, state: &State, origin: Origin, protocol: Option<&Protocol>) -> Session {
         let now = context.now.ticks;
@@ -149,18 +149,18 @@ impl Session {
         session
     }
 
-    /// What has arrived and could not be understood yet, to be put before what arrives next.
+    /// Removes and returns the held input. It precedes whatever arrives next.
     pub fn take_held(&mut self) -> Box<[u8]> {
         std::mem::take(&mut self.held)
     }
 
-    /// Keeps input for later.
+    /// Holds input for a later step.
     pub fn hold(&mut self, input: &[u8]) {
         self.held = input.into();
     }
 
-    /// The peer has ended its side: a last line without its end counts, as with `printf 'ana\nhello' | nc`, also when it
-    /// comes too fast, because there is no later for it. Returns what ends the line.
+    /// The peer has closed its side. A last line counts without its end, as in `printf 'ana\nhello' | nc`, and regardless
+    /// of the rate, because no later input will complete it. Returns the bytes that end the line.
     pub fn last_line(&mut self, context: Context<'_>) -> &'static [u8] {
         self.silent = true;
         if self.dialect.is_none() && self.held.is_empty() {
@@ -170,17 +170,17 @@ impl Session {
         self.dialect.as_ref().map_or(b"\n", Dialect::last_end)
     }
 
-    /// The daemon is about to stop: what the client has said by now still counts, also if it came too fast.
+    /// The daemon is about to stop: from now on the rate is not applied, so that everything that has arrived is processed.
     pub fn hear_out(&mut self) {
         (self.rate, self.resume, self.silent) = (Rate::Unlimited, NEVER, true);
     }
 
-    /// Whether it has so many answers still to be sent that nothing more is asked.
+    /// Whether too many bytes of answers are unsent to process another message.
     fn is_full(&self) -> bool {
         self.output.answers() > MOST_ANSWERS
     }
 
-    /// Whether there may be something to do with what has arrived: with what is held, or without input at all.
+    /// Whether a step can make progress without new input.
     #[must_use]
     pub fn has_work(&self) -> bool {
         let waits = self.resume != NEVER || self.is_full();
@@ -191,20 +191,20 @@ impl Session {
         self.is_open() && !waits && (held || self.enters || self.dialect.as_ref().is_some_and(Dialect::is_busy))
     }
 
-    /// Whether more may be read from the client. Over its rate it is not; before its protocol is known, it is all the same.
+    /// Whether to read from the client. Not while it waits for its rate, unless its protocol is still unknown.
     #[must_use]
     pub fn wants_input(&self) -> bool {
         let waits = self.resume != NEVER || self.is_full() || !self.held.is_empty();
         self.is_open() && (self.dialect.is_none() || !waits && !self.has_work())
     }
 
-    /// When something is due, in ticks, if nothing happens before.
+    /// The next time limit, in ticks.
     #[must_use]
     pub fn due(&self) -> u64 {
         self.resume.min(self.deadline).min(self.stalled).min(self.dialect_due()).min(self.output.due())
     }
 
-    /// The dialect's own next time limit, while the client may still do something about it. Over its rate it may not.
+    /// The dialect's next time limit. It does not apply while the client's input is not read: the client could not meet it.
     fn dialect_due(&self) -> u64 {
         let waits = !self.is_open() || self.resume != NEVER || self.is_full() || self.has_work();
         self.dialect.as_ref().filter(|_| !waits).and_then(Dialect::due).unwrap_or(NEVER)
@@ -216,7 +216,7 @@ impl Session {
         !matches!(self.dialect_due(), 0 | NEVER)
     }
 
-    /// Notes how sending went: `progress`: something was sent; `full`: and there is more than the transport has room for.
+    /// Records the outcome of sending: whether anything was sent (`progress`), and whether the transport is `full`.
     pub fn note_sending(&mut self, now: Now, progress: bool, full: bool) {
         if !full {
             self.stalled = NEVER;
@@ -225,20 +225,20 @@ impl Session {
         }
     }
 
-    /// Why the client has fallen too far behind, if it has.
+    /// The reason to disconnect a client that lags more than the limit.
     #[must_use]
     pub fn lags(&self, state: &State, limits: &Limits) -> Option<Reason> {
         let too_far = self.is_open() && self.output.lag(&state.log) > limits.max_lag as u64;
         too_far.then_some(Reason::TooSlow(limits.max_lag))
     }
 
-    /// Whether it is heard and answered.
+    /// Whether its messages are processed; otherwise it is closing.
     #[must_use]
     pub fn is_open(&self) -> bool {
         matches!(self.phase, Phase::Open)
     }
 
-    /// Who it is, to the room.
+    /// The author of this session's commands.
     #[must_use]
     pub fn actor(&self, id: SessionId) -> Actor {
         Actor { person: self.person, session: id }
@@ -262,19 +262,19 @@ impl Session {
         self.dialect.as_ref().map_or_else(|| Protocol::name(None), Dialect::name)
     }
 
-    /// When it last said something, or connected, in ticks.
+    /// The time of the last message, or of the connection if there was none, in ticks.
     #[must_use]
     pub fn last_message(&self) -> u64 {
         self.last_message
     }
 
-    /// What it is still to be sent.
+    /// Its unsent output.
     #[must_use]
     pub fn output(&self) -> &Output {
         &self.output
     }
 
-    /// What it is still to be sent, for whoever sends it.
+    /// Its unsent output, for the code that sends it.
     pub fn output_mut(&mut self) -> &mut Output {
         &mut self.output
     }

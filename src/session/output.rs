@@ -1,12 +1,12 @@
-//! What a session still has to send: its cursor in a feed of the log, and what is for it alone.
+//! A session's output: a cursor in a feed of the log, and the bytes for this client alone.
 //!
-//! What is for it alone stands in the feed where it was asked for: everything that happened before comes before it. So the
-//! outbox is a list of *edits* of the feed, and no second queue that could overtake the first. An edit inserts bytes,
-//! leaves out a piece of the feed (a client's own line, in a dialect without echo), or goes on in another feed, or in none,
-//! when the client has changed its wire form or left the room. Nothing of a feed is ever copied.
+//! Answers and private messages keep their place among the room's events: everything that happened before is sent before.
+//! Therefore the outbox is a list of *edits* of the feed, not a second queue, which could overtake the first. An edit
+//! inserts bytes; skips a part of the feed (a client's own line, in a dialect without echo); or switches to another feed,
+//! or to none, when the client changes its wire form or leaves the room. The feed's bytes are never copied.
 //!
-//! A client that cannot tell where a message ends is sent each one apart, by its session's own turns: such a session counts
-//! as blocked all the time, so that the delivery leaves it alone.
+//! Some clients cannot tell where a message ends. They are sent one message at a time, in their sessions' own turns; their
+//! output always counts as blocked, so that the delivery skips it.
 
 mod outbox;
 #[cfg(test)]
@@ -21,23 +21,23 @@ use crate::room::{Block, Cursor, FeedId, Log};
 pub use outbox::Source;
 use outbox::{Outbox, What};
 
-/// Pieces that are handed to the kernel in one call, for a client that is behind. In a quiet room, each is a line.
+/// The most pieces passed to the kernel in one call.
 const PIECES: usize = 128;
 
-/// Where a session stands, and what it is to be sent besides the feed.
+/// What is still to be sent to one client.
 #[derive(Default)]
 pub struct Output {
-    /// Its place in the feed that it reads; `None`: it is not in the room, and all that was left of it is sent.
+    /// The place in the feed that is being sent. `None` outside the room, once everything from inside is sent.
     cursor: Option<Cursor>,
-    /// Edits, and their bytes. Most sessions have none most of the time.
+    /// The edits and their bytes. Most sessions have none most of the time.
     outbox: Option<Box<Outbox>>,
-    /// Each message is sent apart.
+    /// Set if messages are sent one at a time.
     pace: Option<Box<Pace>>,
-    /// The transport is full: the session goes on by itself when there is room.
+    /// Whether the transport is full. The session continues in its own turns.
     blocked: bool,
 }
 
-/// How messages are kept apart.
+/// The time between messages that are sent one at a time.
 #[derive(Clone, Copy)]
 struct Pace {
     /// Ticks from one message to the next.
@@ -46,7 +46,7 @@ struct Pace {
     next: u64,
 }
 
-/// What the readers of one feed who keep up are to be sent in a round.
+/// The bytes that one round of the delivery sends to the readers of one feed.
 pub struct News<'a> {
     /// The block before the first new one.
     pub from: &'a Arc<Block>,
@@ -59,21 +59,21 @@ pub struct News<'a> {
 }
 
 impl Output {
-    /// Begins to read a feed, behind all that is owed already.
+    /// Starts reading a feed, after everything that is queued already.
     pub fn read(&mut self, log: &mut Log, cursor: Cursor) {
         self.switch(log, Some(cursor), None);
     }
 
-    /// Stops reading, at `stop` if it is given and otherwise at the end of the feed. What is before that is still owed.
+    /// Stops reading at `stop`, or at the present end of the feed. What precedes that is still sent.
     pub fn stop_reading(&mut self, log: &mut Log, stop: Option<u64>) {
         self.switch(log, None, stop);
     }
 
-    /// Goes on in another feed, or in none, from `stop` on.
+    /// Continues in another feed, or in none, from `stop` on.
     fn switch(&mut self, log: &mut Log, next: Option<Cursor>, stop: Option<u64>) {
         let Some(last) = self.last_cursor() else {
             return match (&mut self.outbox, next) {
-                // Everything that is owed comes first.
+                // What is queued already comes first.
                 (Some(outbox), Some(next)) => outbox.switch(0, Some(next), 0),
                 (None, next) => self.cursor = next,
                 (Some(_), None) => {}
@@ -87,7 +87,7 @@ impl Output {
         self.advance(0);
     }
 
-    /// Puts bytes behind everything that has happened so far.
+    /// Queues bytes after everything that has happened so far.
     pub fn post(&mut self, log: &Log, bytes: &[u8], source: Source) {
         if !bytes.is_empty() {
             let at = self.feed().map_or(0, |feed| log.end(feed));
@@ -95,14 +95,14 @@ impl Output {
         }
     }
 
-    /// Leaves out the feed between two positions, which are not sent yet.
+    /// Skips the feed between two positions, which must not be sent yet.
     pub fn omit(&mut self, log: &Log, (from, to): (u64, u64)) {
         if from < to {
             self.outbox_mut(log).skip(from, to);
         }
     }
 
-    /// Forgets all that is not sent: the session is too far behind to be sent it. The log is free of it at once.
+    /// Drops everything unsent, so that the log can free it at once.
     pub fn abandon(&mut self, log: &mut Log) {
         if let Some(feed) = self.feed() {
             log.unsubscribe(feed);
@@ -110,13 +110,13 @@ impl Output {
         *self = Output { blocked: self.blocked, pace: self.pace.take(), ..Output::default() };
     }
 
-    /// The feed that is read now.
+    /// The feed that is being sent.
     #[must_use]
     pub fn reading(&self) -> Option<FeedId> {
         self.cursor.as_ref().map(|cursor| cursor.feed)
     }
 
-    /// The feed that is read behind all that is owed now.
+    /// The feed that is read after everything queued now.
     #[must_use]
     pub fn feed(&self) -> Option<FeedId> {
         match self.outbox.as_ref().and_then(|outbox| outbox.last_switch()) {
@@ -137,7 +137,7 @@ impl Output {
         self.outbox.get_or_insert_with(|| Box::new(Outbox::new(log.backlog())))
     }
 
-    /// Whether the session waits for room in its transport.
+    /// Whether the session waits for its transport to accept more.
     #[must_use]
     pub fn is_blocked(&self) -> bool {
         self.blocked
@@ -148,7 +148,7 @@ impl Output {
         self.blocked = blocked || self.pace.is_some();
     }
 
-    /// Bytes that the session lags behind: of the feed, and of what others have said to it alone.
+    /// Bytes that the session lags behind: the unsent part of the feed, and private messages from others.
     #[must_use]
     pub fn lag(&self, log: &Log) -> u64 {
         let feed = match self.outbox.as_ref().and_then(|outbox| outbox.last_switch()) {
@@ -165,7 +165,7 @@ impl Output {
         self.outbox.as_ref().map_or(0, |outbox| outbox.answers())
     }
 
-    /// Whether the session can be sent a round's news as they are, with all others.
+    /// Whether the session can be sent a round's bytes unchanged, like all readers that keep up.
     #[must_use]
     pub fn keeps_up(&self, news: &News<'_>) -> bool {
         let stands = |cursor: &Cursor| cursor.block.is_none() && cursor.position == news.start;
@@ -183,7 +183,7 @@ impl Output {
         cursor.position >= news.end
     }
 
-    /// Before the round ends: a session that is behind must know where to go on.
+    /// Pins the block in which a session that is behind continues. Required before the round ends.
     pub fn hold_news(&mut self, news: &News<'_>) {
         if let Some(cursor) = &mut self.cursor
             && cursor.block.is_none()
@@ -192,7 +192,7 @@ impl Output {
         }
     }
 
-    /// Notes that the session stands at a round's end: from the next round on it is sent what all others are.
+    /// Unpins the block if the session has been sent the whole round, so that the next round serves it again.
     pub fn caught_up(&mut self, news: &News<'_>) {
         if let Some(cursor) = &mut self.cursor
             && self.outbox.is_none()
@@ -203,7 +203,7 @@ impl Output {
         }
     }
 
-    /// What comes next, as pieces of the feed and of the outbox in turn, and how many bytes that is.
+    /// The next bytes to send, as pieces of the feed and the outbox in order, and their total length.
     #[must_use]
     pub fn gather(&self) -> (Vec<IoSlice<'_>>, usize) {
         let mut slices = Vec::new();
@@ -273,19 +273,19 @@ impl Output {
                 Some(What::Switch { next, .. }) => *cursor = next.map(|next| *next),
             }
             if all.is_empty() {
-                // A burst of answers does not stay in memory.
+                // Frees the memory of a burst of answers.
                 *outbox = None;
             }
         }
     }
 
-    /// From now on every message is sent apart, `gap` ticks after the one before.
+    /// From now on, sends messages one at a time, `gap` ticks apart.
     pub fn keep_apart(&mut self, gap: u64) {
         self.blocked = true;
         self.pace = Some(Box::new(Pace { gap, next: NEVER }));
     }
 
-    /// Whether every message is sent apart.
+    /// Whether messages are sent one at a time.
     #[must_use]
     pub fn is_paced(&self) -> bool {
         self.pace.is_some()
@@ -335,13 +335,13 @@ impl Output {
         }
     }
 
-    /// Whether everything is sent that a session without a feed was owed.
+    /// Whether everything is sent and no feed is read.
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.cursor.is_none() && self.outbox.is_none()
     }
 
-    /// Everything that is owed, in one piece. The cursor is put where everything is sent.
+    /// Everything unsent, as one piece. Afterwards it counts as sent.
     pub fn flatten(&mut self, log: &mut Log) -> Vec<u8> {
         if let Some(last) = self.last_cursor() {
             log.hold(last);
