@@ -2,8 +2,8 @@
 //! send, how it is interpreted, and what they are sent. For a teacher who is describing a client that chatd does not
 //! know yet.
 //!
-//! Clients are served by the same code as in the daemon, with a [transport](Watched) that shows its bytes and a
-//! [witness](show) that shows how they are interpreted. Administration and everything that outlives the process are
+//! Clients are served by the same code as in the daemon, with a transport that shows its bytes and a
+//! witness that shows how they are interpreted. Administration and everything that outlives the process are
 //! left out.
 
 use std::convert::Infallible;

@@ -3,7 +3,7 @@
 //! virtual time with any byte boundaries, and it can be serialized between any two inputs.
 //!
 //! Only here do bytes meet the room: the dialect decodes commands, the room performs them, and the dialect encodes the
-//! outcome, which is [queued](output) at its place among the room's events.
+//! outcome, which is queued at its place among the room's events.
 
 mod ending;
 mod input;
