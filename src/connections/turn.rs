@@ -288,6 +288,8 @@ fn write_paced<T: Transport>(output: &mut Output, transport: &mut T, now: Now) -
             break;
         }
     }
+    // The transport's readiness comes next, not the time of the next message.
+    output.stop_waiting(now.ticks);
     Ok((progress, true))
 }
 

@@ -328,6 +328,13 @@ impl Output {
         }
     }
 
+    /// Forgets the time of the next message if it has come: the transport is full.
+    pub fn stop_waiting(&mut self, now: u64) {
+        if self.due() <= now {
+            self.set_due(NEVER);
+        }
+    }
+
     /// Sets when the next message may be sent.
     pub fn set_due(&mut self, next: u64) {
         if let Some(pace) = &mut self.pace {

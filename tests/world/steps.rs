@@ -5,8 +5,12 @@ use std::time::Duration;
 use chatd::people::SessionId;
 use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 use super::{Kind, World, limits};
+
+/// What makes the worlds of an ordinary run.
+const SEED: u64 = 11;
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -94,7 +98,8 @@ fn play(steps: &[Step], history: usize, restart: bool, rests: bool) -> World {
             Step::Connect(kind, capacity, piece, manner) => {
                 let client = world.connect(*kind, *capacity, *piece);
                 let streams = &mut *world.clients[client].wire.borrow_mut();
-                (streams.seals, streams.deaf) = (*manner == Manner::Seals, *manner == Manner::Deaf);
+                // Reading back tells a deaf transport that there is room, so its time limits would differ.
+                (streams.seals, streams.deaf) = (*manner == Manner::Seals, *manner == Manner::Deaf && !rests);
             }
             Step::Login(who) => {
                 if let Some(who) = other(*who) {
@@ -277,8 +282,18 @@ fn check_end(mut world: World) {
     assert_eq!(world.connections.state.log.backlog().bytes(), 0, "nothing is kept for nobody");
 }
 
+/// The same worlds in every run, so that a failure belongs to the change that caused it; `PROPTEST_RNG_SEED` and
+/// `PROPTEST_CASES` give others.
+fn config() -> ProptestConfig {
+    let config = ProptestConfig { failure_persistence: None, max_shrink_iters: 1000, ..ProptestConfig::default() };
+    match config.rng_seed {
+        RngSeed::Random => ProptestConfig { rng_seed: RngSeed::Fixed(SEED), ..config },
+        RngSeed::Fixed(_) => config,
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, max_shrink_iters: 4000, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn whatever_happens_there_is_one_order_and_every_wait_ends(steps in vec(step(), 1..80), history in prop_oneof![Just(0_usize), Just(5)]) {
