@@ -3,7 +3,7 @@
 //! know yet.
 //!
 //! Clients are served by the same code as in the daemon, with a transport that shows its bytes and a
-//! witness that shows how they are interpreted. Administration and everything that outlives the process are
+//! observer that shows how they are interpreted. Administration and everything that outlives the process are
 //! left out.
 
 use std::convert::Infallible;
@@ -19,12 +19,12 @@ use tokio::time::sleep;
 use crate::chat::{Command, Event, Now, PersonId, Words, clean};
 use crate::config::file::LoadError;
 use crate::config::{Config, Endpoint};
-use crate::connections::Seen;
+use crate::connections::Observation;
 use crate::dialect::Protocol;
 use crate::net::{Address, Admissions, Inherited, Listener, Readiness, Socket, Stream, Transport};
 use crate::people::SessionId;
 use crate::room::{Actor, Outcome, State};
-use crate::server::{Bound, Clock, Driver, Source, no_connections};
+use crate::server::{Bound, Clock, Driver, Source, empty_connections};
 use crate::session::{Origin, Session, Step};
 
 /// The name under which text typed at the terminal is said.
@@ -32,7 +32,7 @@ const TEACHER: &str = "teacher";
 /// The teacher has no connection.
 const NO_CONNECTION: SessionId = SessionId::MAX;
 /// How long to pause after accept fails because the process or the system is out of descriptors or memory.
-const REST: Duration = Duration::from_secs(1);
+const ACCEPT_BACKOFF: Duration = Duration::from_secs(1);
 
 /// Why the trial cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +55,7 @@ pub fn run(source: &Source) -> ExitCode {
         Ok(never) => match never {},
         Err(failure) => failure,
     };
-    complain(&failure.to_string());
+    print_error(&failure.to_string());
     ExitCode::from(match failure {
         Failure::Load(error) => error.exit_status(),
         Failure::NoListener => 78,
@@ -68,20 +68,20 @@ async fn serve(source: &Source) -> Result<Infallible, Failure> {
     let config = source.load()?;
     let bound = bind(&config).await?;
     let clock = Clock::default();
-    let mut connections = no_connections(&config, clock.now(), None);
-    connections.set_witness(show);
-    let teacher = take_in_teacher(&mut connections.state, clock.now());
+    let mut connections = empty_connections(&config, clock.now(), None);
+    connections.set_observer(print_observation);
+    let teacher = add_teacher(&mut connections.state, clock.now());
     let driver = Arc::new(Driver::new(clock, connections)?);
     let admissions = Arc::default();
     for (listener, how) in bound {
         let tls = if how.tls { ", without TLS" } else { "" };
-        say(&format!("Waiting for clients on {}{tls}.", listener.description()));
+        print_line(&format!("Waiting for clients on {}{tls}.", listener.description()));
         tokio::spawn(accept(driver.clone(), Arc::clone(&admissions), listener, how.protocol));
     }
-    say(&format!("What you type here is said by {TEACHER}. Interrupt it when you have seen enough."));
+    print_line(&format!("What you type here is said by {TEACHER}. Interrupt it when you have seen enough."));
     if let Some(teacher) = teacher {
         let driver = driver.clone();
-        std::thread::spawn(move || teach(&driver, teacher));
+        std::thread::spawn(move || say_typed_lines(&driver, teacher));
     }
     drive(driver).await
 }
@@ -91,7 +91,7 @@ async fn bind(config: &Config) -> Result<Vec<Bound>, Failure> {
     let mut bound: Vec<Bound> = Vec::new();
     for how in config.listen.iter().filter(|how| matches!(how.protocol, Some(Protocol::Classic(_)))) {
         if let Endpoint::Systemd(name) = &how.endpoint {
-            complain(&format!("the classic listener on systemd's socket {name:?} is left out; give it an address"));
+            print_error(&format!("the classic listener on systemd's socket {name:?} is left out; give it an address"));
             continue;
         }
         let listeners = Listener::bind(&how.endpoint, &mut Inherited::none()).await.map_err(|error| {
@@ -103,7 +103,7 @@ async fn bind(config: &Config) -> Result<Vec<Bound>, Failure> {
     if bound.is_empty() { Err(Failure::NoListener) } else { Ok(bound) }
 }
 
-fn take_in_teacher(state: &mut State, now: Now) -> Option<PersonId> {
+fn add_teacher(state: &mut State, now: Now) -> Option<PersonId> {
     let mut teacher = Actor { person: None, session: NO_CONNECTION };
     let name = Command::Register { name: TEACHER.into(), profile: Box::default(), enter: true, guest: false };
     if let Ok(Outcome::Done(_, Event::Registered(person))) = state.perform(now, teacher, name) {
@@ -114,7 +114,7 @@ fn take_in_teacher(state: &mut State, now: Now) -> Option<PersonId> {
 }
 
 /// Says each line typed at the terminal in the room, until the end of the input.
-fn teach(driver: &Driver<Watched>, teacher: PersonId) {
+fn say_typed_lines(driver: &Driver<TracedSocket>, teacher: PersonId) {
     for line in io::stdin().lock().lines().map_while(Result::ok) {
         let mut connections = driver.lock();
         let line = clean(line.as_bytes(), connections.limits().line_length).text.into_owned();
@@ -128,7 +128,7 @@ fn teach(driver: &Driver<Watched>, teacher: PersonId) {
 
 /// Accepts clients; never returns.
 async fn accept(
-    driver: Arc<Driver<Watched>>,
+    driver: Arc<Driver<TracedSocket>>,
     admissions: Arc<Admissions>,
     listener: Listener,
     protocol: Option<Protocol>,
@@ -138,15 +138,15 @@ async fn accept(
         match listener.accept().await {
             Ok((socket, address)) => welcome(&driver, &admissions, socket, address, protocol.as_ref()),
             Err(e) => {
-                say(&format!("Nobody is accepted for a moment: {e}."));
-                sleep(REST).await;
+                print_line(&format!("Nobody is accepted for a moment: {e}."));
+                sleep(ACCEPT_BACKOFF).await;
             }
         }
     }
 }
 
 fn welcome(
-    driver: &Driver<Watched>,
+    driver: &Driver<TracedSocket>,
     admissions: &Arc<Admissions>,
     socket: OwnedFd,
     address: Address,
@@ -155,20 +155,20 @@ fn welcome(
     let mut connections = driver.lock();
     let most = connections.limits().connections_per_address;
     let Some(admission) = admissions.enter(address, most) else {
-        return say(&format!("A client is turned away: connections-per-address is {most}."));
+        return print_line(&format!("A client is turned away: connections-per-address is {most}."));
     };
     let (id, now) = (connections.next_id(), driver.clock.now());
-    let socket = Watched { id, socket: Socket::new(Stream::from(socket), None) };
+    let socket = TracedSocket { id, socket: Socket::new(Stream::from(socket), None) };
     if let Err(e) = driver.poller.add(socket.socket.descriptor(), id) {
-        return say(&format!("A client is turned away: the kernel cannot watch its socket: {e}."));
+        return print_line(&format!("A client is turned away: the kernel cannot watch its socket: {e}."));
     }
-    tell(id, "connects");
+    print_about(id, "connects");
     let origin = Origin { address, encrypted: false, account: None, connected: now };
     connections.insert(now, origin, protocol, socket, admission);
 }
 
 /// Runs the driver's three tasks, like the daemon.
-async fn drive(driver: Arc<Driver<Watched>>) -> Result<Infallible, Failure> {
+async fn drive(driver: Arc<Driver<TracedSocket>>) -> Result<Infallible, Failure> {
     let delivering = driver.clone();
     tokio::spawn(async move {
         loop {
@@ -176,8 +176,8 @@ async fn drive(driver: Arc<Driver<Watched>>) -> Result<Infallible, Failure> {
             delivering.deliver().await;
         }
     });
-    let ringing = driver.clone();
-    tokio::spawn(async move { ringing.ring().await });
+    let alarms = driver.clone();
+    tokio::spawn(async move { alarms.run_alarms().await });
     let mut events = Vec::new();
     loop {
         driver.ready(&mut events).await?;
@@ -186,16 +186,16 @@ async fn drive(driver: Arc<Driver<Watched>>) -> Result<Infallible, Failure> {
 }
 
 /// A client's socket that shows all its traffic on the terminal.
-struct Watched {
+struct TracedSocket {
     id: SessionId,
     socket: Socket,
 }
 
-impl Transport for Watched {
+impl Transport for TracedSocket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.socket.read(buffer);
         if let Ok(length @ 1..) = read {
-            tell(self.id, &format!("-> received {}", quoted(buffer.get(..length).unwrap_or_default())));
+            print_about(self.id, &format!("-> received {}", quoted(buffer.get(..length).unwrap_or_default())));
         }
         read
     }
@@ -204,7 +204,7 @@ impl Transport for Watched {
         let written = self.socket.write(pieces);
         if let Ok(length @ 1..) = written {
             let bytes: Vec<u8> = pieces.iter().flat_map(|piece| piece.iter()).copied().take(length).collect();
-            tell(self.id, &format!("<- sent     {}", quoted(&bytes)));
+            print_about(self.id, &format!("<- sent     {}", quoted(&bytes)));
         }
         written
     }
@@ -243,24 +243,24 @@ impl Transport for Watched {
 }
 
 /// Shows how a client's input is interpreted.
-fn show(id: SessionId, session: &Session, seen: Seen<'_>) {
+fn print_observation(id: SessionId, session: &Session, seen: Observation<'_>) {
     let what = match seen {
-        Seen::Step(Step::Command(Command::Register { name, .. })) => format!("   the name {name:?}"),
-        Seen::Step(Step::Command(Command::Say(words))) => format!("   says {:?}", words.text),
+        Observation::Step(Step::Command(Command::Register { name, .. })) => format!("   the name {name:?}"),
+        Observation::Step(Step::Command(Command::Say(words))) => format!("   says {:?}", words.text),
         // Not shown: in these protocols, whoever has a name joins at once.
-        Seen::Step(Step::Command(Command::Enter)) => return,
-        Seen::Step(Step::Command(command)) => format!("   asks for something else: {command:?}"),
-        Seen::Step(Step::Nonsense(hint)) => format!("   no name: {hint}"),
-        Seen::Step(Step::Answered) => "   nothing that others are told".to_owned(),
-        Seen::Step(Step::TooFast) => "   faster than message-rate allows: what follows waits".to_owned(),
-        Seen::Step(Step::Wait) if session.awaits_silence() => {
+        Observation::Step(Step::Command(Command::Enter)) => return,
+        Observation::Step(Step::Command(command)) => format!("   asks for something else: {command:?}"),
+        Observation::Step(Step::Invalid(hint)) => format!("   no name: {hint}"),
+        Observation::Step(Step::Answered) => "   nothing that others are told".to_owned(),
+        Observation::Step(Step::TooFast) => "   faster than message-rate allows: what follows waits".to_owned(),
+        Observation::Step(Step::Wait) if session.awaits_silence() => {
             "   no newline: complete when nothing more comes".to_owned()
         }
-        Seen::Step(Step::Wait | Step::More | Step::Pause) => return,
-        Seen::Refused(refusal) => format!("   refused: {refusal}"),
-        Seen::Ended(reason) => format!("is gone: {reason}"),
+        Observation::Step(Step::Wait | Step::More | Step::Pause) => return,
+        Observation::Refused(refusal) => format!("   refused: {refusal}"),
+        Observation::Ended(reason) => format!("is gone: {reason}"),
     };
-    tell(id, &what);
+    print_about(id, &what);
 }
 
 /// Bytes in readable form: as text if they are text.
@@ -272,18 +272,18 @@ fn quoted(bytes: &[u8]) -> String {
 }
 
 /// Prints a line about a client.
-fn tell(id: SessionId, what: &str) {
-    say(&format!("{} {what}", u64::from(id) + 1));
+fn print_about(id: SessionId, what: &str) {
+    print_line(&format!("{} {what}", u64::from(id) + 1));
 }
 
 /// Prints a line; the trial ends if standard output is closed.
-fn say(line: &str) {
+fn print_line(line: &str) {
     if writeln!(io::stdout(), "{line}").is_err() {
         std::process::exit(0);
     }
 }
 
-fn complain(sentence: &str) {
+fn print_error(sentence: &str) {
     // If standard error is closed, the exit status is still right.
     let _ = writeln!(io::stderr(), "{sentence}");
 }

@@ -149,7 +149,7 @@ fn status() {
 }
 
 /// Causes every kind of event that a watcher sees.
-fn happenings(daemon: &Daemon) {
+fn watch_events(daemon: &Daemon) {
     let mut ana = daemon.join("ana");
     let mut bo = daemon.join_tls("bo");
     bo.say("/quit");
@@ -169,7 +169,7 @@ fn watch() {
     good(&daemon, &["reload"]);
     let mut watch = Program::start(&mut daemon.chatctl_command(&["watch"]));
     watch.expect("an administrator is watching");
-    happenings(&daemon);
+    watch_events(&daemon);
     for (kind, rest) in [
         ("join", "ana has joined"),
         ("join", "bo has joined"),
@@ -193,7 +193,7 @@ fn watch_as_json() {
     let daemon = Daemon::start("");
     let mut watch = Program::start(&mut daemon.chatctl_command(&["watch", "--json"]));
     watch.expect("an administrator is watching");
-    happenings(&daemon);
+    watch_events(&daemon);
     let mut next = || -> Value { serde_json::from_str(&watch.next_line().unwrap()).unwrap() };
     let join = next();
     assert_eq!(
@@ -204,7 +204,7 @@ fn watch_as_json() {
     assert_eq!(join["message"], "ana has joined", "without {address}, which is a field");
     assert!(humantime::parse_rfc3339(join["time"].as_str().unwrap()).is_ok());
     let rest: Vec<Value> = (0..6).map(|_| next()).collect();
-    let kinds: Vec<&str> = rest.iter().map(|happening| happening["event"].as_str().unwrap()).collect();
+    let kinds: Vec<&str> = rest.iter().map(|event| event["event"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["join", "leave", "notice", "kick", "leave", "refused"]);
     assert_eq!([&rest[3]["reason"], &rest[3]["user"]], ["no shouting", "ana"]);
     assert!(rest[3]["uid"].is_u64());

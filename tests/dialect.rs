@@ -1,6 +1,6 @@
 //! The text protocol and detection, as transcripts: bytes in, commands and bytes out, without a socket.
 
-use chatd::chat::{Command, Event, NickError, Now, Person, Profile, Reason, Refusal, Reply, Seen, Stamp, Words};
+use chatd::chat::{Command, Event, NickError, Now, Person, PersonView, Profile, Reason, Refusal, Reply, Stamp, Words};
 use chatd::dialect::detect::{ENOUGH, Verdict, detect};
 use chatd::dialect::irc::Irc;
 use chatd::dialect::text::Text;
@@ -238,7 +238,7 @@ fn events_look_as_the_contract_says() {
     let (mut talk, ana, hi) = (member(), ana(), Words::plain("hi"));
     let private = Reply::Private { stamp: STAMP, from: &ana, to: &ana.nick, words: &hi };
     assert_eq!(talk.told(private), "[ana] hi\n");
-    let to = Seen { person: &ana, away: Some("lunch"), present: true, since: Now::default(), active: 0 };
+    let to = PersonView { person: &ana, away: Some("lunch"), present: true, since: Now::default(), active: 0 };
     let sent = Reply::Sent { stamp: STAMP, to, words: &hi };
     assert_eq!(talk.told(sent), "*** You to ana: hi\n*** ana is away: lunch\n");
     let quit = Reason::Quit(Some("bye all.".into()));

@@ -80,7 +80,7 @@ fn leave(state: &mut State, who: PersonId) {
 
 /// Everything that somebody reads who stands there.
 fn read_from(log: &mut Log, mut cursor: Cursor) -> String {
-    log.hold(&mut cursor);
+    log.pin(&mut cursor);
     let mut block = cursor.block.unwrap();
     let mut bytes = block.between(cursor.position, u64::MAX).to_vec();
     while let Some(next) = block.next().cloned() {
@@ -166,7 +166,7 @@ fn names_are_unique_in_the_room_and_outside() {
     let names: Vec<_> = state.people.after(None).map(|known| known.person.as_str()).collect();
     assert_eq!(names, ["aaron", "ANA"], "in the order of their comparison forms");
     leave(&mut state, bo);
-    assert_eq!((state.people.len(), state.people.most()), (1, 2));
+    assert_eq!((state.people.len(), state.people.peak()), (1, 2));
     let gone: Vec<_> = state.people.gone().map(|gone| gone.person.as_str()).collect();
     assert_eq!(gone, ["aaron", "bo", "Ana"], "the last one first, those with another name included");
 }
@@ -282,7 +282,7 @@ proptest! {
                 }
             }
             most = most.max(model.len());
-            prop_assert_eq!((people.len(), people.most()), (model.len(), most));
+            prop_assert_eq!((people.len(), people.peak()), (model.len(), most));
             for (id, name) in &model {
                 prop_assert_eq!(&people.get(*id).unwrap().person.nick, name);
                 prop_assert_eq!(people.find(name).unwrap().person.id, *id);
@@ -311,7 +311,7 @@ proptest! {
                 }
                 2 => {
                     let mut one = readers[number % readers.len()].0.clone();
-                    state.log.hold(&mut one);
+                    state.log.pin(&mut one);
                 }
                 3 => {
                     let rounds = state.log.begin_round();

@@ -4,11 +4,11 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::types::{self, Certificate, Error, LimitsReached, Listener, Status, User, Users};
 use crate::connections::Snapshot;
-use crate::server::{Found, InvalidNotice, Listening, NoSuchUser, Numbers};
+use crate::server::{InvalidNotice, Listening, NoSuchUser, StatusReport, UserList};
 
-impl From<Found> for Users {
+impl From<UserList> for Users {
     /// Sorted by name. With ten thousand people this takes milliseconds.
-    fn from(Found(mut found): Found) -> Users {
+    fn from(UserList(mut found): UserList) -> Users {
         found.sort_unstable_by(|one, other| one.person.nick.key().cmp(other.person.nick.key()));
         Users { users: found.iter().map(user).collect() }
     }
@@ -26,20 +26,20 @@ fn user(seen: &Snapshot) -> User {
     }
 }
 
-impl From<Numbers> for Status {
-    fn from(numbers: Numbers) -> Status {
-        let reached = numbers.reached;
+impl From<StatusReport> for Status {
+    fn from(report: StatusReport) -> Status {
+        let reached = report.reached;
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            started_at: numbers.started,
-            uptime_seconds: numbers.uptime.as_secs(),
-            users: numbers.users as u64,
-            connections: numbers.connections as u64,
-            refused: numbers.refused,
-            messages: numbers.messages,
-            messages_per_second: numbers.messages_per_second,
-            listeners: numbers.listening.into_iter().map(Listener::from).collect(),
-            certificate: numbers.certificate.map(|(facts, self_signed)| Certificate {
+            started_at: report.started,
+            uptime_seconds: report.uptime.as_secs(),
+            users: report.users as u64,
+            connections: report.connections as u64,
+            refused: report.refused,
+            messages: report.messages,
+            messages_per_second: report.messages_per_second,
+            listeners: report.listening.into_iter().map(Listener::from).collect(),
+            certificate: report.certificate.map(|(facts, self_signed)| Certificate {
                 subject: facts.subject,
                 names: facts.names,
                 not_after: facts.not_after,
@@ -55,7 +55,7 @@ impl From<Numbers> for Status {
                 max_lag: reached.max_lag,
                 backlog: reached.backlog,
             },
-            log_lost: numbers.log_lost,
+            log_lost: report.log_lost,
         }
     }
 }

@@ -17,10 +17,10 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::request::{ADMIN, Request, SERVICE};
-use super::types::{Error, Happening, Noticed, Reloaded, Status, Users};
+use super::types::{Error, Noticed, Reloaded, Status, Users, WatchEvent};
 use super::varlink::{self, Call, FrameTooLarge, Frames};
 use crate::log::{self, Missed};
-use crate::server::{Found, Server};
+use crate::server::{Server, UserList};
 
 /// How long a connection may take to send its next complete call. Idle ones are closed, because another administrator
 /// may need the slot.
@@ -180,7 +180,7 @@ impl Peer {
         Ok(match request {
             Request::GetInfo {} => Answer::Info(Info::ours()),
             Request::GetInterfaceDescription { interface } => Answer::Description(describe(interface)?),
-            Request::List {} => Answer::Found(self.server.list().await),
+            Request::List {} => Answer::UserList(self.server.list().await),
             Request::Kick { name, reason } => {
                 self.server.kick(&name, reason.as_deref(), self.uid)?;
                 Answer::Nothing {}
@@ -188,7 +188,7 @@ impl Peer {
             Request::Notice { text } => {
                 Answer::Noticed(Noticed { reached: self.server.notice(&text, self.uid)? as u64 })
             }
-            Request::Status {} => Answer::Status(Box::new(self.server.numbers().into())),
+            Request::Status {} => Answer::Status(Box::new(self.server.status_report().into())),
             Request::Watch {} => return Err(Error::ExpectedMore {}),
             Request::Reload {} => match self.server.reload(Some(self.uid)).await {
                 Ok(warnings) => Answer::Reloaded(Reloaded { warnings }),
@@ -208,17 +208,17 @@ impl Peer {
         let mut records = log::watch();
         tracing::info!(chatd.event = "admin", chatd.uid = self.uid, "an administrator is watching");
         loop {
-            let happening = tokio::select! {
+            let event = tokio::select! {
                 record = records.next() => match record {
-                    Ok(record) => happening(&record),
-                    Err(Missed(count)) => Happening::missed(SystemTime::now(), count),
+                    Ok(record) => watch_event(&record),
+                    Err(Missed(count)) => WatchEvent::missed(SystemTime::now(), count),
                 },
                 bytes = self.stream.fill_buf() => {
                     bytes?;
                     return Ok(Error::WatchEnded {});
                 }
             };
-            let reply = varlink::encode_reply(&happening, true).map_err(Fault::Unwritable)?;
+            let reply = varlink::encode_reply(&event, true).map_err(Fault::Unwritable)?;
             self.stream.get_mut().write_all(&reply).await?;
         }
     }
@@ -232,8 +232,8 @@ fn parse_request(call: Call) -> Result<Request, Error> {
 }
 
 /// Converts a log entry for a watcher.
-fn happening(record: &log::Record) -> Happening {
-    Happening {
+fn watch_event(record: &log::Record) -> WatchEvent {
+    WatchEvent {
         time: record.time,
         event: record.kind.map_or("", |kind| kind.name).to_owned(),
         message: record.message.clone(),
@@ -255,7 +255,7 @@ enum Answer {
     Description(Description),
     /// Converted to [`Users`] when it is encoded.
     #[serde(skip_serializing)]
-    Found(Found),
+    UserList(UserList),
     Noticed(Noticed),
     Status(Box<Status>),
     Reloaded(Reloaded),
@@ -266,7 +266,7 @@ impl Answer {
     /// The encoded reply. Sorting and encoding a list of ten thousand users takes milliseconds, so that runs on another
     /// thread than the room's.
     async fn encode(self) -> Result<Vec<u8>, Fault> {
-        let Answer::Found(found) = self else {
+        let Answer::UserList(found) = self else {
             return varlink::encode_reply(&self, false).map_err(Fault::Unwritable);
         };
         let encode = || varlink::encode_reply(&Users::from(found), false);

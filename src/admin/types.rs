@@ -128,11 +128,11 @@ pub struct LimitsReached {
 
 /// One reply to `Watch`: an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Happening {
+pub struct WatchEvent {
     /// When.
     #[serde(with = "rfc3339_milliseconds")]
     pub time: SystemTime,
-    /// The kind of event, as in `CHATD_EVENT`; [`Happening::MISSED`] in place of events that were dropped.
+    /// The kind of event, as in `CHATD_EVENT`; [`WatchEvent::MISSED`] in place of events that were dropped.
     pub event: String,
     /// The event as a sentence.
     pub message: String,
@@ -159,15 +159,15 @@ pub struct Happening {
     pub missed: Option<u64>,
 }
 
-impl Happening {
+impl WatchEvent {
     /// The `event` of a reply that stands for dropped events.
     pub const MISSED: &'static str = "missed";
 
     /// Stands for `count` events that were dropped because the watcher was too slow, noticed at `time`.
-    pub fn missed(time: SystemTime, count: u64) -> Happening {
-        Happening {
+    pub fn missed(time: SystemTime, count: u64) -> WatchEvent {
+        WatchEvent {
             time,
-            event: Happening::MISSED.to_owned(),
+            event: WatchEvent::MISSED.to_owned(),
             message: format!("{count} events were missed, because they were read too slowly"),
             user: None,
             address: None,

@@ -18,7 +18,7 @@ pub use command::Command;
 pub use event::{Event, Stamp};
 pub use form::Form;
 pub use nick::{MAX_WIDTH, Nick, NickError};
-pub use person::{Gone, Person, PersonId, Profile, Seen};
+pub use person::{Gone, Person, PersonId, PersonView, Profile};
 pub use reason::Reason;
 pub use record::{Record, RecordError};
 pub use refusal::Refusal;

@@ -68,7 +68,7 @@ impl Person {
 
 /// A user's current state, as others see it.
 #[derive(Debug, Clone, Copy)]
-pub struct Seen<'a> {
+pub struct PersonView<'a> {
     /// The user.
     pub person: &'a Arc<Person>,
     /// The away message, if one is set.

@@ -4,10 +4,10 @@ use std::collections::vec_deque;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Event, Gone, Nick, Person, Reason, Record, Refusal, Seen, Stamp, Words};
+use super::{Event, Gone, Nick, Person, PersonView, Reason, Record, Refusal, Stamp, Words};
 
 /// Users, sorted by name.
-pub type People<'a> = Box<dyn Iterator<Item = Seen<'a>> + 'a>;
+pub type People<'a> = Box<dyn Iterator<Item = PersonView<'a>> + 'a>;
 
 /// What one client can see of the room at one moment.
 pub trait View {
@@ -16,13 +16,13 @@ pub trait View {
     /// The room's topic.
     fn topic(&self) -> &Topic;
     /// The client's own user, once it has a name.
-    fn own(&self) -> Option<Seen<'_>>;
+    fn own(&self) -> Option<PersonView<'_>>;
     /// The names that the client [watches](super::Command::Watch).
     fn watched(&self) -> &[Nick];
     /// The client's read marker for a target, given in lower case: milliseconds since 1970-01-01 UTC.
     fn read_marker(&self, target: &str) -> Option<u64>;
     /// The user with this name.
-    fn find(&self, nick: &Nick) -> Option<Seen<'_>>;
+    fn find(&self, nick: &Nick) -> Option<PersonView<'_>>;
     /// Everybody who has a name, in the room or not, starting after this [key](Nick::key).
     fn people_after(&self, key: Option<&str>) -> People<'_>;
     /// Everybody who has a name, in the room or not.
@@ -37,7 +37,7 @@ pub trait View {
     /// The number of users in the room.
     fn present(&self) -> usize;
     /// The largest number of users that have had a name at the same time.
-    fn most(&self) -> usize;
+    fn peak(&self) -> usize;
     /// Names that were given up, most recent first; only a limited number is kept.
     fn gone(&self) -> Box<dyn Iterator<Item = &Gone> + '_>;
     /// The history, oldest first.
@@ -95,7 +95,7 @@ pub enum Reply<'a> {
         /// When.
         stamp: Stamp,
         /// The recipient.
-        to: Seen<'a>,
+        to: PersonView<'a>,
         /// The message.
         words: &'a Words<'a>,
     },

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 pub const TEXT_LENGTH: usize = 300;
 /// How many characters of a control string are searched for its terminator. Without a limit, a line of nothing but
 /// introducers would be searched to its end for each of them.
-const LONGEST_STRING: usize = 128;
+const MAX_STRING: usize = 128;
 
 /// What was changed to make a text safe, so that its author can be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -110,7 +110,7 @@ fn key_or_csi_length(body: &str) -> usize {
 /// the limit; then only the introducer is removed.
 fn string_length(body: &str) -> usize {
     let mut before = ' ';
-    for (at, c) in body.char_indices().take(LONGEST_STRING) {
+    for (at, c) in body.char_indices().take(MAX_STRING) {
         if matches!(c, '\u{7}' | '\u{9c}') || (before, c) == ('\u{1b}', '\\') {
             return at + c.len_utf8();
         }

@@ -18,7 +18,7 @@ use crate::files;
 pub const STANDARD_PATH: &str = "/etc/chatd/chatd.toml";
 
 /// The maximum number of `[[listen]]` sections.
-const MOST_LISTENERS: usize = 64;
+const MAX_LISTENERS: usize = 64;
 
 /// The default listeners, reachable only from this machine.
 const LISTENERS: &str = r#"
@@ -118,7 +118,7 @@ fn config(document: &mut Section<'_, '_>, directories: &Directories) -> Option<C
     let mut endpoints = Endpoints::default();
     let room = document.section("room", room);
     let listen =
-        document.sections("listen", LISTENERS, MOST_LISTENERS, |section| listen::listen(section, &mut endpoints));
+        document.sections("listen", LISTENERS, MAX_LISTENERS, |section| listen::listen(section, &mut endpoints));
     let tls = document.section("tls", tls);
     let admin = document.section("admin", |section| admin(section, &mut endpoints, directories));
     let irc = document.section("irc", irc);

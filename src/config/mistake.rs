@@ -38,7 +38,7 @@ impl PartialEq for Place {
 impl Eq for Place {}
 
 /// The maximum number of mistakes shown, in case chatd is given some unrelated file.
-const MOST_SHOWN: usize = 100;
+const MAX_SHOWN: usize = 100;
 
 /// All mistakes in one file. Displays as one line each, `FILE:LINE:COLUMN: what`, without a final line end; of more
 /// than a hundred, only the first are shown, with the total.
@@ -53,11 +53,11 @@ pub struct Mistakes {
 impl std::fmt::Display for Mistakes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let file = self.path.display();
-        for (index, mistake) in self.list.iter().take(MOST_SHOWN).enumerate() {
+        for (index, mistake) in self.list.iter().take(MAX_SHOWN).enumerate() {
             let separator = if index == 0 { "" } else { "\n" };
             write!(f, "{separator}{file}:{mistake}")?;
         }
-        match self.list.len().saturating_sub(MOST_SHOWN) {
+        match self.list.len().saturating_sub(MAX_SHOWN) {
             0 => Ok(()),
             more => write!(f, "\n{file}: {more} more mistakes; is this a configuration of chatd at all?"),
         }
@@ -132,7 +132,7 @@ mod tests {
         let mistake = |line| Mistake { line, column: 1, what: "what is this?".into() };
         let mistakes = Mistakes { path: "/a".into(), list: (1..=20_000).map(mistake).collect() };
         let shown = mistakes.to_string();
-        assert_eq!(shown.lines().count(), MOST_SHOWN + 1);
+        assert_eq!(shown.lines().count(), MAX_SHOWN + 1);
         assert!(shown.ends_with("/a: 19900 more mistakes; is this a configuration of chatd at all?"), "{shown}");
     }
 }

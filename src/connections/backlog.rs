@@ -27,7 +27,7 @@ impl<T: Transport> Connections<T> {
             match self.all.get_mut(id as usize) {
                 Some(connection) if connection.session.is_open() => self.close(id, now, &Reason::Backlog(limit)),
                 // It is closing already, and reads too slowly even for its goodbye.
-                Some(connection) => connection.session.give_up(&mut self.state),
+                Some(connection) => connection.session.abort(&mut self.state),
                 None => {}
             }
             self.wake(id);

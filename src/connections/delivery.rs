@@ -9,10 +9,10 @@ use crate::chat::{Now, Reason};
 use crate::net::Transport;
 use crate::people::SessionId;
 use crate::room::{Block, Round};
-use crate::session::{News, Output};
+use crate::session::{FeedUpdate, Output};
 
 /// Members who are written to between two looks at the clock.
-const LOOK: u32 = 16;
+const CHECK_INTERVAL: u32 = 16;
 
 /// A round in progress.
 pub struct Delivery {
@@ -35,21 +35,21 @@ impl<T: Transport> Connections<T> {
     /// whether the round is done.
     pub fn deliver(&mut self, delivery: &mut Delivery, now: Now, mut go_on: impl FnMut() -> bool) -> bool {
         let slices: Vec<Vec<IoSlice<'_>>> = delivery.chains.iter().map(|chain| slices(chain)).collect();
-        let news: Vec<News<'_>> =
-            delivery.rounds.iter().zip(&slices).map(|(round, slices)| news(round, slices)).collect();
+        let updates: Vec<FeedUpdate<'_>> =
+            delivery.rounds.iter().zip(&slices).map(|(round, slices)| feed_update(round, slices)).collect();
         let mut failed = Vec::new();
         let mut served = 0;
         while delivery.next < self.ids().end {
             let id = delivery.next;
             delivery.next += 1;
             if let Some(connection) = self.all.get_mut(id as usize) {
-                match serve(connection, &news, now) {
+                match serve(connection, &updates, now) {
                     Served::Done => {}
                     waiting @ (Served::Behind | Served::Waiting) => {
                         match connection.session.lags(&self.state, &self.limits) {
                             Some(reason) => {
                                 // Frees what it will never be sent.
-                                connection.session.output_mut().abandon(&mut self.state.log);
+                                connection.session.output_mut().discard(&mut self.state.log);
                                 failed.push((id, reason));
                             }
                             None if matches!(waiting, Served::Behind) => self.wake(id),
@@ -60,19 +60,19 @@ impl<T: Transport> Connections<T> {
                 }
             }
             served += 1;
-            if served % LOOK == 0 && !go_on() {
+            if served % CHECK_INTERVAL == 0 && !go_on() {
                 break;
             }
         }
         for (id, reason) in failed {
             match &reason {
-                Reason::Broken(_) => self.break_off(id, now, &reason),
+                Reason::Broken(_) => self.close_broken(id, now, &reason),
                 _ => self.close(id, now, &reason),
             }
         }
         let done = delivery.next >= self.ids().end;
         if done {
-            drop(news);
+            drop(updates);
             delivery.chains.clear();
             self.state.log.end_round(std::mem::take(&mut delivery.rounds));
             self.bound_backlog(now);
@@ -91,26 +91,26 @@ enum Served {
     Broken(Reason),
 }
 
-fn serve<T: Transport>(connection: &mut Connection<T>, news: &[News<'_>], now: Now) -> Served {
+fn serve<T: Transport>(connection: &mut Connection<T>, updates: &[FeedUpdate<'_>], now: Now) -> Served {
     let Connection { session, transport, .. } = connection;
     let output = session.output_mut();
-    let Some(own) = output.reading().and_then(|feed| news.get(feed.index())) else { return Served::Done };
+    let Some(own) = output.reading().and_then(|feed| updates.get(feed.index())) else { return Served::Done };
     if own.start == own.end {
         return Served::Done;
     }
     let waits = output.is_blocked() && !output.is_paced();
-    let written = if output.keeps_up(own) {
-        write_news(output, transport, own)
+    let written = if output.is_caught_up(own) {
+        write_update(output, transport, own)
     } else {
-        output.hold_news(own);
+        output.pin_block(own);
         if output.is_blocked() { Ok(()) } else { write_all(output, transport).map(drop) }
     };
     if let Err(e) = written {
         return Served::Broken(Reason::Broken(e.kind().to_string().into()));
     }
     if !output.is_blocked() {
-        if let Some(own) = output.reading().and_then(|feed| news.get(feed.index())) {
-            output.caught_up(own);
+        if let Some(own) = output.reading().and_then(|feed| updates.get(feed.index())) {
+            output.unpin_block(own);
         }
         return Served::Done;
     }
@@ -123,14 +123,14 @@ fn serve<T: Transport>(connection: &mut Connection<T>, news: &[News<'_>], now: N
     Served::Behind
 }
 
-/// Sends a round's news: the very bytes that all others are sent, in one call.
-fn write_news<T: Transport>(output: &mut Output, transport: &mut T, news: &News<'_>) -> io::Result<()> {
-    let sent = match transport.write(news.slices) {
+/// Sends a round's update: the very bytes that all others are sent, in one call.
+fn write_update<T: Transport>(output: &mut Output, transport: &mut T, update: &FeedUpdate<'_>) -> io::Result<()> {
+    let sent = match transport.write(update.slices) {
         Err(e) if e.kind() == ErrorKind::WouldBlock => 0,
         sent => sent?,
     };
-    if !output.sent_news(news, sent) || transport.has_unsent() {
-        output.hold_news(news);
+    if !output.sent_update(update, sent) || transport.has_unsent() {
+        output.pin_block(update);
         output.set_blocked(true);
     }
     Ok(())
@@ -151,6 +151,6 @@ fn slices(chain: &[Arc<Block>]) -> Vec<IoSlice<'_>> {
     chain.iter().filter(|block| !block.bytes().is_empty()).map(|block| IoSlice::new(block.bytes())).collect()
 }
 
-fn news<'a>(round: &'a Round, slices: &'a [IoSlice<'a>]) -> News<'a> {
-    News { from: &round.from, start: round.from.end(), end: round.to.end(), slices }
+fn feed_update<'a>(round: &'a Round, slices: &'a [IoSlice<'a>]) -> FeedUpdate<'a> {
+    FeedUpdate { from: &round.from, start: round.from.end(), end: round.to.end(), slices }
 }

@@ -8,7 +8,7 @@ use crate::room::Outcome;
 use crate::session::{Ended, Origin};
 
 /// A client has caused this.
-pub(super) fn happened(origin: &Origin, protocol: &'static str, outcome: &Outcome<'_>) {
+pub(super) fn log_outcome(origin: &Origin, protocol: &'static str, outcome: &Outcome<'_>) {
     let Outcome::Done(_, event) = outcome else { return };
     match event {
         Event::Joined(who) => {
@@ -16,7 +16,7 @@ pub(super) fn happened(origin: &Origin, protocol: &'static str, outcome: &Outcom
                 chatd.transport = origin.transport(), chatd.protocol = protocol, "{} has joined", who.nick);
         }
         Event::Parted(who, word) => {
-            left(origin, protocol, &who.nick, &Reason::Quit(word.as_deref().map(Into::into)));
+            log_leave(origin, protocol, &who.nick, &Reason::Quit(word.as_deref().map(Into::into)));
         }
         Event::Renamed { from, to } => {
             info!(chatd.event = "rename", chatd.user = %to, chatd.address = %origin.address,
@@ -27,15 +27,15 @@ pub(super) fn happened(origin: &Origin, protocol: &'static str, outcome: &Outcom
 }
 
 /// A client has sent something as its name that is none in its protocol.
-pub(super) fn nonsense(origin: &Origin, protocol: &'static str, hint: &str) {
+pub(super) fn log_invalid_name(origin: &Origin, protocol: &'static str, hint: &str) {
     info!(chatd.event = "refused", chatd.address = %origin.address, chatd.transport = origin.transport(),
         chatd.protocol = protocol, chatd.reason = "nonsense", "a name was refused: {hint}");
 }
 
 /// A client's session has ended.
-pub(super) fn ended(origin: &Origin, protocol: &'static str, ended: &Ended, reason: &Reason) {
+pub(super) fn log_end(origin: &Origin, protocol: &'static str, ended: &Ended, reason: &Reason) {
     match &ended.person {
-        Some(person) if ended.in_room => left(origin, protocol, &person.nick, reason),
+        Some(person) if ended.in_room => log_leave(origin, protocol, &person.nick, reason),
         Some(_) => {}
         None if is_refusal(reason) => {
             info!(chatd.event = "refused", chatd.address = %origin.address, chatd.transport = origin.transport(),
@@ -45,7 +45,7 @@ pub(super) fn ended(origin: &Origin, protocol: &'static str, ended: &Ended, reas
     }
 }
 
-fn left(origin: &Origin, protocol: &'static str, nick: &Nick, reason: &Reason) {
+fn log_leave(origin: &Origin, protocol: &'static str, nick: &Nick, reason: &Reason) {
     info!(chatd.event = "leave", chatd.user = %nick, chatd.address = %origin.address,
         chatd.transport = origin.transport(), chatd.protocol = protocol, chatd.reason = reason.code(),
         "{nick} has left");

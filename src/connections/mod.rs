@@ -9,10 +9,10 @@ mod counters;
 mod delivery;
 mod journal;
 mod meter;
+mod observer;
 #[cfg(test)]
 mod tests;
 mod turn;
-mod witness;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::ops::Range;
@@ -23,7 +23,7 @@ use slab::Slab;
 pub use counters::Counters;
 pub use delivery::Delivery;
 pub use meter::Meter;
-pub use witness::{Seen, Witness};
+pub use observer::{Observation, Observer};
 
 use crate::chat::{Event, Nick, Now, Person, Reason, Stamp};
 use crate::config::Limits;
@@ -52,7 +52,7 @@ pub struct Connections<T> {
     stopping: bool,
     scratch: Vec<u8>,
     /// Is told how clients are understood.
-    witness: Witness,
+    observer: Observer,
 }
 
 /// One client's connection.
@@ -102,7 +102,7 @@ impl<T: Transport> Connections<T> {
             irc,
             stopping: false,
             scratch: vec![0; SCRATCH],
-            witness: witness::NOBODY,
+            observer: observer::NO_OBSERVER,
         }
     }
 
@@ -118,7 +118,7 @@ impl<T: Transport> Connections<T> {
         let id = self.next_id();
         let context = Context { now, limits: &self.limits, irc: &self.irc, id };
         let session = Session::new(context, &self.state, origin, protocol);
-        self.take_in(session, transport, admission);
+        self.insert_restored(session, transport, admission);
         if self.stopping {
             self.close(id, now, &Reason::Stopping);
         }
@@ -126,7 +126,7 @@ impl<T: Transport> Connections<T> {
     }
 
     /// Adds a session that was restored, under the number that [`next_id`](Self::next_id) returned.
-    pub fn take_in(&mut self, session: Session, transport: T, admission: Admission) -> SessionId {
+    pub fn insert_restored(&mut self, session: Session, transport: T, admission: Admission) -> SessionId {
         let id = self.next_id();
         if let Some(person) = session.person() {
             self.state.people.connect(person, id);
@@ -227,7 +227,7 @@ impl<T: Transport> Connections<T> {
     }
 
     /// Schedules a turn for every session whose alarm is due. Returns when the next alarm is, in ticks.
-    pub fn ring(&mut self, now: Now) -> Option<u64> {
+    pub fn fire_alarms(&mut self, now: Now) -> Option<u64> {
         while let Some((at, id)) = self.alarms.first().copied() {
             if at > now.ticks {
                 return Some(at);
@@ -249,16 +249,16 @@ impl<T: Transport> Connections<T> {
         let Some(connection) = self.all.get_mut(id as usize) else { return };
         let context = Context { now, limits: &self.limits, irc: &self.irc, id };
         if let Some(ended) = connection.session.close(context, &mut self.state, reason) {
-            (self.witness)(id, &connection.session, Seen::Ended(reason));
+            (self.observer)(id, &connection.session, Observation::Ended(reason));
             self.counters.count_end(reason, ended.person.is_some());
-            journal::ended(connection.session.origin(), connection.session.protocol(), &ended, reason);
+            journal::log_end(connection.session.origin(), connection.session.protocol(), &ended, reason);
         }
         self.wake(id);
-        self.carry_mail();
+        self.deliver_mail();
     }
 
     /// Delivers what the room has addressed to single sessions.
-    fn carry_mail(&mut self) {
+    fn deliver_mail(&mut self) {
         if !self.state.has_mail() {
             return;
         }
@@ -279,7 +279,7 @@ impl<T: Transport> Connections<T> {
     /// Commits an event that no client has caused.
     pub fn commit(&mut self, now: Now, event: &Event<'_>) -> Stamp {
         let stamp = self.state.commit(now, event);
-        self.carry_mail();
+        self.deliver_mail();
         stamp
     }
 
@@ -287,11 +287,11 @@ impl<T: Transport> Connections<T> {
     #[must_use]
     pub fn snapshot(&self, id: SessionId, now: Now) -> Option<Snapshot> {
         let session = &self.all.get(id as usize)?.session;
-        let known = self.state.people.get(session.person()?)?;
+        let entry = self.state.people.get(session.person()?)?;
         let origin = session.origin();
         Some(Snapshot {
-            person: known.person.clone(),
-            in_room: self.state.room.members.contains(known.person.id),
+            person: entry.person.clone(),
+            in_room: self.state.room.members.contains(entry.person.id),
             address: origin.address,
             transport: origin.transport(),
             protocol: session.protocol(),
@@ -302,9 +302,9 @@ impl<T: Transport> Connections<T> {
     }
 
     /// The daemon is about to stop: everything that has arrived from this client is processed, regardless of its rate.
-    pub fn hear_out(&mut self, id: SessionId) {
+    pub fn drain_input(&mut self, id: SessionId) {
         if let Some(connection) = self.all.get_mut(id as usize) {
-            connection.session.hear_out();
+            connection.session.drain_input();
             // The poller may not have reported the latest input yet.
             connection.transport.note(Readiness { readable: true, writable: false, ended: false });
             self.wake(id);
@@ -317,8 +317,8 @@ impl<T: Transport> Connections<T> {
     }
 
     /// Has somebody told from now on how clients are understood.
-    pub fn set_witness(&mut self, witness: Witness) {
-        self.witness = witness;
+    pub fn set_observer(&mut self, observer: Observer) {
+        self.observer = observer;
     }
 
     /// The limits in force.

@@ -5,7 +5,7 @@ use crate::chat::Person;
 use crate::dialect::irc::Irc;
 use crate::dialect::text::Text;
 use crate::net::Socket;
-use crate::people::Known;
+use crate::people::PersonEntry;
 use crate::session::Session;
 
 #[test]
@@ -16,7 +16,7 @@ fn an_idle_client_is_small() {
         size_of::<Text>(),
         size_of::<Irc>(),
         size_of::<Person>(),
-        size_of::<Known>(),
+        size_of::<PersonEntry>(),
     ];
     assert!(sizes.iter().zip([240, 312, 64, 112, 48, 64]).all(|(size, bound)| *size <= bound), "{sizes:?}");
 }

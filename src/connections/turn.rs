@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind, IoSlice};
 use std::time::Duration;
 
-use super::{Connection, Connections, Seen, journal};
+use super::{Connection, Connections, Observation, journal};
 use crate::chat::{Command, Now, Reason};
 use crate::dialect::Ending;
 use crate::net::{Readiness, Transport};
@@ -24,17 +24,17 @@ impl<T: Transport> Connections<T> {
             connection.alarm = NEVER;
             connection.transport.note(Readiness { readable: false, writable: true, ended: false });
         }
-        if let Err(reason) = self.hear(id, now) {
+        if let Err(reason) = self.process_input(id, now) {
             self.close(id, now, &reason);
         }
         self.send(id, now);
-        self.settle(id, now);
+        self.reschedule(id, now);
         self.bound_backlog(now);
     }
 
     /// Processes input, then time limits. Input comes first: it may have met a limit that passed while the process was busy
     /// or suspended.
-    fn hear(&mut self, id: SessionId, now: Now) -> Result<(), Reason> {
+    fn process_input(&mut self, id: SessionId, now: Now) -> Result<(), Reason> {
         let Some(Connection { session, transport, .. }) = self.all.get_mut(id as usize) else { return Ok(()) };
         if !session.is_open() {
             discard(session, transport, &mut self.scratch);
@@ -42,13 +42,13 @@ impl<T: Transport> Connections<T> {
         }
         let reads = session.wants_input() && (transport.is_readable() || session.due() <= now.ticks);
         if session.has_work() {
-            let held = session.take_held();
-            self.understand(id, now, &held)?;
+            let buffered = session.take_buffered();
+            self.process_messages(id, now, &buffered)?;
         } else if reads {
             let mut scratch = std::mem::take(&mut self.scratch);
-            let heard = self.read(id, now, &mut scratch);
+            let outcome = self.read(id, now, &mut scratch);
             self.scratch = scratch;
-            heard?;
+            outcome?;
         }
         let Some(Connection { session, transport, .. }) = self.all.get_mut(id as usize) else { return Ok(()) };
         let nothing_arrived = !session.wants_input() || reads && !transport.is_readable();
@@ -63,15 +63,15 @@ impl<T: Transport> Connections<T> {
         match transport.read(scratch) {
             Ok(0) => {
                 let context = Context { now, limits: &self.limits, irc: &self.irc, id };
-                let end = session.last_line(context);
-                let last = [&*session.take_held(), end].concat();
-                self.understand(id, now, &last)?;
+                let end = session.end_input(context);
+                let last = [&*session.take_buffered(), end].concat();
+                self.process_messages(id, now, &last)?;
                 // Completes answers that come in parts: the session ends here.
                 while let Some(connection) = self.all.get_mut(id as usize)
                     && connection.session.has_work()
                 {
-                    let held = connection.session.take_held();
-                    self.understand(id, now, &held)?;
+                    let buffered = connection.session.take_buffered();
+                    self.process_messages(id, now, &buffered)?;
                 }
                 Err(Reason::Closed)
             }
@@ -81,11 +81,11 @@ impl<T: Transport> Connections<T> {
                     // Its messages are told apart by when they come.
                     transport.acknowledge();
                 }
-                let held = session.take_held();
-                if held.is_empty() {
-                    self.understand(id, now, arrived)
+                let buffered = session.take_buffered();
+                if buffered.is_empty() {
+                    self.process_messages(id, now, arrived)
                 } else {
-                    self.understand(id, now, &[&*held, arrived].concat())
+                    self.process_messages(id, now, &[&*buffered, arrived].concat())
                 }
             }
             Err(e) if e.kind() == ErrorKind::WouldBlock => Ok(()),
@@ -95,18 +95,18 @@ impl<T: Transport> Connections<T> {
     }
 
     /// Decodes input and performs its commands.
-    fn understand(&mut self, id: SessionId, now: Now, mut input: &[u8]) -> Result<(), Reason> {
+    fn process_messages(&mut self, id: SessionId, now: Now, mut input: &[u8]) -> Result<(), Reason> {
         let mut answers = Vec::new();
         loop {
             let Some(connection) = self.all.get_mut(id as usize) else { return Ok(()) };
             let context = Context { now, limits: &self.limits, irc: &self.irc, id };
             let step = connection.session.step(context, &mut self.state, &mut input, &mut answers)?;
-            (self.witness)(id, &connection.session, Seen::Step(&step));
+            (self.observer)(id, &connection.session, Observation::Step(&step));
             match step {
                 Step::Command(command) => self.perform(id, now, command, &mut answers),
-                Step::Nonsense(hint) => {
+                Step::Invalid(hint) => {
                     let session = &connection.session;
-                    journal::nonsense(session.origin(), session.protocol(), hint);
+                    journal::log_invalid_name(session.origin(), session.protocol(), hint);
                 }
                 Step::Answered | Step::More => {}
                 Step::TooFast => {
@@ -119,7 +119,7 @@ impl<T: Transport> Connections<T> {
         if let Some(connection) = self.all.get_mut(id as usize)
             && !input.is_empty()
         {
-            connection.session.hold(input);
+            connection.session.buffer_input(input);
         }
         Ok(())
     }
@@ -129,21 +129,21 @@ impl<T: Transport> Connections<T> {
         let Some(connection) = self.all.get_mut(id as usize) else { return Ok(()) };
         let context = Context { now, limits: &self.limits, irc: &self.irc, id };
         let step = connection.session.expire(context, &mut self.state, &mut answers)?;
-        (self.witness)(id, &connection.session, Seen::Step(&step));
+        (self.observer)(id, &connection.session, Observation::Step(&step));
         match step {
             Step::Command(command) => self.perform(id, now, command, &mut answers),
             Step::TooFast => self.counters.message_rate += 1,
-            Step::Nonsense(hint) => {
-                journal::nonsense(connection.session.origin(), connection.session.protocol(), hint);
+            Step::Invalid(hint) => {
+                journal::log_invalid_name(connection.session.origin(), connection.session.protocol(), hint);
             }
             Step::Answered | Step::More | Step::Pause | Step::Wait => {}
         }
-        // The held input may be processed now.
+        // The buffered input may be processed now.
         if let Some(connection) = self.all.get_mut(id as usize)
             && connection.session.has_work()
         {
-            let held = connection.session.take_held();
-            self.understand(id, now, &held)?;
+            let buffered = connection.session.take_buffered();
+            self.process_messages(id, now, &buffered)?;
         }
         Ok(())
     }
@@ -153,32 +153,32 @@ impl<T: Transport> Connections<T> {
         let outcome = self.state.perform(now, session.actor(id), command);
         self.counters.count_outcome(now, &outcome);
         match &outcome {
-            Ok(outcome) => journal::happened(session.origin(), session.protocol(), outcome),
-            Err(refusal) => (self.witness)(id, session, Seen::Refused(refusal)),
+            Ok(outcome) => journal::log_outcome(session.origin(), session.protocol(), outcome),
+            Err(refusal) => (self.observer)(id, session, Observation::Refused(refusal)),
         }
         session.done(&mut self.state, outcome, answers);
-        self.carry_mail();
+        self.deliver_mail();
     }
 
     /// Sends the session's output as far as the transport accepts it.
     fn send(&mut self, id: SessionId, now: Now) {
         if let Err(e) = self.write(id, now) {
-            self.break_off(id, now, &broken(&e));
+            self.close_broken(id, now, &broken(&e));
         }
         let lags = self.all.get(id as usize).and_then(|connection| connection.session.lags(&self.state, &self.limits));
         if let Some(reason) = lags {
             self.close(id, now, &reason);
             if let Err(e) = self.write(id, now) {
-                self.break_off(id, now, &broken(&e));
+                self.close_broken(id, now, &broken(&e));
             }
         }
     }
 
     /// Ends a session whose connection is broken, so that nothing more can be sent.
-    pub(super) fn break_off(&mut self, id: SessionId, now: Now, reason: &Reason) {
+    pub(super) fn close_broken(&mut self, id: SessionId, now: Now, reason: &Reason) {
         self.close(id, now, reason);
         if let Some(connection) = self.all.get_mut(id as usize) {
-            connection.session.give_up(&mut self.state);
+            connection.session.abort(&mut self.state);
         }
     }
 
@@ -203,7 +203,7 @@ impl<T: Transport> Connections<T> {
     }
 
     /// Schedules the session's next turn, or removes the connection when it is over.
-    pub(super) fn settle(&mut self, id: SessionId, now: Now) {
+    pub(super) fn reschedule(&mut self, id: SessionId, now: Now) {
         let Some(connection) = self.all.get_mut(id as usize) else { return };
         if connection.session.is_over(now.ticks) {
             if connection.session.is_to_be_reset() {
@@ -289,7 +289,7 @@ fn write_paced<T: Transport>(output: &mut Output, transport: &mut T, now: Now) -
         }
     }
     // The transport's readiness comes next, not the time of the next message.
-    output.stop_waiting(now.ticks);
+    output.clear_due(now.ticks);
     Ok((progress, true))
 }
 

@@ -58,13 +58,13 @@ impl Connection {
         self.reply(Some(Instant::now() + LIMIT))
     }
 
-    /// Sends a request with many replies; read them with [`Connection::next_happening`].
+    /// Sends a request with many replies; read them with [`Connection::next_event`].
     pub fn watch(&mut self, request: &Request) -> Result<(), Failure> {
         self.send(request, true)
     }
 
     /// Waits for the next reply of a watch, without a timeout.
-    pub fn next_happening(&mut self) -> Result<Box<RawValue>, Failure> {
+    pub fn next_event(&mut self) -> Result<Box<RawValue>, Failure> {
         self.reply(None)
     }
 

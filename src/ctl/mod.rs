@@ -27,7 +27,7 @@ use self::arguments::{Arguments, Command, Options};
 use self::connection::Connection;
 use self::failure::Failure;
 use crate::admin::request::Request;
-use crate::admin::types::{Happening, Noticed, Reloaded, Status, Users};
+use crate::admin::types::{Noticed, Reloaded, Status, Users, WatchEvent};
 use crate::{directories, log};
 
 /// chatctl's `main`.
@@ -69,8 +69,8 @@ fn watch(connection: &mut Connection, request: &Request, json: bool) -> Result<(
         .map_err(Failure::Interruptible)?;
     connection.watch(request)?;
     loop {
-        let reply = connection.next_happening()?;
-        if json { print_json(&reply)? } else { print(show::happening(&parse::<Happening>(&reply)?))? }
+        let reply = connection.next_event()?;
+        if json { print_json(&reply)? } else { print(show::watch_event(&parse::<WatchEvent>(&reply)?))? }
     }
 }
 

@@ -6,7 +6,7 @@ use bytesize::ByteSize;
 
 use super::table::table;
 use super::terminal::printable;
-use crate::admin::types::{Certificate, Happening, LimitsReached, Noticed, Status, User, writable};
+use crate::admin::types::{Certificate, LimitsReached, Noticed, Status, User, WatchEvent, writable};
 
 /// The users, one per line.
 pub fn users(users: &[User], now: SystemTime) -> String {
@@ -70,13 +70,13 @@ pub fn status(status: &Status, now: SystemTime) -> String {
 }
 
 /// One event on one line.
-pub fn happening(happening: &Happening) -> String {
-    let by = happening.uid.map(|uid| format!("by uid {uid}"));
-    let details = [&happening.address, &happening.transport, &happening.protocol, &by];
+pub fn watch_event(event: &WatchEvent) -> String {
+    let by = event.uid.map(|uid| format!("by uid {uid}"));
+    let details = [&event.address, &event.transport, &event.protocol, &by];
     let details: Vec<_> = details.into_iter().flatten().map(String::as_str).collect();
-    let mut line = format!("{}  {:8}  {}", time(happening.time), happening.event, happening.message);
+    let mut line = format!("{}  {:8}  {}", time(event.time), event.event, event.message);
     // Many messages already contain the reason.
-    if let Some(reason) = happening.reason.as_ref().filter(|reason| !happening.message.contains(*reason)) {
+    if let Some(reason) = event.reason.as_ref().filter(|reason| !event.message.contains(*reason)) {
         line += &format!(": {reason}");
     }
     if !details.is_empty() {

@@ -31,7 +31,7 @@ pub enum Input<'a> {
     Answered,
     /// The message is invalid, and the client has been told. The text is for the journal and completes "a name was
     /// refused: ".
-    Nonsense(&'static str),
+    Invalid(&'static str),
     /// A part of a long answer was written; the next step continues once the client has room for it.
     Unfinished,
     /// The input contains no further complete message; the rest has been buffered.
@@ -69,7 +69,7 @@ pub enum Ending {
 }
 
 /// Calls the same method on every variant.
-macro_rules! whichever {
+macro_rules! dispatch {
     ($dialect:expr, $of:pat => $what:expr) => {
         match $dialect {
             Dialect::Text($of) => $what,
@@ -106,7 +106,7 @@ impl Dialect {
     /// Parses the next message at the front of `input`, or continues an [unfinished](Input::Unfinished) answer. Appends
     /// the dialect's own answer to `answer`.
     pub fn next<'i>(&mut self, now: Now, input: &mut &'i [u8], answer: &mut Answer<'_>) -> Input<'i> {
-        whichever!(self, dialect => dialect.next(now, input, answer))
+        dispatch!(self, dialect => dialect.next(now, input, answer))
     }
 
     /// Whether [`next`](Self::next) can make progress without further input: an answer is unfinished, or a message was
@@ -195,13 +195,13 @@ impl Dialect {
 
     /// Renders a reply for this client.
     pub fn reply(&mut self, reply: Reply<'_>, answer: &mut Answer<'_>) {
-        whichever!(self, dialect => dialect.reply(reply, answer));
+        dispatch!(self, dialect => dialect.reply(reply, answer));
     }
 
     /// The form in which this client receives the room's events.
     #[must_use]
     pub fn form(&self) -> Arc<dyn Form> {
-        whichever!(self, dialect => dialect.form())
+        dispatch!(self, dialect => dialect.form())
     }
 
     /// Restores what is not serialized with a dialect: the IRC server's properties.
@@ -213,7 +213,7 @@ impl Dialect {
 }
 
 /// Properties of a new client's connection and of the server.
-pub struct Setting<'a> {
+pub struct ClientContext<'a> {
     /// The maximum length of a message in bytes.
     pub line_length: usize,
     /// Whether the connection uses TLS.
@@ -285,11 +285,11 @@ impl Protocol {
 
     /// Creates the dialect for a new client.
     #[must_use]
-    pub fn speak(&self, now: Now, setting: Setting<'_>) -> Dialect {
-        let line_length = setting.line_length;
+    pub fn new_dialect(&self, now: Now, client: ClientContext<'_>) -> Dialect {
+        let line_length = client.line_length;
         match self {
             Protocol::Text => Dialect::Text(Box::new(text::Text::new(line_length))),
-            Protocol::Irc => Dialect::Irc(Box::new(irc::Irc::new(now, setting))),
+            Protocol::Irc => Dialect::Irc(Box::new(irc::Irc::new(now, client))),
             Protocol::Classic(description) => {
                 Dialect::Classic(Box::new(classic::Classic::new(description.clone(), line_length)))
             }

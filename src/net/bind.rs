@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use rustix::net::sockopt;
 use tokio::net::{TcpSocket, UnixSocket, UnixStream};
 
-use super::bind_error::{BindError, LONGEST_PATH};
+use super::bind_error::{BindError, MAX_PATH};
 use super::inherited::Inherited;
 use super::listener::{Listener, SocketFile, is_same_file};
 use crate::config::Endpoint;
@@ -91,7 +91,7 @@ fn listen_tcp(address: SocketAddr) -> io::Result<Listener> {
 }
 
 async fn bind_unix(path: &Path) -> Result<Listener, BindError> {
-    if path.as_os_str().len() > LONGEST_PATH {
+    if path.as_os_str().len() > MAX_PATH {
         return Err(BindError::PathTooLong { path: path.to_owned() });
     }
     let error = |source: io::Error| match source.kind() {

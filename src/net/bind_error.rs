@@ -14,7 +14,7 @@ const OPEN_SANDBOX: &str = "install -Dm644 -t /etc/systemd/system/chatd.service.
     /usr/share/chatd/bind-addresses.conf && systemctl daemon-reload && systemctl restart chatd";
 
 /// The maximum length of a Unix socket's path, in bytes (unix(7): `sun_path` without its terminating NUL).
-pub(super) const LONGEST_PATH: usize = 107;
+pub(super) const MAX_PATH: usize = 107;
 
 /// Why the daemon cannot listen on an address.
 #[derive(Debug, Error)]
@@ -100,7 +100,7 @@ pub enum BindError {
         path: PathBuf,
     },
     /// The path exceeds the kernel's limit.
-    #[error("the path {} is too long for a socket: {LONGEST_PATH} bytes is the limit", path.display())]
+    #[error("the path {} is too long for a socket: {MAX_PATH} bytes is the limit", path.display())]
     PathTooLong {
         /// The path of the socket.
         path: PathBuf,

@@ -25,10 +25,10 @@ use crate::files;
 pub const EXPIRY_WARNING: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
 /// The minimum size of an RSA key in bits.
-const FEWEST_RSA_BITS: usize = 2048;
+const MIN_RSA_BITS: usize = 2048;
 
 /// The maximum length of a name from a client certificate, in characters (RFC 5280, appendix A: `ub-common-name`).
-const LONGEST_COMMON_NAME: usize = 64;
+const MAX_COMMON_NAME: usize = 64;
 
 /// A certificate chain and its private key.
 #[derive(Debug)]
@@ -236,7 +236,7 @@ pub fn read(
 
     let key = read_key(private_key).map_err(of_key)?;
     let key = provider.key_provider.load_private_key(key).map_err(|_| match rsa_bits {
-        Some(bits) if bits < FEWEST_RSA_BITS => of_key(Problem::WeakKey(bits)),
+        Some(bits) if bits < MIN_RSA_BITS => of_key(Problem::WeakKey(bits)),
         _ => of_key(Problem::UnusableKey),
     })?;
     let key = CertifiedKey::new(chain, key);
@@ -276,7 +276,7 @@ pub fn read_authorities(path: &Path) -> Result<RootCertStore, CertificateError> 
 pub fn identity(certificate: &CertificateDer<'_>) -> Identity {
     let common_name = x509_parser::parse_x509_certificate(certificate).ok().and_then(|(_, parsed)| {
         let name = parsed.subject().iter_common_name().next()?.as_str().ok()?;
-        Some(printable(name).chars().take(LONGEST_COMMON_NAME).collect())
+        Some(printable(name).chars().take(MAX_COMMON_NAME).collect())
     });
     Identity { common_name, fingerprint: fingerprint(certificate) }
 }

@@ -16,8 +16,8 @@ use super::reactor::register;
 use super::tls::{ALPN_IRC, TlsInForce};
 
 /// The maximum plaintext kept for detecting the protocol, and the maximum discarded afterwards, in bytes.
-const ENOUGH: usize = 1024;
-const TOO_MUCH: usize = 64 * 1024;
+const MAX_PEEK: usize = 1024;
+const MAX_DISCARD: usize = 64 * 1024;
 
 /// Why a handshake failed.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ impl From<io::Error> for HandshakeError {
 }
 
 /// A client that has begun a TLS handshake.
-pub struct Hello(StartHandshake<Socket>);
+pub struct ClientHello(StartHandshake<Socket>);
 
 /// A client that has begun with plaintext.
 #[derive(Debug)]
@@ -49,16 +49,16 @@ pub struct Plaintext {
 ///
 /// # Errors
 /// The client disconnected, or its first message is not acceptable TLS.
-pub async fn hear(socket: OwnedFd) -> Result<Hello, HandshakeError> {
+pub async fn read_client_hello(socket: OwnedFd) -> Result<ClientHello, HandshakeError> {
     let socket = Socket(register(socket, Interest::READABLE | Interest::WRITABLE)?);
-    let mut said = vec![0; ENOUGH];
+    let mut said = vec![0; MAX_PEEK];
     let peek = |socket: &OwnedFd| Ok(rustix::net::recv(socket, said.as_mut_slice(), RecvFlags::PEEK)?.0);
     let length = socket.0.async_io(Interest::READABLE, peek).await?;
     said.truncate(length);
     if said.first().is_some_and(is_text) {
         return Err(HandshakeError::Plaintext(Plaintext { socket, said }));
     }
-    Ok(Hello(LazyConfigAcceptor::new(Acceptor::default(), socket).await?))
+    Ok(ClientHello(LazyConfigAcceptor::new(Acceptor::default(), socket).await?))
 }
 
 /// TLS starts with 0x16, its oldest version with 0x80. Text starts with neither: this accepts UTF-8 letters and white
@@ -67,7 +67,7 @@ fn is_text(first: &u8) -> bool {
     matches!(first, b'\t' | b'\n' | b'\r' | b' '..=b'~' | 0xc2..=0xf4)
 }
 
-impl Hello {
+impl ClientHello {
     /// Completes the handshake with the current certificate. `irc`: offer the ALPN protocol `irc`. Has no time limit.
     ///
     /// # Errors
@@ -89,7 +89,7 @@ impl Plaintext {
     pub async fn answer(mut self, answer: &[u8]) -> io::Result<()> {
         self.socket.write_all(answer).await?;
         self.socket.shutdown().await?;
-        let mut rest = self.socket.take(TOO_MUCH as u64);
+        let mut rest = self.socket.take(MAX_DISCARD as u64);
         tokio::io::copy(&mut rest, &mut tokio::io::sink()).await.map(drop)
     }
 }

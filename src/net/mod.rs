@@ -18,7 +18,7 @@ mod transport;
 
 pub use admission::{Admission, Admissions};
 pub use bind_error::BindError;
-pub use handshake::{HandshakeError, Plaintext, hear};
+pub use handshake::{HandshakeError, Plaintext, read_client_hello};
 pub use inherited::{Inherited, InheritedError};
 pub use listener::{Listener, SocketFile};
 pub use poller::Poller;

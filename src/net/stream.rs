@@ -12,7 +12,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::net::{SendFlags, Shutdown, sockopt};
 
 /// The maximum number of buffers in one writev(2) (`IOV_MAX`).
-const MOST_PIECES: usize = 1024;
+const MAX_PIECES: usize = 1024;
 
 /// A connected, non-blocking stream socket; a TCP one has Nagle's algorithm disabled.
 #[derive(Debug)]
@@ -106,7 +106,7 @@ impl Stream {
     /// The socket's error.
     pub fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         // writev(2) rejects more. They are cut off first, so that they do not make the write look like a short one.
-        let pieces = pieces.get(..MOST_PIECES).unwrap_or(pieces);
+        let pieces = pieces.get(..MAX_PIECES).unwrap_or(pieces);
         if !self.writable {
             return Err(ErrorKind::WouldBlock.into());
         }

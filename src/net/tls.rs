@@ -170,7 +170,7 @@ impl TlsInForce {
     ///
     /// Cheap: one stat(2) per file. Called before every handshake, so that the first client after a renewal gets the
     /// new certificate. Also call it once a minute, so that a failed renewal is reported even if nobody connects.
-    pub fn look(&self, now: SystemTime) -> Option<Changed> {
+    pub fn check_files(&self, now: SystemTime) -> Option<Changed> {
         self.state().watch.look(now).map(Changed)
     }
 

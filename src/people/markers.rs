@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::chat::{Person, PersonId};
 
 /// Targets whose markers are kept for one account or person.
-const MOST_TARGETS: usize = 64;
+const MAX_TARGETS: usize = 64;
 /// Accounts whose markers are kept; of more, those that have not been used for longest are forgotten.
-const MOST_ACCOUNTS: usize = 4096;
+const MAX_ACCOUNTS: usize = 4096;
 
 /// The markers of one account or person: by target in lower case, in milliseconds since 1970-01-01 UTC.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -46,7 +46,7 @@ impl ReadMarkers {
             *known = time.max(*known);
             return;
         }
-        if markers.0.len() == MOST_TARGETS {
+        if markers.0.len() == MAX_TARGETS {
             markers.0.remove(0);
         }
         markers.0.push((target.into(), time));
@@ -59,7 +59,7 @@ impl ReadMarkers {
 
     fn of_account(&mut self, account: &str) -> &mut Markers {
         let ReadMarkers { accounts, uses, .. } = self;
-        if accounts.len() == MOST_ACCOUNTS
+        if accounts.len() == MAX_ACCOUNTS
             && !accounts.contains_key(account)
             && let Some(oldest) = accounts.iter().min_by_key(|(_, (used, _))| *used).map(|(name, _)| name.clone())
         {
@@ -87,14 +87,14 @@ mod tests {
     #[test]
     fn what_was_not_used_for_longest_is_forgotten() {
         let mut markers = ReadMarkers::default();
-        for number in 0..MOST_ACCOUNTS {
+        for number in 0..MAX_ACCOUNTS {
             markers.set(&person(&number.to_string()), "#lobby", 1);
         }
         markers.set(&person("0"), "#lobby", 2);
         markers.set(&person("new"), "#lobby", 3);
         let found = ["0", "1", "2", "new"].map(|account| markers.get(&person(account), "#lobby"));
         assert_eq!(found, [Some(2), None, Some(1), Some(3)]);
-        for number in 0..MOST_TARGETS {
+        for number in 0..MAX_TARGETS {
             markers.set(&person("0"), &number.to_string(), 1);
         }
         assert_eq!((markers.get(&person("0"), "#lobby"), markers.get(&person("0"), "0")), (None, Some(1)));

@@ -18,7 +18,7 @@ pub use markers::ReadMarkers;
 pub use watchers::Watchers;
 
 /// How many of those who are gone are remembered.
-const REMEMBERED: usize = 128;
+const MAX_GONE: usize = 128;
 
 /// The connection that somebody has.
 pub type SessionId = u32;
@@ -26,9 +26,9 @@ pub type SessionId = u32;
 /// Everybody who has a name.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct People {
-    known: HashMap<PersonId, Known>,
+    by_id: HashMap<PersonId, PersonEntry>,
     by_name: BTreeMap<Arc<str>, PersonId>,
-    most: usize,
+    peak: usize,
     gone: VecDeque<Gone>,
     /// Who is told when somebody comes and goes.
     pub watchers: Watchers,
@@ -38,7 +38,7 @@ pub struct People {
 
 /// One person who has a name here.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Known {
+pub struct PersonEntry {
     /// Who it is.
     pub person: Arc<Person>,
     /// Why they are away, if they are.
@@ -61,9 +61,10 @@ impl People {
             Entry::Occupied(_) => Err(Refusal::NameTaken(person.as_str().into())),
             Entry::Vacant(place) => {
                 place.insert(person.id);
-                let known = Known { person: person.clone(), away: None, since: now, active: now.ticks, session: None };
-                self.known.insert(person.id, known);
-                self.most = self.most.max(self.known.len());
+                let entry =
+                    PersonEntry { person: person.clone(), away: None, since: now, active: now.ticks, session: None };
+                self.by_id.insert(person.id, entry);
+                self.peak = self.peak.max(self.by_id.len());
                 Ok(())
             }
         }
@@ -71,24 +72,24 @@ impl People {
 
     /// Notes which connection somebody has.
     pub fn connect(&mut self, id: PersonId, session: SessionId) {
-        if let Some(known) = self.known.get_mut(&id) {
-            known.session = Some(session);
+        if let Some(entry) = self.by_id.get_mut(&id) {
+            entry.session = Some(session);
         }
     }
 
     /// Takes somebody's name away, and forgets whom they watch. They have been shown the log up to the event `shown`, if
     /// anybody knows.
-    pub fn remove(&mut self, unix: u64, id: PersonId, shown: Option<u64>) -> Option<Known> {
-        let known = self.known.remove(&id)?;
-        self.by_name.remove(known.person.nick.key());
+    pub fn remove(&mut self, unix: u64, id: PersonId, shown: Option<u64>) -> Option<PersonEntry> {
+        let entry = self.by_id.remove(&id)?;
+        self.by_name.remove(entry.person.nick.key());
         self.watchers.forget(id);
         self.markers.forget(id);
-        self.remember(Gone { person: known.person.clone(), unix, shown });
-        if self.known.is_empty() {
+        self.remember(Gone { person: entry.person.clone(), unix, shown });
+        if self.by_id.is_empty() {
             // Frees the memory that many people needed.
-            self.known = HashMap::new();
+            self.by_id = HashMap::new();
         }
-        Some(known)
+        Some(entry)
     }
 
     /// Whether somebody may have another name.
@@ -104,10 +105,10 @@ impl People {
 
     /// Gives somebody another name, which they [may](Self::may_rename) have. Returns who they are now.
     pub fn rename(&mut self, unix: u64, id: PersonId, to: &Nick) -> Option<Arc<Person>> {
-        let known = self.known.get_mut(&id)?;
-        let before = known.person.clone();
-        known.person = Arc::new(Person { nick: to.clone(), ..(*before).clone() });
-        let after = known.person.clone();
+        let entry = self.by_id.get_mut(&id)?;
+        let before = entry.person.clone();
+        entry.person = Arc::new(Person { nick: to.clone(), ..(*before).clone() });
+        let after = entry.person.clone();
         self.by_name.remove(before.nick.key());
         self.by_name.insert(to.key().clone(), id);
         self.remember(Gone { person: before, unix, shown: None });
@@ -116,35 +117,35 @@ impl People {
 
     /// Gives somebody another profile.
     pub fn describe(&mut self, person: &Arc<Person>) {
-        if let Some(known) = self.known.get_mut(&person.id) {
-            known.person = person.clone();
+        if let Some(entry) = self.by_id.get_mut(&person.id) {
+            entry.person = person.clone();
         }
     }
 
     /// Notes why somebody is away, or that they are not.
     pub fn set_away(&mut self, id: PersonId, away: Option<&str>) {
-        if let Some(known) = self.known.get_mut(&id) {
-            known.away = away.map(Into::into);
+        if let Some(entry) = self.by_id.get_mut(&id) {
+            entry.away = away.map(Into::into);
         }
     }
 
     /// Notes that somebody has said something.
     pub fn note_active(&mut self, now: Now, id: PersonId) {
-        if let Some(known) = self.known.get_mut(&id) {
-            known.active = now.ticks;
+        if let Some(entry) = self.by_id.get_mut(&id) {
+            entry.active = now.ticks;
         }
     }
 
     /// Somebody who is here.
     #[must_use]
-    pub fn get(&self, id: PersonId) -> Option<&Known> {
-        self.known.get(&id)
+    pub fn get(&self, id: PersonId) -> Option<&PersonEntry> {
+        self.by_id.get(&id)
     }
 
     /// The person with this name.
     #[must_use]
-    pub fn find(&self, nick: &Nick) -> Option<&Known> {
-        self.known.get(self.by_name.get(nick.key())?)
+    pub fn find(&self, nick: &Nick) -> Option<&PersonEntry> {
+        self.by_id.get(self.by_name.get(nick.key())?)
     }
 
     /// A name that nobody has: `base`, or `base` and a number. `None` if they are no names.
@@ -172,9 +173,9 @@ impl People {
     }
 
     /// Everybody whose name's [key](Nick::key) comes after this one, in the order of their names.
-    pub fn after<'a>(&'a self, key: Option<&str>) -> impl Iterator<Item = &'a Known> + use<'a> {
+    pub fn after<'a>(&'a self, key: Option<&str>) -> impl Iterator<Item = &'a PersonEntry> + use<'a> {
         let from = key.map_or(Bound::Unbounded, Bound::Excluded);
-        self.by_name.range::<str, _>((from, Bound::Unbounded)).filter_map(|(_, id)| self.known.get(id))
+        self.by_name.range::<str, _>((from, Bound::Unbounded)).filter_map(|(_, id)| self.by_id.get(id))
     }
 
     /// Those who are gone, or have another name, the last one first; only the last 128 are remembered.
@@ -185,23 +186,23 @@ impl People {
     /// How many have a name.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.known.len()
+        self.by_id.len()
     }
 
     /// Whether nobody has a name.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.known.is_empty()
+        self.by_id.is_empty()
     }
 
     /// How many have had a name at once.
     #[must_use]
-    pub fn most(&self) -> usize {
-        self.most
+    pub fn peak(&self) -> usize {
+        self.peak
     }
 
     fn remember(&mut self, gone: Gone) {
-        self.gone.truncate(REMEMBERED - 1);
+        self.gone.truncate(MAX_GONE - 1);
         self.gone.push_front(gone);
     }
 }

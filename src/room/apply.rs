@@ -14,7 +14,7 @@ impl State {
             Event::Registered(who) => {
                 // The decision has checked that the name is free.
                 let _ = people.add(now, who.clone());
-                self.tell_presence(who, true);
+                self.notify_presence(who, true);
             }
             Event::Joined(who) => room.members.add(who),
             Event::Parted(who, _) => {
@@ -27,7 +27,7 @@ impl State {
                 people.remove(stamp.unix, who.id, (present && in_order).then_some(stamp.sequence));
                 // At a stop everybody gets a goodbye of their own; a line for each member would be too many.
                 shown &= *reason != Reason::Stopping;
-                self.tell_presence(who, false);
+                self.notify_presence(who, false);
             }
             Event::Renamed { from, to } => {
                 let present = room.members.remove(from);
@@ -36,28 +36,28 @@ impl State {
                         room.members.add(&after);
                     }
                     if to.key() != from.nick.key() {
-                        self.tell_presence(from, false);
-                        self.tell_presence(&after, true);
+                        self.notify_presence(from, false);
+                        self.notify_presence(&after, true);
                     }
                 }
             }
             Event::Said(who, _) => {
                 people.note_active(now, who.id);
-                room.keep(stamp, event);
+                room.add_to_history(stamp, event);
             }
-            Event::Redacted { line, .. } => room.forget(*line),
-            Event::Notice(_) => room.keep(stamp, event),
+            Event::Redacted { line, .. } => room.remove_from_history(*line),
+            Event::Notice(_) => room.add_to_history(stamp, event),
             Event::Topic { by, text } => {
                 let by = by.as_ref().map(|by| by.nick.clone());
                 room.topic = Topic { text: text.as_ref().into(), by, unix: stamp.unix };
             }
             Event::Away(who, why) => {
                 people.set_away(who.id, why.as_deref());
-                self.tell_watchers(stamp, who, event);
+                self.notify_watchers(stamp, who, event);
             }
             Event::Described(who) => {
                 people.describe(who);
-                self.tell_watchers(stamp, who, event);
+                self.notify_watchers(stamp, who, event);
             }
         }
         if !shown {
@@ -65,7 +65,7 @@ impl State {
         }
         self.render(stamp, event);
         if let Event::Joined(who) = event
-            && let Some(why) = self.people.get(who.id).and_then(|known| known.away.clone())
+            && let Some(why) = self.people.get(who.id).and_then(|entry| entry.away.clone())
         {
             self.render(stamp, &Event::Away(who.clone(), Some((&*why).into())));
         }
@@ -73,28 +73,28 @@ impl State {
 
     fn render(&mut self, stamp: Stamp, event: &Event<'_>) {
         let State { people, room, log, .. } = self;
-        log.render(stamp, event, &super::Seeing { people, room, who: None });
+        log.render(stamp, event, &super::StateView { people, room, who: None });
     }
 
     /// Tells those who watch somebody that they have come, or are gone.
-    fn tell_presence(&mut self, person: &Arc<Person>, here: bool) {
+    fn notify_presence(&mut self, person: &Arc<Person>, here: bool) {
         let State { people, mail, .. } = self;
         for watcher in people.watchers.of(&person.nick) {
-            if let Some(session) = people.get(*watcher).and_then(|known| known.session) {
+            if let Some(session) = people.get(*watcher).and_then(|entry| entry.session) {
                 mail.push((session, Mail::Presence { person: person.clone(), here }));
             }
         }
     }
 
     /// Tells those who watch somebody what they have done, unless both are in the room, where everybody sees it.
-    fn tell_watchers(&mut self, stamp: Stamp, person: &Arc<Person>, event: &Event<'_>) {
+    fn notify_watchers(&mut self, stamp: Stamp, person: &Arc<Person>, event: &Event<'_>) {
         let State { people, room, mail, .. } = self;
         let seen = room.members.contains(person.id);
         for watcher in people.watchers.of(&person.nick) {
             if seen && room.members.contains(*watcher) {
                 continue;
             }
-            if let Some(session) = people.get(*watcher).and_then(|known| known.session) {
+            if let Some(session) = people.get(*watcher).and_then(|entry| entry.session) {
                 mail.push((session, Mail::Watched(stamp, event.clone().into_owned())));
             }
         }

@@ -22,7 +22,7 @@ pub enum Decision<'c> {
     /// Commit this event.
     Event(Event<'c>),
     /// Nothing changes; confirm it to the author as if it had happened.
-    Already(Event<'c>),
+    Unchanged(Event<'c>),
     /// A private message. It is no event of the log: nobody else ever sees it.
     Private {
         /// Who says it.
@@ -60,15 +60,15 @@ impl State {
     /// # Errors
     /// It is not to be done, and this is why.
     pub fn decide<'c>(&self, actor: Actor, command: Command<'c>) -> Result<Decision<'c>, Refusal> {
-        let known = actor.person.and_then(|id| self.people.get(id));
-        let Some(known) = known else {
+        let entry = actor.person.and_then(|id| self.people.get(id));
+        let Some(entry) = entry else {
             return match command {
                 Command::Register { name, profile, guest, .. } => self.register(&name, *profile, guest),
                 // Without a name there is nothing else to do; the dialect asks for one.
                 _ => Ok(Decision::Nothing),
             };
         };
-        let person = known.person.clone();
+        let person = entry.person.clone();
         let in_room = self.room.members.contains(person.id);
         let must_be_in_room = if in_room { Ok(()) } else { Err(Refusal::NotInRoom) };
         let event = match command {
@@ -76,7 +76,7 @@ impl State {
             Command::Enter => Event::Joined(person),
             Command::Exit(word) => {
                 must_be_in_room?;
-                Event::Parted(person, word.map(last_word))
+                Event::Parted(person, word.map(shorten_message))
             }
             Command::Name(name) => return self.rename(person, &name),
             Command::Say(words) => {
@@ -91,20 +91,20 @@ impl State {
             Command::Redact { line, reason } => {
                 must_be_in_room?;
                 self.may_redact(person.id, line)?;
-                Event::Redacted { by: person, line, reason: reason.map(last_word) }
+                Event::Redacted { by: person, line, reason: reason.map(shorten_message) }
             }
             Command::SetTopic(text) => {
                 must_be_in_room?;
-                fits(&text)?;
+                check_length(&text)?;
                 let same = *text == *self.room.topic.text;
                 let event = Event::Topic { by: Some(person), text };
                 if same {
-                    return Ok(Decision::Already(event));
+                    return Ok(Decision::Unchanged(event));
                 }
                 event
             }
             Command::Away(why) => {
-                fits(why.as_deref().unwrap_or_default())?;
+                check_length(why.as_deref().unwrap_or_default())?;
                 Event::Away(person, why)
             }
             Command::Describe(profile) => {
@@ -153,11 +153,11 @@ impl State {
     }
 }
 
-fn fits(text: &str) -> Result<(), Refusal> {
+fn check_length(text: &str) -> Result<(), Refusal> {
     if text.len() <= TEXT_LENGTH { Ok(()) } else { Err(Refusal::TextTooLong(TEXT_LENGTH)) }
 }
 
 /// Cuts a last word to its limit. It is not refused, because its author may be gone already.
-pub fn last_word(text: Cow<'_, str>) -> Cow<'_, str> {
+pub fn shorten_message(text: Cow<'_, str>) -> Cow<'_, str> {
     if text.len() <= TEXT_LENGTH { text } else { Cow::Owned(shorten(&text, TEXT_LENGTH).to_owned()) }
 }

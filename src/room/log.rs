@@ -46,7 +46,7 @@ pub struct Log {
     feeds: Vec<Feed>,
     backlog: Arc<Backlog>,
     /// Whether something was rendered since the last round began.
-    news: bool,
+    pending: bool,
 }
 
 /// One wire form's view of the log.
@@ -88,7 +88,7 @@ impl Log {
             }
             feed.form.render(stamp, event, view, &mut feed.tail);
         }
-        self.news = true;
+        self.pending = true;
     }
 
     /// The positions in a feed between which an event's bytes are, if it was the last one.
@@ -135,7 +135,7 @@ impl Log {
 
     /// Gives a reader the block to go on in, so that it can be sent everything up to here by itself. Returns the position
     /// after all that.
-    pub fn hold(&mut self, cursor: &mut Cursor) -> u64 {
+    pub fn pin(&mut self, cursor: &mut Cursor) -> u64 {
         let backlog = self.backlog.clone();
         let Some(feed) = self.feeds.get_mut(cursor.feed.0 as usize) else { return cursor.position };
         feed.freeze(&backlog);
@@ -147,13 +147,13 @@ impl Log {
 
     /// Whether something was rendered since the last round began.
     #[must_use]
-    pub fn has_news(&self) -> bool {
-        self.news
+    pub fn has_pending(&self) -> bool {
+        self.pending
     }
 
     /// Freezes all feeds and says, feed by feed, what lies ahead.
     pub fn begin_round(&mut self) -> Vec<Round> {
-        self.news = false;
+        self.pending = false;
         let backlog = &self.backlog;
         let rounds = self.feeds.iter_mut().map(|feed| Round { from: feed.delivered.clone(), to: feed.freeze(backlog) });
         rounds.collect()

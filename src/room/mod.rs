@@ -16,10 +16,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-pub use decide::{Actor, Decision, last_word};
+pub use decide::{Actor, Decision, shorten_message};
 pub use log::{Backlog, Block, Cursor, FeedId, Log, Round};
 pub use members::Members;
-pub use view::Seeing;
+pub use view::StateView;
 
 use crate::chat::{Command, Event, Nick, Now, Person, PersonId, Record, Refusal, Stamp, Topic, Words};
 use crate::people::{People, SessionId};
@@ -129,7 +129,7 @@ impl State {
                 }
                 Ok(Outcome::Done(stamp, event))
             }
-            Decision::Already(event) => Ok(Outcome::Done(self.log.append(now), event)),
+            Decision::Unchanged(event) => Ok(Outcome::Done(self.log.append(now), event)),
             Decision::Private { from, to, words } => Ok(self.deliver(now, from, to, words)),
             Decision::Watch { watcher, add, remove } => {
                 remove.iter().for_each(|nick| self.people.watchers.remove(watcher, nick));
@@ -170,16 +170,16 @@ impl State {
 
     /// The state as somebody sees it; `None`: nobody in particular.
     #[must_use]
-    pub fn seen_by(&self, who: Option<PersonId>) -> Seeing<'_> {
-        Seeing { people: &self.people, room: &self.room, who }
+    pub fn view_for(&self, who: Option<PersonId>) -> StateView<'_> {
+        StateView { people: &self.people, room: &self.room, who }
     }
 
     fn deliver<'c>(&mut self, now: Now, from: Arc<Person>, to: PersonId, words: Words<'c>) -> Outcome<'c> {
         let stamp = self.log.append(now);
-        if let Some(known) = self.people.get(to)
-            && let Some(session) = known.session
+        if let Some(entry) = self.people.get(to)
+            && let Some(session) = entry.session
         {
-            let (to, words) = (known.person.nick.clone(), words.clone().into_owned());
+            let (to, words) = (entry.person.nick.clone(), words.clone().into_owned());
             self.mail.push((session, Mail::Private { stamp, from, to, words }));
         }
         Outcome::Sent(stamp, to, words)
@@ -187,7 +187,7 @@ impl State {
 }
 
 impl Room {
-    fn keep(&mut self, stamp: Stamp, event: &Event<'_>) {
+    fn add_to_history(&mut self, stamp: Stamp, event: &Event<'_>) {
         if self.history_limit.length > 0 && Record::is_shown_to_newcomers(event) {
             let record = Record { stamp, event: event.clone().into_owned() };
             self.history_size += record.size();
@@ -196,7 +196,7 @@ impl Room {
         }
     }
 
-    fn forget(&mut self, line: u64) {
+    fn remove_from_history(&mut self, line: u64) {
         if let Ok(index) = self.history.binary_search_by_key(&line, |record| record.stamp.sequence)
             && let Some(record) = self.history.remove(index)
         {

@@ -3,38 +3,38 @@
 use std::collections::vec_deque;
 
 use super::Room;
-use crate::chat::{Gone, Nick, People as Everybody, PersonId, Record, Seen, Topic, View};
-use crate::people::{Known, People};
+use crate::chat::{Gone, Nick, People as Everybody, PersonId, PersonView, Record, Topic, View};
+use crate::people::{People, PersonEntry};
 
 /// The state as one client sees it.
 #[derive(Clone, Copy)]
-pub struct Seeing<'a> {
+pub struct StateView<'a> {
     pub(super) people: &'a People,
     pub(super) room: &'a Room,
     pub(super) who: Option<PersonId>,
 }
 
-impl<'a> Seeing<'a> {
+impl<'a> StateView<'a> {
     /// Somebody, as others see them.
     #[must_use]
-    pub fn seen(&self, known: &'a Known) -> Seen<'a> {
-        Seen {
-            person: &known.person,
-            away: known.away.as_deref(),
-            present: self.room.members.contains(known.person.id),
-            since: known.since,
-            active: known.active,
+    pub fn person(&self, entry: &'a PersonEntry) -> PersonView<'a> {
+        PersonView {
+            person: &entry.person,
+            away: entry.away.as_deref(),
+            present: self.room.members.contains(entry.person.id),
+            since: entry.since,
+            active: entry.active,
         }
     }
 
     /// Somebody who is here.
     #[must_use]
-    pub fn get(&self, id: PersonId) -> Option<Seen<'a>> {
-        self.people.get(id).map(|known| self.seen(known))
+    pub fn get(&self, id: PersonId) -> Option<PersonView<'a>> {
+        self.people.get(id).map(|entry| self.person(entry))
     }
 }
 
-impl View for Seeing<'_> {
+impl View for StateView<'_> {
     fn room(&self) -> &str {
         &self.room.name
     }
@@ -43,7 +43,7 @@ impl View for Seeing<'_> {
         &self.room.topic
     }
 
-    fn own(&self) -> Option<Seen<'_>> {
+    fn own(&self) -> Option<PersonView<'_>> {
         self.get(self.who?)
     }
 
@@ -55,12 +55,12 @@ impl View for Seeing<'_> {
         self.people.markers.get(self.own()?.person, target)
     }
 
-    fn find(&self, nick: &Nick) -> Option<Seen<'_>> {
-        self.people.find(nick).map(|known| self.seen(known))
+    fn find(&self, nick: &Nick) -> Option<PersonView<'_>> {
+        self.people.find(nick).map(|entry| self.person(entry))
     }
 
     fn people_after(&self, key: Option<&str>) -> Everybody<'_> {
-        Box::new(self.people.after(key).map(|known| self.seen(known)))
+        Box::new(self.people.after(key).map(|entry| self.person(entry)))
     }
 
     fn names(&self) -> Box<dyn Iterator<Item = &str> + '_> {
@@ -75,8 +75,8 @@ impl View for Seeing<'_> {
         self.room.members.len()
     }
 
-    fn most(&self) -> usize {
-        self.people.most()
+    fn peak(&self) -> usize {
+        self.people.peak()
     }
 
     fn gone(&self) -> Box<dyn Iterator<Item = &Gone> + '_> {

@@ -16,20 +16,20 @@ use crate::config;
 use crate::dialect::Protocol;
 use crate::dialect::detect::without_tls;
 use crate::net::tls::{ALPN_IRC, TlsInForce, client_identity};
-use crate::net::{Address, Admission, HandshakeError, Listener, Socket, Stream, hear};
+use crate::net::{Address, Admission, HandshakeError, Listener, Socket, Stream, read_client_hello};
 use crate::session::Origin;
 use crate::systemd::Heartbeat;
 
 /// How long accepting rests when the process or the machine is out of something, at first and at most.
-const SHORTEST_REST: Duration = Duration::from_millis(50);
-const LONGEST_REST: Duration = Duration::from_secs(1);
+const MIN_BACKOFF: Duration = Duration::from_millis(50);
+const MAX_BACKOFF: Duration = Duration::from_secs(1);
 
 /// What a client is told whose address has too many connections; it may speak anything, so this is plain text.
 const TOO_MANY: &[u8] = b"*** Too many connections from your address.\n";
 
 /// Accepts clients for ever.
 pub(super) async fn accept(server: Arc<Server>, listener: Listener, how: config::Listen, heartbeat: Heartbeat) {
-    let (mut rest, mut not_before) = (SHORTEST_REST, None);
+    let (mut backoff, mut not_before) = (MIN_BACKOFF, None);
     let place = || server.admissions.wait(|| server.driver.lock().limits().connections);
     loop {
         let next = async {
@@ -42,16 +42,16 @@ pub(super) async fn accept(server: Arc<Server>, listener: Listener, how: config:
         };
         match heartbeat.answer_while(next).await {
             Ok((socket, address)) => {
-                (rest, not_before) = (SHORTEST_REST, None);
+                (backoff, not_before) = (MIN_BACKOFF, None);
                 // Another listener may have taken the last place while this one waited for a client.
                 heartbeat.answer_while(place()).await;
                 welcome(&server, socket, address, &how);
             }
             Err(e) if is_the_clients(&e) => {}
             Err(e) => {
-                warn!(chatd.event = "limit", "{} cannot accept for {rest:?}: {e}", listener.description());
-                not_before = Some(Instant::now() + rest);
-                rest = (rest * 2).min(LONGEST_REST);
+                warn!(chatd.event = "limit", "{} cannot accept for {backoff:?}: {e}", listener.description());
+                not_before = Some(Instant::now() + backoff);
+                backoff = (backoff * 2).min(MAX_BACKOFF);
             }
         }
     }
@@ -78,14 +78,14 @@ fn welcome(server: &Arc<Server>, socket: OwnedFd, address: Address, how: &config
         Some(tls) if how.tls => {
             let (server, tls, limit) = (server.clone(), tls.clone(), limits.handshake_timeout);
             let handshakes = server.clone();
-            let shaken = async move { shake_hands(&server, &tls, socket, admission, protocol, limit).await };
+            let shaken = async move { handshake(&server, &tls, socket, admission, protocol, limit).await };
             handshakes.handshakes.spawn(shaken);
         }
         _ => start(server, socket, None, admission, protocol),
     }
 }
 
-async fn shake_hands(
+async fn handshake(
     server: &Arc<Server>,
     tls: &TlsInForce,
     socket: OwnedFd,
@@ -96,7 +96,7 @@ async fn shake_hands(
     let address = *admission.address();
     let irc = matches!(protocol, None | Some(Protocol::Irc));
     let shaken = async {
-        let hello = hear(socket).await?;
+        let hello = read_client_hello(socket).await?;
         server.refresh_certificate();
         hello.answer(tls, irc).await
     };

@@ -17,7 +17,7 @@ use crate::{log, systemd};
 
 /// Everybody who has a name, in no order: with ten thousand people, sorting them takes milliseconds.
 #[derive(Debug)]
-pub struct Found(pub Vec<Snapshot>);
+pub struct UserList(pub Vec<Snapshot>);
 
 /// Nobody has this name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub struct Listening {
 
 /// The numbers of the moment. Counts begin with the daemon.
 #[derive(Debug, Clone)]
-pub struct Numbers {
+pub struct StatusReport {
     /// When the daemon started.
     pub started: SystemTime,
     /// How long ago, by a clock that nobody sets.
@@ -60,14 +60,14 @@ pub struct Numbers {
     /// The certificate in use, and whether nobody but the daemon itself vouches for it.
     pub certificate: Option<(Facts, bool)>,
     /// How often each limit was reached.
-    pub reached: Reached,
+    pub reached: LimitCounts,
     /// Entries of the log that were lost.
     pub log_lost: u64,
 }
 
 /// How often each limit of the configuration was reached.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Reached {
+pub struct LimitCounts {
     /// Times that accepting paused because every connection was in use.
     pub connections: u64,
     /// Clients turned away because too many came from their address.
@@ -87,12 +87,12 @@ pub struct Reached {
 impl Server {
     /// Everybody who has a name. Others have their turn in between: whoever comes or goes meanwhile may be in it or not,
     /// but whoever is here all the time is in it once, under whatever names.
-    pub async fn list(&self) -> Found {
+    pub async fn list(&self) -> UserList {
         let now = self.driver.clock.now();
         let mut found = Vec::new();
         // By connection and not by name, which may change.
         self.driver.for_each(|connections, id| found.extend(connections.snapshot(id, now))).await;
-        Found(found)
+        UserList(found)
     }
 
     /// Disconnects somebody and tells the room why. It takes effect in the room at once, also when the client reads
@@ -148,12 +148,12 @@ impl Server {
 
     /// The numbers of the moment.
     #[must_use]
-    pub fn numbers(&self) -> Numbers {
+    pub fn status_report(&self) -> StatusReport {
         let now = self.driver.clock.now();
         let configured = self.configuration().tls.is_some();
         let mut connections = self.driver.lock();
         let counters = &mut connections.counters;
-        let reached = Reached {
+        let reached = LimitCounts {
             connections: self.admissions.full.load(Ordering::Relaxed),
             connections_per_address: self.admissions.address_full.load(Ordering::Relaxed),
             handshake_timeout: self.handshake_timeout.load(Ordering::Relaxed),
@@ -162,7 +162,7 @@ impl Server {
             max_lag: counters.max_lag,
             backlog: counters.backlog,
         };
-        Numbers {
+        StatusReport {
             started: self.started,
             uptime: Duration::from_micros(now.ticks),
             refused: counters.refused,
@@ -192,13 +192,13 @@ impl Server {
                     warn!(chatd.event = "configuration", "{warning}");
                 }
                 info!(chatd.event = "reload", chatd.uid = uid, "configuration and certificates were reloaded");
-                self.set_trouble(None);
+                self.set_reload_error(None);
             }
             Err(mistakes) => {
                 for mistake in mistakes {
                     warn!(chatd.event = "reload-failed", chatd.uid = uid, "{mistake}");
                 }
-                self.set_trouble(mistakes.first().map(|first| format!("reload failed: {first}")));
+                self.set_reload_error(mistakes.first().map(|first| format!("reload failed: {first}")));
             }
         }
         systemd::ready();

@@ -20,7 +20,7 @@ use crate::session::NEVER;
 /// How long turns are given, or members are written to, before others go on, in ticks.
 const SLICE: u64 = 500;
 /// Connections that are looked at before others go on, when all of them are.
-const LOOK: SessionId = 64;
+const BATCH: SessionId = 64;
 
 /// All connections, their sockets, and what wakes the tasks that drive them.
 pub struct Driver<T = Socket> {
@@ -32,13 +32,13 @@ pub struct Driver<T = Socket> {
     /// Somebody is to get a turn.
     turns: Notify,
     /// Something was appended.
-    news: Notify,
+    pending: Notify,
     /// There is an earlier alarm than the one that is waited for.
-    sooner: Notify,
+    alarm_moved: Notify,
     /// The alarm that is waited for, in ticks.
     waiting_until: AtomicU64,
     /// There are no connections any more.
-    none_left: Notify,
+    became_empty: Notify,
 }
 
 /// All connections, locked. Dropping this wakes the tasks that have something to do.
@@ -53,16 +53,16 @@ impl<T: Transport> Driver<T> {
     /// # Errors
     /// The process or the machine is out of something.
     pub fn new(clock: Clock, connections: Connections<T>) -> io::Result<Driver<T>> {
-        let (turns, news, sooner, none_left) = Default::default();
+        let (turns, pending, alarm_moved, became_empty) = Default::default();
         Ok(Driver {
             connections: Mutex::new(connections),
             poller: Poller::new()?,
             clock,
             turns,
-            news,
-            sooner,
+            pending,
+            alarm_moved,
             waiting_until: AtomicU64::new(NEVER),
-            none_left,
+            became_empty,
         })
     }
 
@@ -119,7 +119,7 @@ impl<T: Transport> Driver<T> {
 
     /// Waits until something was appended, and until everything that had arrived by then is appended too.
     pub async fn appended(&self) {
-        self.news.notified().await;
+        self.pending.notified().await;
         // Comes back after all sessions that are ready and one look at the sockets: under load, what they have all said
         // goes out in one write each.
         yield_now().await;
@@ -129,7 +129,7 @@ impl<T: Transport> Driver<T> {
     pub async fn deliver(&self) {
         let mut delivery = {
             let mut connections = self.lock();
-            if !connections.state.log.has_news() {
+            if !connections.state.log.has_pending() {
                 return;
             }
             connections.begin_round()
@@ -145,16 +145,16 @@ impl<T: Transport> Driver<T> {
     }
 
     /// Rings every alarm in its time, for ever.
-    pub async fn ring(&self) {
+    pub async fn run_alarms(&self) {
         loop {
             let now = self.clock.now();
-            let next = self.lock().ring(now);
+            let next = self.lock().fire_alarms(now);
             self.waiting_until.store(next.unwrap_or(NEVER), Ordering::Relaxed);
             match next {
-                None => self.sooner.notified().await,
+                None => self.alarm_moved.notified().await,
                 Some(next) => {
                     // Whichever comes first: its time, or an earlier alarm.
-                    let _ = timeout(Duration::from_micros(next - now.ticks), self.sooner.notified()).await;
+                    let _ = timeout(Duration::from_micros(next - now.ticks), self.alarm_moved.notified()).await;
                 }
             }
         }
@@ -165,7 +165,7 @@ impl<T: Transport> Driver<T> {
     pub async fn for_each(&self, mut action: impl FnMut(&mut Connections<T>, SessionId)) {
         let mut next: SessionId = 0;
         loop {
-            let behind = next.saturating_add(LOOK);
+            let behind = next.saturating_add(BATCH);
             let end = {
                 let mut connections = self.lock();
                 let end = connections.ids().end;
@@ -183,7 +183,7 @@ impl<T: Transport> Driver<T> {
     /// Waits until there are no connections.
     pub async fn empty(&self) {
         loop {
-            let empty = self.none_left.notified();
+            let empty = self.became_empty.notified();
             if self.lock().is_empty() {
                 return;
             }
@@ -208,18 +208,18 @@ impl<T: Transport> DerefMut for Locked<'_, T> {
 
 impl<T: Transport> Drop for Locked<'_, T> {
     fn drop(&mut self) {
-        let Driver { turns, news, sooner, waiting_until, none_left, .. } = self.driver;
+        let Driver { turns, pending, alarm_moved, waiting_until, became_empty, .. } = self.driver;
         if self.connections.has_woken() {
             turns.notify_one();
         }
-        if self.connections.state.log.has_news() {
-            news.notify_one();
+        if self.connections.state.log.has_pending() {
+            pending.notify_one();
         }
         if self.connections.next_alarm().is_some_and(|next| next < waiting_until.load(Ordering::Relaxed)) {
-            sooner.notify_one();
+            alarm_moved.notify_one();
         }
         if self.connections.is_empty() {
-            none_left.notify_waiters();
+            became_empty.notify_waiters();
         }
     }
 }

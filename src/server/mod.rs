@@ -35,7 +35,7 @@ use crate::room::{HistoryLimit, State};
 use crate::systemd::{self, Watchdog};
 
 pub use clock::Clock;
-pub use control::{Found, InvalidNotice, Listening, NoSuchUser, Numbers};
+pub use control::{InvalidNotice, Listening, NoSuchUser, StatusReport, UserList};
 pub use descriptors::allow_descriptors;
 pub use driver::Driver;
 use handshakes::Handshakes;
@@ -45,10 +45,10 @@ const EXPIRY_REMINDER: Duration = Duration::from_secs(24 * 3600);
 /// How often the certificate's files are looked at when no client comes.
 const CERTIFICATE_CHECK: Duration = Duration::from_secs(60);
 /// How long to wait if the kernel does not say any more what sockets have. It should never come to that.
-const KERNEL_TROUBLE: Duration = Duration::from_secs(1);
+const POLL_RETRY: Duration = Duration::from_secs(1);
 /// How long the clients may go on talking when the daemon stops: what they have said by then is still delivered.
-const HEARING: Duration = Duration::from_secs(1);
-/// How long the clients may take to be gone when the daemon stops, the hearing included.
+const DRAIN_INPUT: Duration = Duration::from_secs(1);
+/// How long the clients may take to be gone when the daemon stops, including [`DRAIN_INPUT`].
 const DRAIN: Duration = Duration::from_millis(4500);
 
 /// Where the configuration comes from, each time it is read.
@@ -89,7 +89,7 @@ pub struct Server {
     started: SystemTime,
     status: systemd::Status,
     /// What the status line says of the last reload, if it failed.
-    trouble: Mutex<Option<String>>,
+    reload_error: Mutex<Option<String>>,
     expiry_warned: Mutex<Option<SystemTime>>,
 }
 
@@ -103,7 +103,7 @@ impl Server {
     /// The process or the machine is out of something.
     pub fn new(source: Source, configuration: Config, tls: Option<TlsInForce>, bound: &[Bound]) -> io::Result<Server> {
         let clock = Clock::default();
-        let connections = no_connections(&configuration, clock.now(), secure_port(&configuration, bound));
+        let connections = empty_connections(&configuration, clock.now(), secure_port(&configuration, bound));
         let listening = bound.iter().map(|(listener, how)| Listening {
             address: listener.description(),
             protocol: Protocol::name(how.protocol.as_ref()),
@@ -121,7 +121,7 @@ impl Server {
             configuration: Mutex::new(configuration),
             started: SystemTime::now(),
             status: systemd::Status::default(),
-            trouble: Mutex::default(),
+            reload_error: Mutex::default(),
             expiry_warned: Mutex::default(),
         })
     }
@@ -148,13 +148,13 @@ impl Server {
             loop {
                 if let Err(e) = heartbeat.answer_while(server.driver.ready(&mut events)).await {
                     warn!("cannot wait for clients' sockets: {e}");
-                    sleep(KERNEL_TROUBLE).await;
+                    sleep(POLL_RETRY).await;
                 }
                 server.driver.serve(&mut events).await;
             }
         });
         let server = self.clone();
-        tokio::spawn(async move { server.driver.ring().await });
+        tokio::spawn(async move { server.driver.run_alarms().await });
         let server = self.clone();
         tokio::spawn(async move { server.status.run(|| server.status_line()).await });
         self.status.touch();
@@ -182,12 +182,12 @@ impl Server {
     /// Tells everybody, sends them what they are owed, and waits until they are gone, for 4.5 s at most. Accepting
     /// must have ended.
     pub async fn stop(&self) {
-        let (hearing, deadline) = (Instant::now() + HEARING, Instant::now() + DRAIN);
+        let (input_deadline, deadline) = (Instant::now() + DRAIN_INPUT, Instant::now() + DRAIN);
         self.driver.lock().begin_stop();
         // Everything said by now is delivered to all before the first of them goes. Each turn takes a bounded piece from
         // each; whoever never stops talking is interrupted.
-        self.driver.for_each(Connections::hear_out).await;
-        while self.driver.lock().has_woken() && Instant::now() < hearing {
+        self.driver.for_each(Connections::drain_input).await;
+        while self.driver.lock().has_woken() && Instant::now() < input_deadline {
             yield_now().await;
         }
         let clock = &self.driver.clock;
@@ -203,14 +203,14 @@ impl Server {
         let messages = counted(connections.counters.messages.total(), "message");
         drop(connections);
         let line = format!("{users}, {}, {messages}", counted(self.admissions.open() as u64, "connection"));
-        match &*lock(&self.trouble) {
+        match &*lock(&self.reload_error) {
             None => line,
-            Some(trouble) => format!("{line}; {trouble}"),
+            Some(reload_error) => format!("{line}; {reload_error}"),
         }
     }
 
-    fn set_trouble(&self, trouble: Option<String>) {
-        *lock(&self.trouble) = trouble;
+    fn set_reload_error(&self, reload_error: Option<String>) {
+        *lock(&self.reload_error) = reload_error;
         // The status that systemctl shows right after a reload must be the new one.
         systemd::status(&self.status_line());
     }
@@ -238,7 +238,7 @@ impl Server {
     /// Takes a renewed certificate, if there is one. Blocks as long as the disk does.
     fn refresh_certificate(&self) {
         let Some(tls) = &self.tls else { return };
-        let Some(changed) = tls.look(SystemTime::now()) else { return };
+        let Some(changed) = tls.check_files(SystemTime::now()) else { return };
         // Whoever finds somebody reading already does not wait to read the same.
         let Ok(_turn) = self.reading.try_lock() else { return };
         match tls.refresh(changed, SystemTime::now()) {
@@ -279,7 +279,7 @@ impl Server {
 }
 
 /// An empty room as it is configured. `secure_port`: the one that IRC clients are sent to for TLS.
-pub(crate) fn no_connections<T: Transport>(
+pub(crate) fn empty_connections<T: Transport>(
     configuration: &Config,
     now: Now,
     secure_port: Option<u16>,

@@ -35,7 +35,7 @@ impl People<'_> {
 
     fn id(&self, name: &str) -> Option<PersonId> {
         let connections = self.server.driver.lock();
-        connections.state.people.find(&Nick::new(name).unwrap()).map(|known| known.person.id)
+        connections.state.people.find(&Nick::new(name).unwrap()).map(|entry| entry.person.id)
     }
 
     /// Waits until somebody has a name, or nobody has it any more.

@@ -13,9 +13,9 @@ use crate::dialect::{Dialect, Ending};
 use crate::room::State;
 
 /// How long a client that leaves may take to read what is queued for it.
-const LAST_WORDS: Duration = Duration::from_secs(4);
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(4);
 /// The same for a client that is disconnected, and the time it then has to close its own side.
-const PATIENCE: Duration = Duration::from_secs(1);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How far closing has come.
 #[derive(Serialize, Deserialize)]
@@ -42,7 +42,7 @@ impl Session {
         }
         // The client does not see its own leave: the last thing it reads is the goodbye.
         if reason.is_lag() {
-            self.output.abandon(&mut state.log);
+            self.output.discard(&mut state.log);
         } else {
             self.output.stop_reading(&mut state.log, None);
         }
@@ -52,15 +52,15 @@ impl Session {
         }
         if let Some(dialect) = &mut self.dialect {
             let mut words = Vec::new();
-            dialect.reply(Reply::Closing(reason), &mut Answer { view: &state.seen_by(None), bytes: &mut words });
+            dialect.reply(Reply::Closing(reason), &mut Answer { view: &state.view_for(None), bytes: &mut words });
             self.output.post(&state.log, &words, Source::Own);
         }
         let patience = match reason {
             Reason::Broken(_) | Reason::Tls(_) => Duration::ZERO,
-            Reason::Kicked(_) | Reason::TooSlow(_) | Reason::Backlog(_) | Reason::Stalled(_) => PATIENCE,
-            _ => LAST_WORDS,
+            Reason::Kicked(_) | Reason::TooSlow(_) | Reason::Backlog(_) | Reason::Stalled(_) => CLOSE_TIMEOUT,
+            _ => FLUSH_TIMEOUT,
         };
-        (self.held, self.resume, self.stalled) = (Box::default(), NEVER, NEVER);
+        (self.buffered, self.resume, self.stalled) = (Box::default(), NEVER, NEVER);
         self.enters = false;
         self.deadline = context.now.ticks + micros(patience);
         self.phase = Phase::Closing(Closing { ended: false, peer_ended: *reason == Reason::Closed });
@@ -92,7 +92,7 @@ impl Session {
     pub fn note_ended(&mut self, now: Now) {
         if let Phase::Closing(closing) = &mut self.phase {
             closing.ended = true;
-            self.deadline = self.deadline.min(now.ticks + micros(PATIENCE));
+            self.deadline = self.deadline.min(now.ticks + micros(CLOSE_TIMEOUT));
         }
     }
 
@@ -111,9 +111,9 @@ impl Session {
     }
 
     /// Drops everything unsent and ends the session now.
-    pub fn give_up(&mut self, state: &mut State) {
+    pub fn abort(&mut self, state: &mut State) {
         if !self.is_open() {
-            self.output.abandon(&mut state.log);
+            self.output.discard(&mut state.log);
             self.deadline = 0;
         }
     }

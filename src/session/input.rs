@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 
 use super::output::Source;
-use super::{Context, NEVER, Origin, STALL, Session, Step, micros};
+use super::{Context, NEVER, Origin, STALL_TIMEOUT, Session, Step, micros};
 use crate::chat::{Answer, Command, Event, PersonId, Profile, Reason, Refusal, Reply, Stamp, Words};
 use crate::dialect::detect::{ENOUGH, Verdict, detect};
-use crate::dialect::{Input, Protocol, Setting};
+use crate::dialect::{ClientContext, Input, Protocol};
 use crate::room::{Mail, Outcome, State};
 
 impl Session {
@@ -27,7 +27,7 @@ impl Session {
             return Ok(Step::Command(Command::Enter));
         }
         let full = self.is_full();
-        let Some(dialect) = &mut self.dialect else { return self.find_out(context, state, input) };
+        let Some(dialect) = &mut self.dialect else { return self.detect_protocol(context, state, input) };
         let busy = dialect.is_busy();
         if full || (input.is_empty() && !busy) {
             return Ok(Step::Wait);
@@ -36,18 +36,23 @@ impl Session {
             self.resume = resume;
             return Ok(Step::TooFast);
         }
-        let view = state.seen_by(self.person);
-        let understood = dialect.next(now, input, &mut Answer { view: &view, bytes: answers });
-        self.understood(context, state, understood, answers)
+        let view = state.view_for(self.person);
+        let parsed = dialect.next(now, input, &mut Answer { view: &view, bytes: answers });
+        self.handle_parsed(context, state, parsed, answers)
     }
 
     /// Detects the protocol from the first bytes.
-    fn find_out<'i>(&mut self, context: Context<'_>, state: &State, input: &mut &'i [u8]) -> Result<Step<'i>, Reason> {
+    fn detect_protocol<'i>(
+        &mut self,
+        context: Context<'_>,
+        state: &State,
+        input: &mut &'i [u8],
+    ) -> Result<Step<'i>, Reason> {
         match detect(input.get(..ENOUGH).unwrap_or(input), self.silent) {
             Verdict::Wait => Ok(Step::Wait),
             Verdict::Speak(protocol) => {
                 self.resume = NEVER;
-                self.speak(context, state, &protocol);
+                self.set_protocol(context, state, &protocol);
                 Ok(Step::More)
             }
             Verdict::Refuse { answer, reason } => {
@@ -58,20 +63,20 @@ impl Session {
     }
 
     /// Sets the protocol and queues its greeting.
-    pub(super) fn speak(&mut self, context: Context<'_>, state: &State, protocol: &Protocol) {
-        let setting = Setting {
+    pub(super) fn set_protocol(&mut self, context: Context<'_>, state: &State, protocol: &Protocol) {
+        let client = ClientContext {
             line_length: context.limits.line_length,
             encrypted: self.origin.encrypted,
             local: self.origin.address.is_local(),
             account: self.origin.account.clone(),
             irc: context.irc,
         };
-        let mut dialect = protocol.speak(context.now, setting);
+        let mut dialect = protocol.new_dialect(context.now, client);
         if let Some(gap) = dialect.pace() {
-            self.output.keep_apart(micros(gap));
+            self.output.set_pace(micros(gap));
         }
         let mut greeting = Vec::new();
-        dialect.greet(&mut Answer { view: &state.seen_by(None), bytes: &mut greeting });
+        dialect.greet(&mut Answer { view: &state.view_for(None), bytes: &mut greeting });
         self.output.post(&state.log, &greeting, Source::Own);
         self.dialect = Some(dialect);
     }
@@ -91,7 +96,7 @@ impl Session {
             return Err(Reason::LoginTimeout);
         }
         if self.stalled <= now {
-            return Err(Reason::Stalled(STALL.as_secs()));
+            return Err(Reason::Stalled(STALL_TIMEOUT.as_secs()));
         }
         if self.resume <= now {
             self.resume = NEVER;
@@ -107,30 +112,30 @@ impl Session {
             return Ok(Step::TooFast);
         }
         let Some(dialect) = &mut self.dialect else { return Ok(Step::Wait) };
-        let view = state.seen_by(self.person);
-        let understood = dialect.expire(context.now, &mut Answer { view: &view, bytes: answers })?;
-        match self.understood(context, state, understood, answers)? {
+        let view = state.view_for(self.person);
+        let parsed = dialect.expire(context.now, &mut Answer { view: &view, bytes: answers })?;
+        match self.handle_parsed(context, state, parsed, answers)? {
             Step::Wait => Ok(Step::More),
             step => Ok(step),
         }
     }
 
-    fn understood<'i>(
+    fn handle_parsed<'i>(
         &mut self,
         context: Context<'_>,
         state: &mut State,
-        understood: Input<'i>,
+        parsed: Input<'i>,
         answers: &mut Vec<u8>,
     ) -> Result<Step<'i>, Reason> {
-        let step = match understood {
+        let step = match parsed {
             Input::Incomplete => Step::Wait,
             Input::Answered => Step::Answered,
-            Input::Nonsense(hint) => Step::Nonsense(hint),
+            Input::Invalid(hint) => Step::Invalid(hint),
             Input::Unfinished => Step::Pause,
             Input::Command(command) => {
                 self.last_message = context.now.ticks;
                 self.rate.count(context.now, context.limits);
-                return self.ask(state, command, answers);
+                return self.dispatch(state, command, answers);
             }
         };
         if !matches!(step, Step::Wait | Step::Pause) {
@@ -141,11 +146,16 @@ impl Session {
     }
 
     /// Handles the commands that concern only the session, and passes on the others.
-    fn ask<'i>(&mut self, state: &mut State, command: Command<'i>, answers: &mut Vec<u8>) -> Result<Step<'i>, Reason> {
+    fn dispatch<'i>(
+        &mut self,
+        state: &mut State,
+        command: Command<'i>,
+        answers: &mut Vec<u8>,
+    ) -> Result<Step<'i>, Reason> {
         match command {
             Command::Quit(word) => {
                 self.finish(state, answers);
-                let word = word.map(crate::room::last_word);
+                let word = word.map(crate::room::shorten_message);
                 Err(Reason::Quit(word.map(|word| word.as_ref().into())))
             }
             Command::ChangeForm => {
@@ -174,7 +184,7 @@ impl Session {
     fn change_form(&mut self, state: &mut State) {
         if let (Some(dialect), Some(_)) = (&self.dialect, self.output.feed()) {
             let cursor = state.log.subscribe(dialect.form());
-            self.output.read(&mut state.log, cursor);
+            self.output.start_reading(&mut state.log, cursor);
         }
     }
 
@@ -208,7 +218,7 @@ impl Session {
             Event::Joined(_) => {
                 if let Some(dialect) = &self.dialect {
                     let cursor = state.log.subscribe(dialect.form());
-                    self.output.read(&mut state.log, cursor);
+                    self.output.start_reading(&mut state.log, cursor);
                 }
             }
             Event::Parted(..) => {
@@ -217,7 +227,7 @@ impl Session {
             }
             _ if self.dialect.as_ref().is_some_and(|dialect| !dialect.echoes()) => {
                 if let Some(own) = self.output.feed().and_then(|feed| state.log.bytes_of(stamp, feed)) {
-                    self.output.omit(&state.log, own);
+                    self.output.skip(&state.log, own);
                 }
             }
             _ => {}
@@ -225,14 +235,14 @@ impl Session {
     }
 
     fn sent(&mut self, state: &State, stamp: Stamp, to: PersonId, words: &Words<'_>, answers: &mut Vec<u8>) {
-        if let Some(to) = state.seen_by(None).get(to) {
+        if let Some(to) = state.view_for(None).get(to) {
             self.reply(state, Reply::Sent { stamp, to, words }, answers);
         }
     }
 
     fn reply(&mut self, state: &State, reply: Reply<'_>, answers: &mut Vec<u8>) {
         if let Some(dialect) = &mut self.dialect {
-            dialect.reply(reply, &mut Answer { view: &state.seen_by(self.person), bytes: answers });
+            dialect.reply(reply, &mut Answer { view: &state.view_for(self.person), bytes: answers });
         }
     }
 

@@ -17,7 +17,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use ending::Ended;
-pub use output::{News, Output};
+pub use output::{FeedUpdate, Output};
 pub use saved::SavedSession;
 
 use crate::chat::{Command, Now, Person, PersonId, Reason};
@@ -32,11 +32,11 @@ use rate::Rate;
 /// A time in ticks that never comes.
 pub const NEVER: u64 = u64::MAX;
 /// How long the server waits for a client to speak first. After that, it greets the client in the text protocol.
-const SPEAK_FIRST: Duration = Duration::from_millis(250);
+const DETECT_TIMEOUT: Duration = Duration::from_millis(250);
 /// Bytes of unsent answers above which a client's next message is not processed yet.
-const MOST_ANSWERS: usize = 64 * 1024;
+const MAX_ANSWERS: usize = 64 * 1024;
 /// How long a client with unsent output may go without reading any of it.
-const STALL: Duration = Duration::from_secs(60);
+const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// One client's conversation.
 #[derive(Serialize, Deserialize)]
@@ -51,9 +51,9 @@ pub struct Session {
     #[serde(skip)]
     output: Output,
     /// Input that is not processed yet: the first bytes, before the protocol is known, or what exceeds the rate.
-    held: Box<[u8]>,
+    buffered: Box<[u8]>,
     rate: Rate,
-    /// When to continue with the held input, in ticks: the end of the wait for the rate, or for the client to speak first.
+    /// When to continue with the buffered input, in ticks: the end of the wait for the rate, or for the client to speak first.
     /// [`NEVER`], here and in the next two: no such limit is set.
     resume: u64,
     /// When the present phase times out, in ticks.
@@ -109,7 +109,7 @@ pub enum Step<'i> {
     /// Have the room perform this, and pass the outcome to [`Session::done`].
     Command(Command<'i>),
     /// A message made no sense; the journal is to be told this.
-    Nonsense(&'static str),
+    Invalid(&'static str),
     /// A message was understood and answered by the dialect alone. There may be more to do.
     Answered,
     /// Call again: there may be another message.
@@ -133,7 +133,7 @@ impl Session {
             dialect: None,
             person: None,
             output: Output::default(),
-            held: Box::default(),
+            buffered: Box::default(),
             rate: Rate::default(),
             resume: NEVER,
             deadline: now + micros(context.limits.login_timeout),
@@ -143,27 +143,27 @@ impl Session {
             enters: false,
         };
         match protocol {
-            Some(protocol) => session.speak(context, state, protocol),
-            None => session.resume = now + micros(SPEAK_FIRST),
+            Some(protocol) => session.set_protocol(context, state, protocol),
+            None => session.resume = now + micros(DETECT_TIMEOUT),
         }
         session
     }
 
-    /// Removes and returns the held input. It precedes whatever arrives next.
-    pub fn take_held(&mut self) -> Box<[u8]> {
-        std::mem::take(&mut self.held)
+    /// Removes and returns the buffered input. It precedes whatever arrives next.
+    pub fn take_buffered(&mut self) -> Box<[u8]> {
+        std::mem::take(&mut self.buffered)
     }
 
     /// Holds input for a later step.
-    pub fn hold(&mut self, input: &[u8]) {
-        self.held = input.into();
+    pub fn buffer_input(&mut self, input: &[u8]) {
+        self.buffered = input.into();
     }
 
     /// The peer has closed its side. A last line counts without its end, as in `printf 'ana\nhello' | nc`, and regardless
     /// of the rate, because no later input will complete it. Returns the bytes that end the line.
-    pub fn last_line(&mut self, context: Context<'_>) -> &'static [u8] {
+    pub fn end_input(&mut self, context: Context<'_>) -> &'static [u8] {
         self.silent = true;
-        if self.dialect.is_none() && self.held.is_empty() {
+        if self.dialect.is_none() && self.buffered.is_empty() {
             return b"";
         }
         self.rate.forgive(context.now, context.limits);
@@ -171,30 +171,30 @@ impl Session {
     }
 
     /// The daemon is about to stop: from now on the rate is not applied, so that everything that has arrived is processed.
-    pub fn hear_out(&mut self) {
+    pub fn drain_input(&mut self) {
         (self.rate, self.resume, self.silent) = (Rate::Unlimited, NEVER, true);
     }
 
     /// Whether too many bytes of answers are unsent to process another message.
     fn is_full(&self) -> bool {
-        self.output.answers() > MOST_ANSWERS
+        self.output.answers() > MAX_ANSWERS
     }
 
     /// Whether a step can make progress without new input.
     #[must_use]
     pub fn has_work(&self) -> bool {
         let waits = self.resume != NEVER || self.is_full();
-        let held = match self.dialect {
-            Some(_) => !self.held.is_empty(),
+        let buffered = match self.dialect {
+            Some(_) => !self.buffered.is_empty(),
             None => self.silent,
         };
-        self.is_open() && !waits && (held || self.enters || self.dialect.as_ref().is_some_and(Dialect::is_busy))
+        self.is_open() && !waits && (buffered || self.enters || self.dialect.as_ref().is_some_and(Dialect::is_busy))
     }
 
     /// Whether to read from the client. Not while it waits for its rate, unless its protocol is still unknown.
     #[must_use]
     pub fn wants_input(&self) -> bool {
-        let waits = self.resume != NEVER || self.is_full() || !self.held.is_empty();
+        let waits = self.resume != NEVER || self.is_full() || !self.buffered.is_empty();
         self.is_open() && (self.dialect.is_none() || !waits && !self.has_work())
     }
 
@@ -221,7 +221,7 @@ impl Session {
         if !full {
             self.stalled = NEVER;
         } else if progress || self.stalled == NEVER {
-            self.stalled = now.ticks + micros(STALL);
+            self.stalled = now.ticks + micros(STALL_TIMEOUT);
         }
     }
 
@@ -296,6 +296,6 @@ pub fn micros(duration: Duration) -> u64 {
 
 /// Somebody, and whether they were in the room.
 fn named(state: &State, id: PersonId) -> Option<(Arc<Person>, bool)> {
-    let known = state.people.get(id)?;
-    Some((known.person.clone(), state.room.members.contains(id)))
+    let entry = state.people.get(id)?;
+    Some((entry.person.clone(), state.room.members.contains(id)))
 }

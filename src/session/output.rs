@@ -19,7 +19,7 @@ use super::NEVER;
 use crate::dialect::END;
 use crate::room::{Block, Cursor, FeedId, Log};
 pub use outbox::Source;
-use outbox::{Outbox, What};
+use outbox::{EditKind, Outbox};
 
 /// The most pieces passed to the kernel in one call.
 const PIECES: usize = 128;
@@ -46,8 +46,8 @@ struct Pace {
     next: u64,
 }
 
-/// The bytes that one round of the delivery sends to the readers of one feed.
-pub struct News<'a> {
+/// The part of a feed that one round of the delivery sends to its readers.
+pub struct FeedUpdate<'a> {
     /// The block before the first new one.
     pub from: &'a Arc<Block>,
     /// The position of the first new byte.
@@ -60,7 +60,7 @@ pub struct News<'a> {
 
 impl Output {
     /// Starts reading a feed, after everything that is queued already.
-    pub fn read(&mut self, log: &mut Log, cursor: Cursor) {
+    pub fn start_reading(&mut self, log: &mut Log, cursor: Cursor) {
         self.switch(log, Some(cursor), None);
     }
 
@@ -79,7 +79,7 @@ impl Output {
                 (Some(_), None) => {}
             };
         };
-        let end = log.hold(last);
+        let end = log.pin(last);
         log.unsubscribe(last.feed);
         let stop = stop.unwrap_or(end);
         let left = stop.saturating_sub(last.position);
@@ -96,14 +96,14 @@ impl Output {
     }
 
     /// Skips the feed between two positions, which must not be sent yet.
-    pub fn omit(&mut self, log: &Log, (from, to): (u64, u64)) {
+    pub fn skip(&mut self, log: &Log, (from, to): (u64, u64)) {
         if from < to {
             self.outbox_mut(log).skip(from, to);
         }
     }
 
     /// Drops everything unsent, so that the log can free it at once.
-    pub fn abandon(&mut self, log: &mut Log) {
+    pub fn discard(&mut self, log: &mut Log) {
         if let Some(feed) = self.feed() {
             log.unsubscribe(feed);
         }
@@ -167,37 +167,37 @@ impl Output {
 
     /// Whether the session can be sent a round's bytes unchanged, like all readers that keep up.
     #[must_use]
-    pub fn keeps_up(&self, news: &News<'_>) -> bool {
-        let stands = |cursor: &Cursor| cursor.block.is_none() && cursor.position == news.start;
-        !self.blocked && self.outbox.is_none() && self.cursor.as_ref().is_some_and(stands)
+    pub fn is_caught_up(&self, update: &FeedUpdate<'_>) -> bool {
+        let is_at_start = |cursor: &Cursor| cursor.block.is_none() && cursor.position == update.start;
+        !self.blocked && self.outbox.is_none() && self.cursor.as_ref().is_some_and(is_at_start)
     }
 
-    /// Notes that `sent` bytes of a round's news are sent to a session that [keeps up](Self::keeps_up). Says whether that
+    /// Notes that `sent` bytes of a round's update are sent to a session that [is caught up](Self::is_caught_up). Says whether that
     /// was all.
-    pub fn sent_news(&mut self, news: &News<'_>, sent: usize) -> bool {
+    pub fn sent_update(&mut self, update: &FeedUpdate<'_>, sent: usize) -> bool {
         let Some(cursor) = &mut self.cursor else { return true };
         cursor.position += sent as u64;
-        if cursor.position < news.end {
-            cursor.block = Some(news.from.seek(cursor.position));
+        if cursor.position < update.end {
+            cursor.block = Some(update.from.seek(cursor.position));
         }
-        cursor.position >= news.end
+        cursor.position >= update.end
     }
 
     /// Pins the block in which a session that is behind continues. Required before the round ends.
-    pub fn hold_news(&mut self, news: &News<'_>) {
+    pub fn pin_block(&mut self, update: &FeedUpdate<'_>) {
         if let Some(cursor) = &mut self.cursor
             && cursor.block.is_none()
         {
-            cursor.block = Some(news.from.seek(cursor.position));
+            cursor.block = Some(update.from.seek(cursor.position));
         }
     }
 
     /// Unpins the block if the session has been sent the whole round, so that the next round serves it again.
-    pub fn caught_up(&mut self, news: &News<'_>) {
+    pub fn unpin_block(&mut self, update: &FeedUpdate<'_>) {
         if let Some(cursor) = &mut self.cursor
             && self.outbox.is_none()
             && !self.blocked
-            && cursor.position == news.end
+            && cursor.position == update.end
         {
             cursor.block = None;
         }
@@ -224,14 +224,14 @@ impl Output {
             {
                 block = Some(next);
             } else if let Some(edit) = edits.next_if(|edit| edit.at <= position) {
-                match &edit.what {
-                    What::Insert { length, .. } => {
+                match &edit.kind {
+                    EditKind::Insert { length, .. } => {
                         let bytes = self.outbox.iter().flat_map(|outbox| outbox.bytes(inserted, *length));
                         slices.extend(bytes.map(IoSlice::new));
                         inserted += length;
                     }
-                    What::Skip { to } => position = position.max(*to),
-                    What::Switch { next, .. } => (position, block) = place(next.as_deref()),
+                    EditKind::Skip { to } => position = position.max(*to),
+                    EditKind::Switch { next, .. } => (position, block) = place(next.as_deref()),
                 }
             } else {
                 break;
@@ -253,7 +253,7 @@ impl Output {
                 sent -= usize::try_from(taken).unwrap_or(sent);
                 cursor.block = cursor.block.take().map(|block| block.seek(cursor.position));
                 if let Some(outbox) = outbox {
-                    outbox.pass(taken);
+                    outbox.note_passed(taken);
                 }
                 if cursor.position < until {
                     return;
@@ -262,15 +262,15 @@ impl Output {
             let Some(all) = outbox else { return };
             match all.take_front(&mut sent) {
                 None => return,
-                Some(What::Insert { .. }) => {}
-                Some(What::Skip { to }) => {
+                Some(EditKind::Insert { .. }) => {}
+                Some(EditKind::Skip { to }) => {
                     if let Some(cursor) = cursor {
                         let skipped = to.saturating_sub(cursor.position);
                         cursor.position += skipped;
-                        all.pass(skipped);
+                        all.note_passed(skipped);
                     }
                 }
-                Some(What::Switch { next, .. }) => *cursor = next.map(|next| *next),
+                Some(EditKind::Switch { next, .. }) => *cursor = next.map(|next| *next),
             }
             if all.is_empty() {
                 // Frees the memory of a burst of answers.
@@ -280,7 +280,7 @@ impl Output {
     }
 
     /// From now on, sends messages one at a time, `gap` ticks apart.
-    pub fn keep_apart(&mut self, gap: u64) {
+    pub fn set_pace(&mut self, gap: u64) {
         self.blocked = true;
         self.pace = Some(Box::new(Pace { gap, next: NEVER }));
     }
@@ -329,7 +329,7 @@ impl Output {
     }
 
     /// Forgets the time of the next message if it has come: the transport is full.
-    pub fn stop_waiting(&mut self, now: u64) {
+    pub fn clear_due(&mut self, now: u64) {
         if self.due() <= now {
             self.set_due(NEVER);
         }
@@ -351,16 +351,16 @@ impl Output {
     /// Everything unsent, as one piece. Afterwards it counts as sent.
     pub fn flatten(&mut self, log: &mut Log) -> Vec<u8> {
         if let Some(last) = self.last_cursor() {
-            log.hold(last);
+            log.pin(last);
         }
-        let mut owed = Vec::new();
+        let mut unsent = Vec::new();
         loop {
             let (slices, total) = self.gather();
-            slices.iter().for_each(|slice| owed.extend_from_slice(slice));
+            slices.iter().for_each(|slice| unsent.extend_from_slice(slice));
             drop(slices);
             self.advance(total);
             if total == 0 {
-                return owed;
+                return unsent;
             }
         }
     }

@@ -44,12 +44,12 @@ impl SavedSession {
         let Some(dialect) = &mut session.dialect else { return session };
         dialect.attach(irc);
         if let Some(gap) = dialect.pace() {
-            session.output.keep_apart(micros(gap));
+            session.output.set_pace(micros(gap));
             session.output.set_due(next_message);
         }
         if session.person.is_some_and(|person| state.room.members.contains(person)) {
             let cursor = state.log.subscribe(dialect.form());
-            session.output.read(&mut state.log, cursor);
+            session.output.start_reading(&mut state.log, cursor);
         }
         session
     }

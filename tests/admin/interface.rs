@@ -5,8 +5,8 @@ use std::time::SystemTime;
 
 use chatd::admin::request::{ADMIN, Request, SERVICE};
 use chatd::admin::types::{
-    Certificate, Error, Happening, InvalidText, LimitsReached, Listener, NoSuchUser, Noticed, Reloaded, Status, User,
-    Users,
+    Certificate, Error, InvalidText, LimitsReached, Listener, NoSuchUser, Noticed, Reloaded, Status, User, Users,
+    WatchEvent,
 };
 use chatd::admin::varlink::Call;
 use serde_json::{Value, json};
@@ -98,15 +98,15 @@ fn status() -> Status {
     }
 }
 
-fn happening() -> Happening {
-    Happening {
+fn watch_event() -> WatchEvent {
+    WatchEvent {
         user: Some(text("ana")),
         address: Some(text("unix")),
         transport: Some(text("plain")),
         protocol: Some(text("text")),
         reason: Some(text("spam")),
         uid: Some(0),
-        ..Happening::missed(SystemTime::UNIX_EPOCH, 1)
+        ..WatchEvent::missed(SystemTime::UNIX_EPOCH, 1)
     }
 }
 
@@ -120,7 +120,7 @@ fn replies_have_the_fields_that_are_described() {
     reply("Kick", json!({}));
     reply("Notice", json!(Noticed { reached: 1 }));
     reply("Status", json!(status()));
-    reply("Watch", json!(happening()));
+    reply("Watch", json!(watch_event()));
     reply("Reload", json!(Reloaded { warnings: vec![] }));
     let part = |name: &str, value: Value| {
         assert_eq!(keys(&value), find(&described, "type", name).fields[0], "{name}");
@@ -185,10 +185,10 @@ fn every_method_takes_exactly_the_parameters_that_are_described() {
 fn times_are_rfc_3339_in_utc() {
     let second = SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(1_794_132_545_678);
     assert_eq!(json!(User { connected_at: second, ..user() })["connected_at"], "2026-11-08T10:09:05Z");
-    let happening = Happening { time: second, ..happening() };
-    let written = json!(happening);
+    let event = WatchEvent { time: second, ..watch_event() };
+    let written = json!(event);
     assert_eq!(written["time"], "2026-11-08T10:09:05.678Z");
-    assert_eq!(serde_json::from_value::<Happening>(written).unwrap(), happening);
+    assert_eq!(serde_json::from_value::<WatchEvent>(written).unwrap(), event);
 }
 
 #[test]

@@ -241,7 +241,7 @@ async fn what_happens_is_told_until_another_call() {
     let mut watcher = service.connect().await;
     watcher.watch().await;
     join("told-ana");
-    let happening = loop {
+    let event = loop {
         let reply = watcher.reply().await.unwrap();
         assert_eq!(reply["continues"], true);
         // Other tests log events too.
@@ -249,13 +249,13 @@ async fn what_happens_is_told_until_another_call() {
             break reply["parameters"].clone();
         }
     };
-    assert_eq!(happening["event"], "join");
-    assert_eq!(happening["message"], "told-ana has joined");
-    assert_eq!(happening["address"], "192.0.2.1:4000");
-    assert_eq!(happening["transport"], "tls");
-    assert_eq!(happening["protocol"], "text");
-    assert!(humantime::parse_rfc3339(happening["time"].as_str().unwrap()).is_ok());
-    assert_eq!(happening.get("missed"), None);
+    assert_eq!(event["event"], "join");
+    assert_eq!(event["message"], "told-ana has joined");
+    assert_eq!(event["address"], "192.0.2.1:4000");
+    assert_eq!(event["transport"], "tls");
+    assert_eq!(event["protocol"], "text");
+    assert!(humantime::parse_rfc3339(event["time"].as_str().unwrap()).is_ok());
+    assert_eq!(event.get("missed"), None);
 
     watcher.send(json!({"method": "org.chatd.Admin.List"})).await;
     let end = loop {
@@ -279,10 +279,10 @@ async fn a_slow_watcher_is_told_how_many_events_it_missed() {
     }
     let (mut seen, mut missed) = (0, 0);
     while seen + missed < 2000 {
-        let happening = watcher.reply().await.unwrap()["parameters"].take();
-        if happening["event"] == "missed" {
-            missed += happening["missed"].as_u64().unwrap();
-        } else if happening["user"] == "missed-ana" {
+        let event = watcher.reply().await.unwrap()["parameters"].take();
+        if event["event"] == "missed" {
+            missed += event["missed"].as_u64().unwrap();
+        } else if event["user"] == "missed-ana" {
             seen += 1;
         }
     }

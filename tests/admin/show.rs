@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use chatd::admin::types::{Certificate, Happening, LimitsReached, Listener, Noticed, Status, User};
+use chatd::admin::types::{Certificate, LimitsReached, Listener, Noticed, Status, User, WatchEvent};
 use chatd::ctl::terminal::{printable, printable_json};
 use chatd::ctl::{show, table};
 use proptest::prelude::*;
@@ -149,9 +149,9 @@ fn a_notice_says_how_many_it_reached() {
 
 #[test]
 fn an_event_is_one_line() {
-    let mut event = Happening::missed(now(), 3);
+    let mut event = WatchEvent::missed(now(), 3);
     assert_eq!(
-        show::happening(&event),
+        show::watch_event(&event),
         "2026-11-08T10:09:05Z  missed    3 events were missed, because they were read too slowly\n"
     );
     event.event = "kick".to_owned();
@@ -161,11 +161,11 @@ fn an_event_is_one_line() {
     event.transport = Some("tls".to_owned());
     event.uid = Some(1000);
     assert_eq!(
-        show::happening(&event),
+        show::watch_event(&event),
         "2026-11-08T10:09:05Z  kick      ana\\u{a}has been kicked: spam (192.0.2.7:40312, tls, by uid 1000)\n"
     );
     event.message = "ana has left (spam)".to_owned();
-    assert!(!show::happening(&event).contains(": spam"), "the reason is said once");
+    assert!(!show::watch_event(&event).contains(": spam"), "the reason is said once");
 }
 
 #[test]

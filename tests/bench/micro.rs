@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use chatd::chat::{Answer, Command, Event, Nick, Now, Person, Reason, Reply, Stamp, Words, clean};
 use chatd::dialect::irc::Server;
-use chatd::dialect::{Dialect, Input, Lines, Protocol, Setting};
+use chatd::dialect::{ClientContext, Dialect, Input, Lines, Protocol};
 use chatd::room::{Actor, HistoryLimit, Log, Outcome, State};
 use divan::{Bencher, black_box};
 
@@ -62,7 +62,7 @@ fn decode_100(bencher: Bencher<'_, '_>, protocol: &Protocol, line: &str) {
     let input = line.repeat(100);
     bencher.bench_local(|| {
         let (mut rest, mut out, mut count) = (black_box(input.as_bytes()), Vec::new(), 0);
-        let answer = &mut Answer { view: &state.seen_by(Some(me.id)), bytes: &mut out };
+        let answer = &mut Answer { view: &state.view_for(Some(me.id)), bytes: &mut out };
         while let Input::Command(command) = dialect.next(NOW, &mut rest, answer) {
             black_box(command);
             count += 1;
@@ -96,7 +96,7 @@ fn irc_render(bencher: Bencher<'_, '_>) {
 
 fn render(bencher: Bencher<'_, '_>, protocol: &Protocol) {
     let (form, state, mut out) = (connected(protocol).form(), state(), Vec::new());
-    let (event, view) = (Event::Said(person("ana"), Words::plain(LINE)), state.seen_by(None));
+    let (event, view) = (Event::Said(person("ana"), Words::plain(LINE)), state.view_for(None));
     bencher.bench_local(|| {
         out.clear();
         form.render(STAMP, black_box(&event), &view, &mut out);
@@ -117,7 +117,7 @@ fn irc_answer_10000(bencher: Bencher<'_, '_>, question: &str) {
         out.clear();
         let mut rest = question.as_bytes();
         while !rest.is_empty() || dialect.is_busy() {
-            let answer = &mut Answer { view: &state.seen_by(Some(me.id)), bytes: &mut out };
+            let answer = &mut Answer { view: &state.view_for(Some(me.id)), bytes: &mut out };
             dialect.next(NOW, &mut rest, answer);
             dialect.finish(&mut Vec::new());
         }
@@ -136,7 +136,7 @@ fn irc_who_part(bencher: Bencher<'_, '_>, mask: &str) {
     bencher.bench_local(|| {
         out.clear();
         let mut rest: &[u8] = if dialect.is_busy() { b"" } else { question.as_bytes() };
-        let answer = &mut Answer { view: &state.seen_by(Some(me.id)), bytes: &mut out };
+        let answer = &mut Answer { view: &state.view_for(Some(me.id)), bytes: &mut out };
         dialect.next(NOW, &mut rest, answer);
         dialect.finish(&mut Vec::new());
     });
@@ -150,7 +150,7 @@ fn log_append_and_freeze(bencher: Bencher<'_, '_>) {
     let event = Event::Said(person("ana"), Words::plain(LINE));
     bencher.bench_local(|| {
         let stamp = log.append(NOW);
-        log.render(stamp, &event, &state.seen_by(None));
+        log.render(stamp, &event, &state.view_for(None));
         let rounds = log.begin_round();
         log.end_round(rounds);
     });
@@ -191,8 +191,8 @@ fn state() -> State {
 fn connected(protocol: &Protocol) -> Dialect {
     let (name, room) = ("irc.test".into(), "lobby".into());
     let server = Arc::new(Server { name, room, autojoin: true, started: 0, secure_port: None });
-    let setting = Setting { line_length: 2048, encrypted: false, local: true, account: None, irc: &server };
-    protocol.speak(NOW, setting)
+    let client = ClientContext { line_length: 2048, encrypted: false, local: true, account: None, irc: &server };
+    protocol.new_dialect(NOW, client)
 }
 
 /// A client called `ana` in the room that reads its events.
@@ -201,7 +201,7 @@ fn member(state: &mut State, protocol: &Protocol) -> (Dialect, Arc<Person>) {
     state.log.subscribe(dialect.form());
     let ana = joined(state, "ana");
     for event in [Event::Registered(ana.clone()), Event::Joined(ana.clone())] {
-        let answer = &mut Answer { view: &state.seen_by(Some(ana.id)), bytes: &mut Vec::new() };
+        let answer = &mut Answer { view: &state.view_for(Some(ana.id)), bytes: &mut Vec::new() };
         dialect.reply(Reply::Done(STAMP, &event), answer);
     }
     (dialect, ana)

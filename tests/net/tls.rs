@@ -216,7 +216,7 @@ fn problem(error: &TlsError) -> &Problem {
 
 /// Loads the files if they have changed.
 fn refresh(tls: &TlsInForce, now: SystemTime) -> Refresh {
-    tls.look(now).map_or(Refresh::Unchanged, |changed| tls.refresh(changed, now))
+    tls.check_files(now).map_or(Refresh::Unchanged, |changed| tls.refresh(changed, now))
 }
 
 /// A clock that advances before each check by more than the time after which an invalid state is reported.
@@ -286,7 +286,7 @@ fn a_half_written_renewal_is_waited_for() {
     assert!(matches!(clock.look(&tls), Refresh::Unchanged));
     assert!(tls.facts().subject.contains("first"));
     // Many clients at the same moment do not cause another read.
-    assert!(tls.look(clock.0).is_none());
+    assert!(tls.check_files(clock.0).is_none());
     authority.put("key", &key);
     assert!(matches!(refresh(&tls, clock.0), Refresh::Renewed(_)));
 }

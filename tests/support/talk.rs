@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use chatd::chat::{Answer, Command, Event, Nick, Now, Person, PersonId, Profile, Reason, Reply, Stamp, Words};
 use chatd::dialect::irc::Server;
-use chatd::dialect::{Dialect, Input, Protocol, Setting};
+use chatd::dialect::{ClientContext, Dialect, Input, Protocol};
 use chatd::room::{Actor, HistoryLimit, Outcome, State};
 
 /// 2026-01-02T03:04:05.678Z; the server started an hour before.
@@ -64,14 +64,14 @@ impl Talk {
             started: START.unix,
             secure_port: options.secure_port,
         });
-        let setting = Setting {
+        let client = ClientContext {
             line_length: options.line_length,
             encrypted: options.encrypted,
             local: false,
             account: options.account.map(Into::into),
             irc: &irc,
         };
-        let dialect = protocol.speak(START, setting);
+        let dialect = protocol.new_dialect(START, client);
         let restored = read_back(&dialect, &irc);
         let limit = HistoryLimit { length: 100, size: 10_000 };
         Talk { state: State::new(START, options.room, "tea", limit), dialect, restored, person: None, irc }
@@ -91,7 +91,7 @@ impl Talk {
         out: &mut Vec<u8>,
         mut act: impl FnMut(&mut Dialect, &mut Answer<'_>) -> T,
     ) -> T {
-        let view = &self.state.seen_by(self.person);
+        let view = &self.state.view_for(self.person);
         let (mut bytes, mut same) = (std::mem::take(out), out.clone());
         same.clone_from(&bytes);
         let result = act(&mut self.dialect, &mut Answer { view, bytes: &mut bytes });
@@ -151,7 +151,7 @@ impl Talk {
             let mut rest = before;
             let command = match dialect.next(NOW, &mut rest, answer) {
                 Input::Command(command) => Some(Some(command.into_owned())),
-                Input::Answered | Input::Unfinished | Input::Nonsense(_) => Some(None),
+                Input::Answered | Input::Unfinished | Input::Invalid(_) => Some(None),
                 Input::Incomplete => None,
             };
             after = rest;
@@ -261,7 +261,7 @@ impl Talk {
     pub fn sees_bytes(&self, event: &Event<'_>) -> Vec<u8> {
         let mut out = Vec::new();
         let stamp = Stamp { sequence: 255, unix: NOW.unix };
-        self.dialect.form().render(stamp, event, &self.state.seen_by(None), &mut out);
+        self.dialect.form().render(stamp, event, &self.state.view_for(None), &mut out);
         out
     }
 

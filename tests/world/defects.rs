@@ -49,7 +49,7 @@ fn a_stop_hears_no_more_than_there_is_room_for() {
     }
     world.turns(10_000);
     world.connections.begin_stop();
-    world.connections.ids().for_each(|id| world.connections.hear_out(id));
+    world.connections.ids().for_each(|id| world.connections.drain_input(id));
     let mut turns = 0;
     while let Some(id) = world.connections.next_woken() {
         world.connections.turn(id, world.now);

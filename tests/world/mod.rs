@@ -235,7 +235,7 @@ impl World {
     pub fn pass(&mut self, time: Duration) {
         self.now.ticks += time.as_micros() as u64;
         self.now.unix += time.as_millis() as u64;
-        self.connections.ring(self.now);
+        self.connections.fire_alarms(self.now);
     }
 
     /// Time passes from one alarm to the next, so that the order of time limits does not depend on who has a turn first.
@@ -279,7 +279,7 @@ impl World {
         for _ in 0..10_000 {
             if self.connections.has_woken() {
                 self.turns(100);
-            } else if self.delivery.is_some() || self.connections.state.log.has_news() {
+            } else if self.delivery.is_some() || self.connections.state.log.has_pending() {
                 self.deliver(usize::MAX);
             } else {
                 return self.check_rest();
@@ -321,7 +321,7 @@ impl World {
     /// The daemon stops, in the order in which it does so.
     pub fn stop(&mut self) {
         self.connections.begin_stop();
-        self.connections.ids().for_each(|id| self.connections.hear_out(id));
+        self.connections.ids().for_each(|id| self.connections.drain_input(id));
         for _ in 0..100 {
             self.turns(100);
             self.deliver(usize::MAX);
@@ -379,7 +379,7 @@ impl World {
             wire.note(Readiness { readable: true, writable: true, ended: false });
             let admission = self.admissions.enter(session.origin().address, 100_000).unwrap();
             let streams = wire.0.clone();
-            let id = self.connections.take_in(session, wire, admission);
+            let id = self.connections.insert_restored(session, wire, admission);
             let client = self.clients.iter_mut().find(|client| Rc::ptr_eq(&client.wire, &streams)).unwrap();
             client.id = id;
         }

@@ -31,12 +31,12 @@ pub struct Streams {
     pub capacity: usize,
     /// Whether the server has ended its side.
     pub server_ended: bool,
-    /// As TLS does it: takes a whole record and sends what there is room for; the rest is held.
+    /// As TLS does it: takes a whole record and sends what there is room for; the rest is pending.
     pub seals: bool,
     /// The kernel, short of memory, never says that there is room again.
     pub deaf: bool,
     /// Sealed, and not in the client's socket yet.
-    held: VecDeque<u8>,
+    pending: VecDeque<u8>,
     /// As the poller tells it: only what has changed.
     readable: bool,
     writable: bool,
@@ -51,12 +51,12 @@ impl Streams {
         self.capacity.saturating_sub(self.to_client.len())
     }
 
-    /// Whether everything that is held is sent.
+    /// Whether everything that is pending is sent.
     fn flush(&mut self) -> bool {
-        let length = self.held.len().min(self.room());
-        self.to_client.extend(self.held.drain(..length));
-        self.writable &= self.held.is_empty();
-        self.held.is_empty()
+        let length = self.pending.len().min(self.room());
+        self.to_client.extend(self.pending.drain(..length));
+        self.writable &= self.pending.is_empty();
+        self.pending.is_empty()
     }
 }
 
@@ -105,7 +105,7 @@ impl Transport for Wire {
             }
             for piece in pieces {
                 let length = piece.len().min(RECORD - written);
-                streams.held.extend(&piece[..length]);
+                streams.pending.extend(&piece[..length]);
                 written += length;
             }
             streams.flush();
@@ -133,7 +133,7 @@ impl Transport for Wire {
     }
 
     fn has_unsent(&self) -> bool {
-        !self.0.borrow().held.is_empty()
+        !self.0.borrow().pending.is_empty()
     }
 
     fn end(&mut self) -> io::Result<Poll<()>> {

@@ -16,7 +16,7 @@ const MAX_NAME: usize = 128;
 
 impl Description {
     /// Sends templates with short values.
-    pub(super) fn tell(&self, shown: &Shown, values: &[(&str, &str)], out: &mut Vec<u8>) {
+    pub(super) fn send(&self, shown: &Shown, values: &[(&str, &str)], out: &mut Vec<u8>) {
         for template in shown.iter().filter(|template| !template.is_empty()) {
             self.message(&fill(template, values), &self.line_ending, out);
         }
@@ -24,7 +24,7 @@ impl Description {
 
     /// Sends templates with one value that may be long. The value is split over as many messages as necessary, each
     /// with the short values: otherwise a long line could be made to look as if its end came from another user.
-    pub(super) fn tell_long(
+    pub(super) fn send_long(
         &self,
         shown: &Shown,
         (long, text): (&str, &str),
@@ -33,7 +33,7 @@ impl Description {
     ) {
         let filled = |piece| values.iter().copied().chain([(long, piece)]).collect::<Vec<_>>();
         let Some(holder) = shown.iter().find(|template| placeholders(template).any(|name| name == long)) else {
-            return self.tell(shown, values, out);
+            return self.send(shown, values, out);
         };
         // The smallest buffer and the longest template leave more space than one character needs.
         let room = self.room().saturating_sub(self.size(&fill(holder, &filled("")))).max(Encoding::MAX_CHARACTER);
@@ -41,7 +41,7 @@ impl Description {
         let mut rest = &*text;
         loop {
             let (piece, after) = rest.split_at(self.floor(rest, room));
-            self.tell(shown, &filled(piece), out);
+            self.send(shown, &filled(piece), out);
             if after.is_empty() {
                 return;
             }
@@ -51,7 +51,7 @@ impl Description {
 
     /// Sends the list of users, in as many messages as necessary. A client that takes each message for the whole list
     /// is sent one message, with only the first names.
-    pub(super) fn tell_users<'a>(&self, names: impl Iterator<Item = &'a Nick>, out: &mut Vec<u8>) {
+    pub(super) fn send_users<'a>(&self, names: impl Iterator<Item = &'a Nick>, out: &mut Vec<u8>) {
         let empty: usize = self.users.iter().map(|template| self.size(&fill(template, &[]))).max().unwrap_or(0);
         let room = self.room().saturating_sub(empty);
         let mut line = String::new();
@@ -61,7 +61,7 @@ impl Description {
                 if self.users_on_change {
                     break;
                 }
-                self.tell(&self.users, &[("users", &line)], out);
+                self.send(&self.users, &[("users", &line)], out);
                 line.clear();
             }
             if !line.is_empty() {
@@ -70,19 +70,19 @@ impl Description {
             line.push_str(&name);
         }
         if line.is_empty() {
-            self.tell(&self.empty, &[], out);
+            self.send(&self.empty, &[], out);
         } else {
-            self.tell(&self.users, &[("users", &line)], out);
+            self.send(&self.users, &[("users", &line)], out);
         }
     }
 
     /// Sends a notice from the server.
-    pub(super) fn tell_notice(&self, text: &str, out: &mut Vec<u8>) {
-        self.tell_long(&self.notice, ("text", text), &[], out);
+    pub(super) fn send_notice(&self, text: &str, out: &mut Vec<u8>) {
+        self.send_long(&self.notice, ("text", text), &[], out);
     }
 
     /// Sends text that the client compares literally: only the framing is added.
-    pub(super) fn tell_exactly(&self, words: &str, out: &mut Vec<u8>) {
+    pub(super) fn send_literal(&self, words: &str, out: &mut Vec<u8>) {
         if !words.is_empty() {
             self.message(words, if self.framing_out == Framing::Line { &self.line_ending } else { "" }, out);
         }
@@ -127,7 +127,7 @@ impl Description {
     /// The maximum size of a message in bytes, without its line ending.
     fn room(&self) -> usize {
         let most = match self.framing_out {
-            Framing::Length(length) => length.most().min(self.buffer),
+            Framing::Length(length) => length.peak().min(self.buffer),
             _ => self.buffer,
         };
         most.saturating_sub(self.size(&self.line_ending))

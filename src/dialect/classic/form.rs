@@ -39,31 +39,31 @@ impl Form for ClassicForm {
                 };
                 let (name, time) = (words.name(&who.nick), words.time(stamp.unix));
                 for line in said.lines() {
-                    words.tell_long(shown, ("text", &line), &[("name", &name), ("time", &time)], out);
+                    words.send_long(shown, ("text", &line), &[("name", &name), ("time", &time)], out);
                 }
                 return;
             }
             Event::Redacted { by, .. } => {
-                return words.tell_notice(&format!("{} has taken a line back", words.name(&by.nick)), out);
+                return words.send_notice(&format!("{} has taken a line back", words.name(&by.nick)), out);
             }
-            Event::Notice(text) => return words.tell_notice(text, out),
-            Event::Topic { text, .. } => return words.tell_notice(&format!("Topic: {text}"), out),
+            Event::Notice(text) => return words.send_notice(text, out),
+            Event::Topic { text, .. } => return words.send_notice(&format!("Topic: {text}"), out),
             Event::Registered(_) | Event::Away(..) | Event::Described(_) => return,
             Event::Joined(who) => {
                 let values = [("name", &*words.name(&who.nick)), ("time", &words.time(stamp.unix))];
-                words.tell(&words.join, &values, out);
+                words.send(&words.join, &values, out);
             }
             Event::Left(who, _) | Event::Parted(who, _) => {
                 let values = [("name", &*words.name(&who.nick)), ("time", &words.time(stamp.unix))];
-                words.tell(&words.leave, &values, out);
+                words.send(&words.leave, &values, out);
             }
             Event::Renamed { from, to } => {
                 let (from, to) = (words.name(&from.nick), words.name(to));
-                words.tell_notice(&format!("{from} is now known as {to}"), out);
+                words.send_notice(&format!("{from} is now known as {to}"), out);
             }
         }
         if words.users_on_change {
-            words.tell_users(present(view), out);
+            words.send_users(present(view), out);
         }
     }
 }

@@ -83,7 +83,7 @@ impl Length {
     }
 
     /// The maximum length of a message in bytes.
-    pub(super) fn most(self) -> usize {
+    pub(super) fn peak(self) -> usize {
         match self {
             Length::Digits(digits @ ..=4, _) => 10_usize.pow(digits.into()) - 1,
             _ => MAX_FRAME - 1,

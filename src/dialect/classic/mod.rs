@@ -66,7 +66,7 @@ impl Classic {
     }
 
     /// Interprets one message.
-    fn understand(&mut self, message: &[u8], out: &mut Vec<u8>) -> Input<'static> {
+    fn interpret(&mut self, message: &[u8], out: &mut Vec<u8>) -> Input<'static> {
         let description = self.description.clone();
         let words = &*description;
         let message = words.encoding.read(message);
@@ -92,13 +92,13 @@ impl Classic {
         }
         if self.named {
             if cleaned.changes.replaced > 0 || cleaned.changes.cut {
-                words.tell_notice("A part of your line was no text in this encoding, and is replaced or lost.", out);
+                words.send_notice("A part of your line was no text in this encoding, and is replaced or lost.", out);
             }
             return Input::Command(Command::Say(Words::plain(text.to_owned())));
         }
         if cleaned.changes.replaced > 0 || message.iter().any(|byte| *byte < b' ' && *byte != b'\t') {
             self.refuse("That is not text. Send another name.", out);
-            return if std::mem::replace(&mut self.hinted, true) { Input::Answered } else { Input::Nonsense(NO_TEXT) };
+            return if std::mem::replace(&mut self.hinted, true) { Input::Answered } else { Input::Invalid(NO_TEXT) };
         }
         self.log_in(text, out)
     }
@@ -128,7 +128,7 @@ impl Classic {
     }
 
     fn refuse(&self, reason: &str, out: &mut Vec<u8>) {
-        self.description.tell_long(&self.description.refused, ("reason", reason), &[], out);
+        self.description.send_long(&self.description.refused, ("reason", reason), &[], out);
     }
 
     /// Removes the prefix that the client program adds. A prefix with another name is ordinary text.
@@ -142,7 +142,7 @@ impl Classic {
     }
 
     /// Whether the input starts a new message, because it starts with the prefix that this client adds to all messages.
-    fn begins_anew(&self, input: &[u8]) -> bool {
+    fn starts_message(&self, input: &[u8]) -> bool {
         let Some(called) = self.called.as_ref().filter(|_| self.incoming.has_beginning()) else { return false };
         let words = &*self.description;
         let mut prefix = Vec::new();
@@ -156,8 +156,8 @@ impl Classic {
     pub(super) fn greet(&mut self, answer: &mut Answer<'_>) {
         let (room, out) = (answer.view.room(), &mut *answer.bytes);
         let words = &*self.description;
-        words.tell_exactly(&words.keyword, out);
-        words.tell(&words.greeting, &[("room", room), ("quit", &words.quit)], out);
+        words.send_literal(&words.keyword, out);
+        words.send(&words.greeting, &[("room", room), ("quit", &words.quit)], out);
     }
 
     pub(super) fn next<'i>(&mut self, now: Now, input: &mut &'i [u8], answer: &mut Answer<'_>) -> Input<'i> {
@@ -165,11 +165,11 @@ impl Classic {
             return Input::Command(Command::Say(Words::plain(said)));
         }
         self.last = now.ticks;
-        let message = match self.begins_anew(input) {
+        let message = match self.starts_message(input) {
             true => Some(self.incoming.end()),
             false => self.incoming.next(input),
         };
-        message.map_or(Input::Incomplete, |message| self.understand(&message, answer.bytes))
+        message.map_or(Input::Incomplete, |message| self.interpret(&message, answer.bytes))
     }
 
     pub(super) fn is_busy(&self) -> bool {
@@ -195,7 +195,7 @@ impl Classic {
             return Err(Reason::WrongProtocol(NO_LENGTH.into()));
         }
         let message = self.incoming.end();
-        Ok(self.understand(&message, answer.bytes))
+        Ok(self.interpret(&message, answer.bytes))
     }
 
     pub(super) fn echoes(&self) -> bool {
@@ -222,12 +222,12 @@ impl Classic {
                 let (name, time) = (words.name(&person.nick), words.time(stamp.unix));
                 let values = [("name", &*name), ("time", &time), ("room", view.room()), ("quit", &words.quit)];
                 if words.own_join {
-                    words.tell(&words.join, &values, out);
+                    words.send(&words.join, &values, out);
                 }
-                words.tell(&words.welcome, &values, out);
-                words.tell_users(present(view).filter(|nick| words.users_with_self || **nick != person.nick), out);
+                words.send(&words.welcome, &values, out);
+                words.send_users(present(view).filter(|nick| words.users_with_self || **nick != person.nick), out);
             }
-            Reply::Refused(refusal) if self.named => words.tell_notice(&refusal.to_string(), out),
+            Reply::Refused(refusal) if self.named => words.send_notice(&refusal.to_string(), out),
             Reply::Refused(refusal) => {
                 self.said = None;
                 self.refuse(&format!("{refusal} Send another one."), out);
@@ -236,13 +236,13 @@ impl Classic {
                 let (name, time) = (words.name(&from.nick), words.time(stamp.unix));
                 for line in said.lines() {
                     let line = format!("(to you alone) {line}");
-                    words.tell_long(&words.line, ("text", &line), &[("name", &name), ("time", &time)], out);
+                    words.send_long(&words.line, ("text", &line), &[("name", &name), ("time", &time)], out);
                 }
             }
             // These clients have no commands to which these replies could be sent.
             Reply::Sent { .. } | Reply::Done(..) | Reply::Presence { .. } | Reply::Watched(..) => {}
-            Reply::Closing(Reason::Quit(_)) => words.tell_exactly(&words.quit_answer, out),
-            Reply::Closing(reason) => words.tell_notice(&format!("Goodbye: {reason}."), out),
+            Reply::Closing(Reason::Quit(_)) => words.send_literal(&words.quit_answer, out),
+            Reply::Closing(reason) => words.send_notice(&format!("Goodbye: {reason}."), out),
         }
     }
 

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use super::Irc;
 use super::capability::Capabilities;
 use super::message::Message;
-use super::queries::MOST_WATCHED;
-use super::registration::{VERSION, last_word};
+use super::queries::MAX_WATCHED;
+use super::registration::{VERSION, optional_text};
 use super::who::find;
 use crate::chat::{Answer, Command, Manner, Nick, Now, Profile, TEXT_LENGTH, clean};
 
@@ -57,19 +57,19 @@ impl Irc {
             upper.as_str()
         };
         match name {
-            "PRIVMSG" => return self.speak(&message, Manner::Plain, answer),
-            "NOTICE" => return self.speak(&message, Manner::Notice, answer),
-            "TAGMSG" if self.has(Capabilities::MESSAGE_TAGS) => return self.speak(&message, Manner::TagsOnly, answer),
+            "PRIVMSG" => return self.say(&message, Manner::Plain, answer),
+            "NOTICE" => return self.say(&message, Manner::Notice, answer),
+            "TAGMSG" if self.has(Capabilities::MESSAGE_TAGS) => return self.say(&message, Manner::TagsOnly, answer),
             "BATCH" if self.has(Capabilities::MULTILINE) => return self.batch(&message, answer),
             "REDACT" if self.has(Capabilities::REDACTION) => return self.redact(&message, answer),
             "PING" => self.pong(&message, answer),
             "PONG" => {}
-            "QUIT" => return Some(Command::Quit(last_word(message.parameter(0)))),
+            "QUIT" => return Some(Command::Quit(optional_text(message.parameter(0)))),
             "NICK" => return self.change_nick(&message, answer),
             "JOIN" => return self.join(&message, answer),
             "PART" => return self.part(&message, answer),
             "TOPIC" => return self.change_topic(&message, answer),
-            "AWAY" => return Some(Command::Away(last_word(message.parameter(0)))),
+            "AWAY" => return Some(Command::Away(optional_text(message.parameter(0)))),
             "SETNAME" => return self.set_name(&message, answer),
             "MODE" => return self.mode(&message, answer),
             "MONITOR" => return self.monitor(&message, answer),
@@ -147,7 +147,7 @@ impl Irc {
                 false => self.no_such_channel(answer, channel),
             }
         }
-        found.then(|| Command::Exit(last_word(message.parameter(1))))
+        found.then(|| Command::Exit(optional_text(message.parameter(1))))
     }
 
     fn change_topic<'l>(&mut self, message: &Message<'l>, answer: &mut Answer<'_>) -> Option<Command<'l>> {
@@ -297,14 +297,14 @@ impl Irc {
                     if watched.iter().chain(&add).any(|known| known.key() == nick.key()) {
                         continue;
                     }
-                    if watched.len() + add.len() == MOST_WATCHED {
+                    if watched.len() + add.len() == MAX_WATCHED {
                         excess = Some(nick);
                         break;
                     }
                     add.push(nick);
                 }
                 if let Some(nick) = excess {
-                    self.numeric(answer, "734", &[&MOST_WATCHED.to_string(), nick.as_str()], "Monitor list is full");
+                    self.numeric(answer, "734", &[&MAX_WATCHED.to_string(), nick.as_str()], "Monitor list is full");
                 }
                 self.status(&add, answer);
                 Some(Command::Watch { add, remove: Vec::new() })

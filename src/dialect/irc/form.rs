@@ -37,11 +37,11 @@ impl Form for IrcForm {
         let room: &[&str] = &["#", &self.server.room];
         let line = match event {
             Event::Said(who, words) => {
-                return self.speak(About { stamp, who: Some(who), batch: None }, room, words, out);
+                return self.write_message(About { stamp, who: Some(who), batch: None }, room, words, out);
             }
             Event::Notice(text) => {
                 let words = Words { manner: Manner::Notice, ..Words::plain(&**text) };
-                return self.speak(About { stamp, who: None, batch: None }, room, &words, out);
+                return self.write_message(About { stamp, who: None, batch: None }, room, &words, out);
             }
             Event::Joined(who) => {
                 let line = self.of(stamp, who, out);
@@ -98,7 +98,7 @@ impl Form for IrcForm {
 
 impl IrcForm {
     /// Writes a message to `target`, a channel or a nickname given in pieces.
-    pub fn speak(&self, about: About<'_>, target: &[&str], words: &Words<'_>, out: &mut Vec<u8>) {
+    pub fn write_message(&self, about: About<'_>, target: &[&str], words: &Words<'_>, out: &mut Vec<u8>) {
         if words.manner == Manner::TagsOnly {
             if self.capabilities.has(Capabilities::MESSAGE_TAGS) {
                 self.start(about, &words.tags, true, out);

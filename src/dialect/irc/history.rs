@@ -200,7 +200,7 @@ fn play_one(form: &IrcForm, past: &Record, batch: Option<&str>, room: &str, time
     if !time.is_empty() {
         words.text = format!("[{time}] {}", words.text).into();
     }
-    form.speak(About { stamp: past.stamp, who, batch }, &[room], &words, out);
+    form.write_message(About { stamp: past.stamp, who, batch }, &[room], &words, out);
 }
 
 /// The range of the history that a request selects.

@@ -26,7 +26,7 @@ impl Irc {
             format!("HOSTLEN={}", self.server.name.len()),
             "MAXTARGETS=1".to_owned(),
             "MODES=1".to_owned(),
-            format!("MONITOR={}", queries::MOST_WATCHED),
+            format!("MONITOR={}", queries::MAX_WATCHED),
             "MSGREFTYPES=msgid,timestamp".to_owned(),
             format!("NAMELEN={TEXT_LENGTH}"),
             "NETWORK=chatd".to_owned(),

@@ -10,7 +10,7 @@ use super::capability::Capabilities;
 use super::message::MAX_MESSAGE;
 use super::who::{Who, find};
 use super::{Irc, write};
-use crate::chat::{Answer, Nick, Person, Seen, Stamp, View};
+use crate::chat::{Answer, Nick, Person, PersonView, Stamp, View};
 
 /// The maximum number of users listed in one part.
 const TOLD: usize = 32;
@@ -139,7 +139,11 @@ impl Irc {
 
 /// Examines the users after `after`, up to the limits of one part; `tell` returns whether it listed the user. Returns
 /// the key of the last one examined, or `None` if it was the last of all.
-fn part<'v>(view: &'v dyn View, after: Option<&str>, mut tell: impl FnMut(&Seen<'v>) -> bool) -> Option<Arc<str>> {
+fn part<'v>(
+    view: &'v dyn View,
+    after: Option<&str>,
+    mut tell: impl FnMut(&PersonView<'v>) -> bool,
+) -> Option<Arc<str>> {
     let (mut told, mut last): (usize, Option<&Arc<str>>) = (0, None);
     for (looked_at, seen) in view.people_after(after).enumerate() {
         if looked_at == LOOKED_AT || told == TOLD {

@@ -27,10 +27,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Input, Lines, Setting};
+use super::{ClientContext, Input, Lines};
 #[cfg(doc)]
 use crate::chat::View;
-use crate::chat::{Answer, Command, Event, Form, Manner, Now, Reason, Refusal, Reply, Seen, Stamp, Words};
+use crate::chat::{Answer, Command, Event, Form, Manner, Now, PersonView, Reason, Refusal, Reply, Stamp, Words};
 use capability::Capabilities;
 use client::{Extras, Phase, Request};
 use form::{About, IrcForm};
@@ -74,8 +74,8 @@ pub struct Irc {
 impl Irc {
     /// A client that has just connected.
     #[must_use]
-    pub fn new(now: Now, setting: Setting<'_>) -> Irc {
-        let Setting { line_length, encrypted, local, account, irc } = setting;
+    pub fn new(now: Now, client: ClientContext<'_>) -> Irc {
+        let ClientContext { line_length, encrypted, local, account, irc } = client;
         Irc {
             lines: Lines::new(MAX_TAGS + MAX_MESSAGE),
             line_length,
@@ -221,7 +221,7 @@ impl Irc {
             Reply::Done(stamp, event) => self.done(stamp, event, answer),
             Reply::Private { stamp, from, to, words } => {
                 let about = About { stamp, who: Some(from), batch: None };
-                self.own_form().speak(about, &[to.as_str()], words, answer.bytes);
+                self.own_form().write_message(about, &[to.as_str()], words, answer.bytes);
             }
             Reply::Sent { stamp, to, words } => self.sent(stamp, to, words, answer),
             Reply::Presence { person, here: true } => {
@@ -290,11 +290,11 @@ impl Irc {
         self.own_form().render(stamp, event, answer.view, answer.bytes);
     }
 
-    fn sent(&mut self, stamp: Stamp, to: Seen<'_>, words: &Words<'_>, answer: &mut Answer<'_>) {
+    fn sent(&mut self, stamp: Stamp, to: PersonView<'_>, words: &Words<'_>, answer: &mut Answer<'_>) {
         let nick = to.person.as_str();
         if let Some(own) = answer.view.own().filter(|_| self.has(Capabilities::ECHO)) {
             let about = About { stamp, who: Some(own.person), batch: None };
-            self.own_form().speak(about, &[nick], words, answer.bytes);
+            self.own_form().write_message(about, &[nick], words, answer.bytes);
         }
         // A NOTICE must not be answered automatically, so it gets no away reply.
         if let (Some(why), Manner::Plain | Manner::Action) = (to.away, words.manner) {

@@ -3,12 +3,12 @@
 use super::Irc;
 use super::message::Message;
 use super::who::{Who, find};
-use crate::chat::{Answer, Nick, Seen};
+use crate::chat::{Answer, Nick, PersonView};
 
 /// The maximum length of a client's MONITOR list.
-pub const MOST_WATCHED: usize = 100;
+pub const MAX_WATCHED: usize = 100;
 /// The maximum number of names in one query.
-const MOST_NAMES: usize = 16;
+const MAX_NAMES: usize = 16;
 
 impl Irc {
     /// Answers a query about users or the room.
@@ -31,7 +31,7 @@ impl Irc {
             }
             (_, None) => self.need_more(answer, question),
             ("USERHOST", _) => self.user_host(names().take(5), answer),
-            (_, _) => self.is_on(names().take(MOST_NAMES), answer),
+            (_, _) => self.is_on(names().take(MAX_NAMES), answer),
         }
     }
 
@@ -57,7 +57,7 @@ impl Irc {
         self.numeric(answer, "252", &["0"], "operator(s) online");
         self.numeric(answer, "254", &[count], channels);
         self.numeric(answer, "255", &[], &format!("I have {all} {clients} and 0 servers"));
-        let (all, most) = (all.to_string(), answer.view.most().to_string());
+        let (all, most) = (all.to_string(), answer.view.peak().to_string());
         self.numeric(answer, "265", &[&all, &most], &format!("Current local users {all}, max {most}"));
         self.numeric(answer, "266", &[&all, &most], &format!("Current global users {all}, max {most}"));
     }
@@ -83,7 +83,7 @@ impl Irc {
             let (mut here, mut gone) = (Vec::new(), Vec::new());
             for nick in names {
                 match answer.view.find(nick) {
-                    Some(Seen { person, .. }) => {
+                    Some(PersonView { person, .. }) => {
                         here.push(format!("{}!{}@{}", person.as_str(), person.profile.user, self.server.name));
                     }
                     None => gone.push(nick.as_str().to_owned()),

@@ -66,7 +66,9 @@ impl Irc {
             "PASS" | "PONG" => {}
             "PING" => self.pong(message, answer),
             "AUTHENTICATE" => self.authenticate(message, answer),
-            "QUIT" => return Some(Command::Quit(last_word(message.parameter(0)).map(|word| word.into_owned().into()))),
+            "QUIT" => {
+                return Some(Command::Quit(optional_text(message.parameter(0)).map(|word| word.into_owned().into())));
+            }
             _ => self.numeric(answer, "451", &[], "You have not registered"),
         }
         self.complete()
@@ -97,18 +99,18 @@ impl Irc {
                     self.capabilities = self.capabilities.with(Capabilities::CAP_NOTIFY);
                 }
                 let list = self.capability_list(answer.view);
-                self.say_capabilities("LS", list.iter().map(String::as_str), answer);
+                self.list_capabilities("LS", list.iter().map(String::as_str), answer);
             }
             "LIST" => {
                 let enabled = ALL.iter().filter(|(_, capability, _)| self.has(*capability));
-                self.say_capabilities("LIST", enabled.map(|(name, ..)| *name), answer);
+                self.list_capabilities("LIST", enabled.map(|(name, ..)| *name), answer);
             }
             "REQ" => {
                 self.negotiate(true);
                 let changed = self.requested(list, answer.view);
                 let subcommand = if changed.is_some() { "ACK" } else { "NAK" };
                 self.capabilities = changed.unwrap_or(self.capabilities);
-                self.say_capabilities(subcommand, list.split_ascii_whitespace(), answer);
+                self.list_capabilities(subcommand, list.split_ascii_whitespace(), answer);
             }
             "END" => self.negotiate(false),
             _ => self.numeric(answer, "410", &[subcommand], "Invalid CAP command"),
@@ -123,7 +125,7 @@ impl Irc {
 
     /// Sends a list of capabilities in as many lines as necessary. In a multiline list, all lines but the last have an
     /// asterisk, if the client supports that (version 302).
-    fn say_capabilities<'t>(&self, subcommand: &str, list: impl Iterator<Item = &'t str>, answer: &mut Answer<'_>) {
+    fn list_capabilities<'t>(&self, subcommand: &str, list: impl Iterator<Item = &'t str>, answer: &mut Answer<'_>) {
         let start = format!(":{} CAP {} {subcommand} ", self.server.name, self.own(answer.view).nick);
         let room = MAX_MESSAGE.saturating_sub(start.len() + "* :".len());
         let mut line = String::new();
@@ -220,7 +222,7 @@ impl Irc {
 }
 
 /// The text of a QUIT or PART; `None` if it is empty.
-pub fn last_word(text: Option<&str>) -> Option<Cow<'_, str>> {
+pub fn optional_text(text: Option<&str>) -> Option<Cow<'_, str>> {
     text.map(|text| clean(text.as_bytes(), TEXT_LENGTH).text).filter(|text| !text.is_empty())
 }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::form::write_time;
 use super::{Irc, end_line, write};
-use crate::chat::{Answer, Gone, Nick, Person, Seen, View};
+use crate::chat::{Answer, Gone, Nick, Person, PersonView, View};
 
 /// A WHO query.
 #[derive(Serialize, Deserialize)]
@@ -48,7 +48,7 @@ impl Fields {
 
 impl Irc {
     /// Appends one reply; `start` is the beginning that all of them share.
-    pub(super) fn who_line(&self, start: &str, who: &Who, channel: &str, seen: &Seen<'_>, out: &mut Vec<u8>) {
+    pub(super) fn who_line(&self, start: &str, who: &Who, channel: &str, seen: &PersonView<'_>, out: &mut Vec<u8>) {
         let line = out.len();
         let Person { profile, .. } = &**seen.person;
         let (nick, server) = (seen.person.as_str(), &*self.server.name);
@@ -95,7 +95,7 @@ impl Irc {
         self.numeric(answer, "318", &[nick], "End of WHOIS list");
     }
 
-    fn whois_reply(&self, seen: &Seen<'_>, answer: &mut Answer<'_>) {
+    fn whois_reply(&self, seen: &PersonView<'_>, answer: &mut Answer<'_>) {
         let Person { profile, .. } = &**seen.person;
         let nick = seen.person.as_str();
         self.numeric(answer, "311", &[nick, &profile.user, &self.server.name, "*"], seen.person.real_name());
@@ -139,6 +139,6 @@ impl Irc {
 }
 
 /// The user with this name.
-pub fn find<'v>(view: &'v dyn View, name: &str) -> Option<Seen<'v>> {
+pub fn find<'v>(view: &'v dyn View, name: &str) -> Option<PersonView<'v>> {
     view.find(&Nick::new(name).ok()?)
 }

@@ -10,7 +10,7 @@ use crate::chat::{Answer, Command, Manner, Words, clean};
 
 impl Irc {
     /// Handles a message to the room or to one user.
-    pub(super) fn speak<'l>(
+    pub(super) fn say<'l>(
         &mut self,
         message: &Message<'l>,
         manner: Manner,
@@ -119,7 +119,7 @@ impl Irc {
                 None
             }
             Some(line) => {
-                let reason = super::registration::last_word(message.parameter(2));
+                let reason = super::registration::optional_text(message.parameter(2));
                 Some(Command::Redact { line, reason })
             }
         }

@@ -72,7 +72,7 @@ impl PodSixNet {
         let end = end.or_else(|| memchr::memmem::find(whole, TERMINATOR).map(|at| kept + at));
         let Some(end) = end else {
             *input = &[];
-            self.keep(whole);
+            self.buffer(whole);
             return None;
         };
         *input = whole.get((end + TERMINATOR.len()).saturating_sub(kept)..).unwrap_or_default();
@@ -88,7 +88,7 @@ impl PodSixNet {
 
     /// Buffers a part of a frame. Of one that is too long, drops the excess but keeps the end, which may be the start
     /// of a terminator.
-    fn keep(&mut self, bytes: &[u8]) {
+    fn buffer(&mut self, bytes: &[u8]) {
         let (most, tail) = (self.limit() + 1, TERMINATOR.len() - 1);
         if self.partial.len() + bytes.len() <= most + tail {
             return self.partial.extend_from_slice(bytes);
@@ -124,7 +124,7 @@ impl PodSixNet {
         Some(value)
     }
 
-    fn obey(&mut self, value: &Value, out: &mut Vec<u8>) -> Input<'static> {
+    fn interpret(&mut self, value: &Value, out: &mut Vec<u8>) -> Input<'static> {
         let text = |key: &str| value.get(key).and_then(Value::bytes).map(|bytes| clean(bytes, self.line_length));
         match value.get("action").and_then(Value::bytes) {
             Some(b"username") => text("username").map_or(Input::Answered, |name| named(name.text.into_owned())),
@@ -143,7 +143,7 @@ impl PodSixNet {
                     }
                     self.said = Some(said);
                     self.guest = Guest::Due;
-                    self.put_off().map_or(Input::Answered, Input::Command)
+                    self.take_deferred().map_or(Input::Answered, Input::Command)
                 }
             },
             // Other actions are game-specific.
@@ -152,7 +152,7 @@ impl PodSixNet {
     }
 
     /// Deferred work that must be done before any further input is processed.
-    fn put_off(&mut self) -> Option<Command<'static>> {
+    fn take_deferred(&mut self) -> Option<Command<'static>> {
         if self.guest == Guest::Due {
             self.guest = Guest::AskedFor;
             return Some(Command::Guest(ANONYMOUS.into()));
@@ -184,12 +184,12 @@ impl PodSixNet {
     }
 
     pub(super) fn next<'i>(&mut self, _now: Now, input: &mut &'i [u8], answer: &mut Answer<'_>) -> Input<'i> {
-        if let Some(command) = self.put_off() {
+        if let Some(command) = self.take_deferred() {
             return Input::Command(command);
         }
         let Some(frame) = self.frame(input) else { return Input::Incomplete };
         let Some(value) = self.read(&frame, answer.bytes) else { return Input::Answered };
-        self.obey(&value, answer.bytes)
+        self.interpret(&value, answer.bytes)
     }
 
     pub(super) fn is_busy(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{filled, head, say, tail, trimmed};
+use super::{filled, head, tail, trimmed, write_notice};
 use crate::chat::{Command, Words};
 
 /// A slash command: its word, its arguments for `/help`, its description, and its parser.
@@ -93,9 +93,9 @@ pub fn find(word: &str) -> Option<&'static Slash> {
 pub fn help(out: &mut Vec<u8>) {
     for slash in COMMANDS {
         let space = if slash.arguments.is_empty() { "" } else { " " };
-        say(out, &["/", slash.word, space, slash.arguments, " ", slash.does]);
+        write_notice(out, &["/", slash.word, space, slash.arguments, " ", slash.does]);
     }
-    say(out, &["//TEXT says /TEXT"]);
+    write_notice(out, &["//TEXT says /TEXT"]);
 }
 
 fn private(arguments: Cow<'_, str>) -> Option<Command<'_>> {

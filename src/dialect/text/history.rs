@@ -1,6 +1,6 @@
 //! Playback of the history, with times in the text, because plain clients cannot show them.
 
-use super::{TextForm, say, write};
+use super::{TextForm, write, write_notice};
 use crate::chat::{Form as _, Person, View};
 use crate::dialect::TimeFormatter;
 
@@ -18,7 +18,7 @@ pub fn remind(out: &mut Vec<u8>, person: &Person, now: u64, view: &dyn View) {
     };
     let any = play(out, view, shown, now, "What was said since you left (/history shows all that is kept):");
     if !any && view.history().len() > 0 {
-        say(out, &["Nothing was said since you left; /history shows all that is kept."]);
+        write_notice(out, &["Nothing was said since you left; /history shows all that is kept."]);
     }
 }
 
@@ -28,7 +28,7 @@ pub fn play(out: &mut Vec<u8>, view: &dyn View, shown: u64, now: u64, heading: &
     let (mut any, mut lines, mut times) = (false, Vec::new(), TimeFormatter::new(now));
     for past in view.history().filter(|past| past.stamp.sequence > shown) {
         if !any {
-            say(out, &[heading]);
+            write_notice(out, &[heading]);
             any = true;
         }
         lines.clear();
@@ -40,7 +40,7 @@ pub fn play(out: &mut Vec<u8>, view: &dyn View, shown: u64, now: u64, heading: &
         }
     }
     if any {
-        say(out, &["You are up to date; it is ", times.format(now), " UTC."]);
+        write_notice(out, &["You are up to date; it is ", times.format(now), " UTC."]);
     }
     any
 }

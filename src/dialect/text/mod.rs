@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Input, Lines};
 use crate::chat::{
-    Answer, Changes, Command, Event, Form, Manner, Now, Person, Reason, Reply, Seen, Stamp, View, Words, clean,
+    Answer, Changes, Command, Event, Form, Manner, Now, Person, PersonView, Reason, Reply, Stamp, View, Words, clean,
 };
 use commands::Meaning;
 
@@ -43,7 +43,7 @@ impl Text {
 
     /// Writes the greeting.
     pub(super) fn greet(&mut self, answer: &mut Answer<'_>) {
-        say(answer.bytes, &["This is ", answer.view.room(), ", a chat room."]);
+        write_notice(answer.bytes, &["This is ", answer.view.room(), ", a chat room."]);
         ask_for_name(answer.bytes);
     }
 
@@ -59,7 +59,7 @@ impl Text {
                 Cow::Owned(line) => Cow::Owned(cleaned(&line, self.lines.limit(), answer.bytes).into_owned()),
             };
             match answer.view.own() {
-                Some(_) => self.spoken(now, line, answer),
+                Some(_) => self.parse_line(now, line, answer),
                 None => login(line, answer.bytes),
             }
         };
@@ -85,8 +85,10 @@ impl Text {
         let (view, out) = (answer.view, &mut *answer.bytes);
         match reply {
             Reply::Done(stamp, Event::Joined(person)) => welcome(person, stamp, view, out),
-            Reply::Done(_, Event::Away(_, Some(why))) => say(out, &["Others are told that you are away: ", why]),
-            Reply::Done(_, Event::Away(_, None)) => say(out, &["You are back."]),
+            Reply::Done(_, Event::Away(_, Some(why))) => {
+                write_notice(out, &["Others are told that you are away: ", why])
+            }
+            Reply::Done(_, Event::Away(_, None)) => write_notice(out, &["You are back."]),
             // With echo off, the client does not receive its own events from the room. All of them except its own
             // messages are shown to it here.
             Reply::Done(stamp, event) if !self.echo && !matches!(event, Event::Said(..)) => {
@@ -94,7 +96,7 @@ impl Text {
             }
             Reply::Done(..) | Reply::Presence { .. } | Reply::Watched(..) => {}
             Reply::Refused(refusal) => {
-                say(out, &[&refusal.to_string()]);
+                write_notice(out, &[&refusal.to_string()]);
                 if view.own().is_none() {
                     ask_for_name(out);
                 }
@@ -104,9 +106,9 @@ impl Text {
             }
             Reply::Sent { to, words, .. } => {
                 let nick = to.person.as_str();
-                words.lines().for_each(|line| say(out, &["You to ", nick, ": ", &line]));
+                words.lines().for_each(|line| write_notice(out, &["You to ", nick, ": ", &line]));
                 if let Some(why) = to.away {
-                    say(out, &[nick, " is away: ", why]);
+                    write_notice(out, &[nick, " is away: ", why]);
                 }
             }
             Reply::Closing(reason) => {
@@ -116,7 +118,7 @@ impl Text {
                 }
                 // The parting message is for the others.
                 let reason = if let Reason::Quit(_) = reason { &Reason::Quit(None) } else { reason };
-                say(out, &["Goodbye: ", &reason.to_string(), "."]);
+                write_notice(out, &["Goodbye: ", &reason.to_string(), "."]);
             }
         }
     }
@@ -127,8 +129,8 @@ impl Text {
     }
 
     /// Interprets a line from a named user.
-    fn spoken<'a>(&mut self, now: Now, line: Cow<'a, str>, answer: &mut Answer<'_>) -> Option<Command<'a>> {
-        if is_goodbye(&line) {
+    fn parse_line<'a>(&mut self, now: Now, line: Cow<'a, str>, answer: &mut Answer<'_>) -> Option<Command<'a>> {
+        if is_quit(&line) {
             return Some(Command::Quit(None));
         }
         if line.trim().is_empty() {
@@ -144,28 +146,31 @@ impl Text {
         let word = tail(&line, 1).chars().take_while(|c| !c.is_whitespace()).collect::<String>();
         let out = &mut *answer.bytes;
         let Some(slash) = commands::find(&word) else {
-            say(out, &["There is no command /", &word, "; /help lists them. To say it, begin with two slashes."]);
+            write_notice(
+                out,
+                &["There is no command /", &word, "; /help lists them. To say it, begin with two slashes."],
+            );
             return None;
         };
         match (slash.parse)(trimmed(tail(&line, length))) {
             Meaning::Command(command) => return Some(command),
             Meaning::Help => commands::help(out),
             Meaning::Who => self.list_more(answer),
-            Meaning::Topic => say(out, &["Topic: ", &answer.view.topic().text]),
+            Meaning::Topic => write_notice(out, &["Topic: ", &answer.view.topic().text]),
             Meaning::History => {
                 if !history::play(out, answer.view, 0, now.unix, "What was said:") {
-                    say(out, &["Nothing that was said is kept."]);
+                    write_notice(out, &["Nothing that was said is kept."]);
                 }
             }
             Meaning::Echo(true) => {
                 self.echo = true;
-                say(out, &["Your own lines come back to you."]);
+                write_notice(out, &["Your own lines come back to you."]);
             }
             Meaning::Echo(false) => {
                 self.echo = false;
-                say(out, &["Your own lines do not come back to you."]);
+                write_notice(out, &["Your own lines do not come back to you."]);
             }
-            Meaning::Nothing => say(out, &["Say: /", &word, " ", slash.arguments]),
+            Meaning::Nothing => write_notice(out, &["Say: /", &word, " ", slash.arguments]),
         }
         None
     }
@@ -178,7 +183,7 @@ impl Text {
             let line: Vec<_> = people.by_ref().take(NAMES_PER_LINE).collect();
             let Some(last) = line.last() else { return self.listed = None };
             let names: Vec<_> = line.iter().map(name).collect();
-            say(answer.bytes, &["Here: ", &names.join(", ")]);
+            write_notice(answer.bytes, &["Here: ", &names.join(", ")]);
             self.listed = Some(last.person.nick.key().clone());
         }
     }
@@ -194,16 +199,18 @@ impl Form for TextForm {
 
     fn render(&self, _stamp: Stamp, event: &Event<'_>, _view: &dyn View, out: &mut Vec<u8>) {
         match event {
-            Event::Said(who, words) => speak(out, who, words),
-            Event::Joined(who) => say(out, &[who.as_str(), " has joined"]),
-            Event::Left(who, reason) => say(out, &[who.as_str(), " has left (", &reason.to_string(), ")"]),
-            Event::Parted(who, None) => say(out, &[who.as_str(), " has left the room"]),
-            Event::Parted(who, Some(word)) => say(out, &[who.as_str(), " has left the room (", word, ")"]),
-            Event::Renamed { from, to } => say(out, &[from.as_str(), " is now known as ", to.as_str()]),
-            Event::Notice(text) => say(out, &["notice: ", text]),
-            Event::Topic { by: None, text } => say(out, &["Topic: ", text]),
-            Event::Topic { by: Some(who), text } => say(out, &[who.as_str(), " has changed the topic: ", text]),
-            Event::Redacted { by, .. } => say(out, &[by.as_str(), " has taken a line back"]),
+            Event::Said(who, words) => write_said(out, who, words),
+            Event::Joined(who) => write_notice(out, &[who.as_str(), " has joined"]),
+            Event::Left(who, reason) => write_notice(out, &[who.as_str(), " has left (", &reason.to_string(), ")"]),
+            Event::Parted(who, None) => write_notice(out, &[who.as_str(), " has left the room"]),
+            Event::Parted(who, Some(word)) => write_notice(out, &[who.as_str(), " has left the room (", word, ")"]),
+            Event::Renamed { from, to } => write_notice(out, &[from.as_str(), " is now known as ", to.as_str()]),
+            Event::Notice(text) => write_notice(out, &["notice: ", text]),
+            Event::Topic { by: None, text } => write_notice(out, &["Topic: ", text]),
+            Event::Topic { by: Some(who), text } => {
+                write_notice(out, &[who.as_str(), " has changed the topic: ", text])
+            }
+            Event::Redacted { by, .. } => write_notice(out, &[by.as_str(), " has taken a line back"]),
             // Not shown; `/who` has the current state.
             Event::Registered(_) | Event::Away(..) | Event::Described(_) => {}
         }
@@ -211,7 +218,7 @@ impl Form for TextForm {
 }
 
 /// Writes a message, with a separate line for each of its lines.
-fn speak(out: &mut Vec<u8>, who: &Person, words: &Words<'_>) {
+fn write_said(out: &mut Vec<u8>, who: &Person, words: &Words<'_>) {
     let (before, after) = match words.manner {
         Manner::Plain | Manner::Notice => ("", ": "),
         Manner::Action => ("* ", " "),
@@ -222,7 +229,7 @@ fn speak(out: &mut Vec<u8>, who: &Person, words: &Words<'_>) {
 
 /// Parses the first line: a name, `USER name` as sent by course clients, or a quit word.
 fn login<'a>(line: Cow<'a, str>, out: &mut Vec<u8>) -> Option<Command<'a>> {
-    if is_goodbye(&line) || line.trim() == "/quit" {
+    if is_quit(&line) || line.trim() == "/quit" {
         return Some(Command::Quit(None));
     }
     let name = rest_after(&line, "USER").unwrap_or(line);
@@ -235,22 +242,25 @@ fn login<'a>(line: Cow<'a, str>, out: &mut Vec<u8>) -> Option<Command<'a>> {
 
 /// What a newcomer is shown: the users, the topic and the history.
 fn welcome(person: &Person, stamp: Stamp, view: &dyn View, out: &mut Vec<u8>) {
-    say(out, &["Welcome to ", view.room(), ", ", person.as_str(), ". /help lists the commands, /quit leaves."]);
+    write_notice(
+        out,
+        &["Welcome to ", view.room(), ", ", person.as_str(), ". /help lists the commands, /quit leaves."],
+    );
     let present: Vec<_> = view.people().filter(|seen| seen.present).take(NAMES_AT_WELCOME).collect();
     for people in present.chunks(NAMES_PER_LINE) {
         let names: Vec<_> = people.iter().map(name).collect();
-        say(out, &["Here: ", &names.join(", ")]);
+        write_notice(out, &["Here: ", &names.join(", ")]);
     }
     let more = view.present().saturating_sub(present.len());
     if more > 0 {
-        say(out, &["and ", &more.to_string(), " more; /who lists them all"]);
+        write_notice(out, &["and ", &more.to_string(), " more; /who lists them all"]);
     }
-    say(out, &["Topic: ", &view.topic().text]);
+    write_notice(out, &["Topic: ", &view.topic().text]);
     history::remind(out, person, stamp.unix, view);
 }
 
 /// A user in the list of users.
-fn name<'a>(seen: &Seen<'a>) -> Cow<'a, str> {
+fn name<'a>(seen: &PersonView<'a>) -> Cow<'a, str> {
     match seen.away {
         None => Cow::Borrowed(seen.person.as_str()),
         Some(_) => Cow::Owned(format!("{} (away)", seen.person.as_str())),
@@ -258,12 +268,12 @@ fn name<'a>(seen: &Seen<'a>) -> Cow<'a, str> {
 }
 
 /// Quit words of course servers.
-fn is_goodbye(line: &str) -> bool {
+fn is_quit(line: &str) -> bool {
     matches!(line.trim_end(), "{quit}" | "QUIT")
 }
 
 fn ask_for_name(out: &mut Vec<u8>) {
-    say(out, &["What is your name?"]);
+    write_notice(out, &["What is your name?"]);
 }
 
 /// Makes a message safe to show and tells its author what was changed.
@@ -271,21 +281,24 @@ fn cleaned<'a>(line: &'a [u8], limit: usize, out: &mut Vec<u8>) -> Cow<'a, str> 
     let cleaned = clean(line, limit);
     let Changes { removed, sequences, replaced, cut } = cleaned.changes;
     if sequences > 0 {
-        say(out, &["Arrow keys and the like do not edit a line here; taken out of it: ", &sequences.to_string(), "."]);
+        write_notice(
+            out,
+            &["Arrow keys and the like do not edit a line here; taken out of it: ", &sequences.to_string(), "."],
+        );
     }
     if removed > 0 {
-        say(out, &["Control characters were taken out of your line: ", &removed.to_string(), "."]);
+        write_notice(out, &["Control characters were taken out of your line: ", &removed.to_string(), "."]);
     }
     if replaced > 0 {
-        say(out, &["Your line was not UTF-8; replaced in it: ", &replaced.to_string(), "."]);
+        write_notice(out, &["Your line was not UTF-8; replaced in it: ", &replaced.to_string(), "."]);
     }
     if cut {
-        say(out, &["Your line was too long; what is beyond ", &limit.to_string(), " bytes is lost."]);
+        write_notice(out, &["Your line was too long; what is beyond ", &limit.to_string(), " bytes is lost."]);
     }
     cleaned.text
 }
 
-fn say(out: &mut Vec<u8>, parts: &[&str]) {
+fn write_notice(out: &mut Vec<u8>, parts: &[&str]) {
     out.extend_from_slice(b"*** ");
     write(out, parts);
     out.push(b'\n');

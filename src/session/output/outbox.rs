@@ -24,11 +24,11 @@ pub struct Edit {
     /// A position in the feed that is read then; 0 when none is.
     pub at: u64,
     /// What comes.
-    pub what: What,
+    pub kind: EditKind,
 }
 
 /// A change of what a client is sent.
-pub enum What {
+pub enum EditKind {
     /// The next bytes of the outbox.
     Insert {
         /// How many.
@@ -73,20 +73,20 @@ impl Outbox {
             self.from_others += bytes.len();
         }
         match self.edits.back_mut() {
-            Some(Edit { at: known, what: What::Insert { length, source: same } })
+            Some(Edit { at: known, kind: EditKind::Insert { length, source: same } })
                 if *known == at && *same == source =>
             {
                 *length += bytes.len();
             }
-            _ => self.edits.push_back(Edit { at, what: What::Insert { length: bytes.len(), source } }),
+            _ => self.edits.push_back(Edit { at, kind: EditKind::Insert { length: bytes.len(), source } }),
         }
     }
 
     /// Leaves out a piece of the feed that is read last.
     pub fn skip(&mut self, from: u64, to: u64) {
         match self.edits.back_mut() {
-            Some(Edit { what: What::Skip { to: until }, .. }) if *until == from => *until = to,
-            _ => self.edits.push_back(Edit { at: from, what: What::Skip { to } }),
+            Some(Edit { kind: EditKind::Skip { to: until }, .. }) if *until == from => *until = to,
+            _ => self.edits.push_back(Edit { at: from, kind: EditKind::Skip { to } }),
         }
     }
 
@@ -94,7 +94,7 @@ impl Outbox {
     pub fn switch(&mut self, at: u64, next: Option<Cursor>, left: u64) {
         self.switches += 1;
         self.left += left;
-        self.edits.push_back(Edit { at, what: What::Switch { next: next.map(Box::new) } });
+        self.edits.push_back(Edit { at, kind: EditKind::Switch { next: next.map(Box::new) } });
     }
 
     /// Where the last switch goes, if there is one.
@@ -103,8 +103,8 @@ impl Outbox {
         if self.switches == 0 {
             return None;
         }
-        self.edits.iter().rev().find_map(|edit| match &edit.what {
-            What::Switch { next } => Some(next.as_deref()),
+        self.edits.iter().rev().find_map(|edit| match &edit.kind {
+            EditKind::Switch { next } => Some(next.as_deref()),
             _ => None,
         })
     }
@@ -114,8 +114,8 @@ impl Outbox {
         if self.switches == 0 {
             return None;
         }
-        self.edits.iter_mut().rev().find_map(|edit| match &mut edit.what {
-            What::Switch { next } => Some(next.as_deref_mut()),
+        self.edits.iter_mut().rev().find_map(|edit| match &mut edit.kind {
+            EditKind::Switch { next } => Some(next.as_deref_mut()),
             _ => None,
         })
     }
@@ -142,8 +142,8 @@ impl Outbox {
 
     /// Takes the first edit off when its position is reached and `sent`, from which its bytes are counted off, has all of
     /// it.
-    pub fn take_front(&mut self, sent: &mut usize) -> Option<What> {
-        if let Edit { what: What::Insert { length, source }, .. } = self.edits.front_mut()? {
+    pub fn take_front(&mut self, sent: &mut usize) -> Option<EditKind> {
+        if let Edit { kind: EditKind::Insert { length, source }, .. } = self.edits.front_mut()? {
             let taken = (*length).min(*sent);
             *sent -= taken;
             *length -= taken;
@@ -156,13 +156,13 @@ impl Outbox {
                 return None;
             }
         }
-        let what = self.edits.pop_front()?.what;
-        self.switches -= usize::from(matches!(what, What::Switch { .. }));
-        Some(what)
+        let kind = self.edits.pop_front()?.kind;
+        self.switches -= usize::from(matches!(kind, EditKind::Switch { .. }));
+        Some(kind)
     }
 
     /// Notes that `bytes` of the feed that is read now are sent or left out.
-    pub fn pass(&mut self, bytes: u64) {
+    pub fn note_passed(&mut self, bytes: u64) {
         if self.switches > 0 {
             self.left = self.left.saturating_sub(bytes);
         }

@@ -133,13 +133,13 @@ impl World {
                 let (stamp, shown) = self.append(*length);
                 if let Some(own) = self.own(stamp) {
                     assert_eq!(own.1 - own.0, shown.len() as u64);
-                    self.output.omit(&self.state.log, own);
+                    self.output.skip(&self.state.log, own);
                     self.omitted += shown.len();
                 }
             }
             Step::Freeze => {
                 let mut other = log.subscribe(Arc::new(Shifted(self.form.unwrap_or(0))));
-                log.hold(&mut other);
+                log.pin(&mut other);
                 log.unsubscribe(other.feed);
             }
             Step::Post(length, source) => {
@@ -149,7 +149,7 @@ impl World {
             }
             Step::Read(form) => {
                 let cursor = log.subscribe(Arc::new(Shifted(*form)));
-                self.output.read(log, cursor);
+                self.output.start_reading(log, cursor);
                 self.form = Some(*form);
             }
             Step::Leave(length) => {
@@ -163,7 +163,7 @@ impl World {
                 self.form = None;
             }
             Step::Abandon => {
-                self.output.abandon(log);
+                self.output.discard(log);
                 self.expected.truncate(self.received.len());
                 self.form = None;
             }
@@ -203,26 +203,27 @@ impl World {
             chain.push(block.clone());
         }
         let slices: Vec<_> = chain.iter().map(|block| IoSlice::new(block.bytes())).collect();
-        let news = News { from: &round.from, start: round.from.end(), end: round.to.end(), slices: &slices };
-        if news.start < news.end {
-            if self.output.keeps_up(&news) {
+        let update = FeedUpdate { from: &round.from, start: round.from.end(), end: round.to.end(), slices: &slices };
+        if update.start < update.end {
+            if self.output.is_caught_up(&update) {
                 let all: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
                 let sent = room.min(all.len());
                 self.received.extend_from_slice(&all[..sent]);
-                if !self.output.sent_news(&news, sent) {
-                    self.output.hold_news(&news);
+                if !self.output.sent_update(&update, sent) {
+                    self.output.pin_block(&update);
                     self.output.set_blocked(true);
                 }
             } else {
-                self.output.hold_news(&news);
+                self.output.pin_block(&update);
                 if !self.output.is_blocked() {
                     self.write_all(room);
                 }
             }
             if !self.output.is_blocked() && self.output.reading().is_some_and(|feed| feed.index() < rounds.len()) {
                 let round = &rounds[self.output.reading().unwrap().index()];
-                let news = News { from: &round.from, start: round.from.end(), end: round.to.end(), slices: &[] };
-                self.output.caught_up(&news);
+                let update =
+                    FeedUpdate { from: &round.from, start: round.from.end(), end: round.to.end(), slices: &[] };
+                self.output.unpin_block(&update);
             }
         }
         self.state.log.end_round(rounds);

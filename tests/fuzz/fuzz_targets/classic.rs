@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chatd::chat::{Answer, Command, Now};
 use chatd::dialect::classic::{Encoding, Framing, PRESETS};
-use chatd::dialect::{Input, Protocol, Setting, irc};
+use chatd::dialect::{Input, Protocol, ClientContext, irc};
 use chatd::room::{HistoryLimit, State};
 use libfuzzer_sys::fuzz_target;
 
@@ -20,10 +20,10 @@ fuzz_target!(|input: (u8, u8, u8, Vec<Vec<u8>>)| {
     description.encoding = Encoding::ALL[choose(encoding, Encoding::ALL.len())].1;
     let state = State::new(NOW, "lobby", "", HistoryLimit { length: 10, size: 1000 });
     let irc = Arc::new(irc::Server::default());
-    let setting = Setting { line_length: 128, encrypted: false, local: true, account: None, irc: &irc };
-    let mut dialect = Protocol::Classic(Arc::new(description)).speak(NOW, setting);
+    let client = ClientContext { line_length: 128, encrypted: false, local: true, account: None, irc: &irc };
+    let mut dialect = Protocol::Classic(Arc::new(description)).new_dialect(NOW, client);
     let mut out = Vec::new();
-    let view = state.seen_by(None);
+    let view = state.view_for(None);
     let harmless = |input: Input<'_>| {
         if let Input::Command(Command::Name(text)) = input {
             assert!(text.len() <= 128 && !text.chars().any(char::is_control));

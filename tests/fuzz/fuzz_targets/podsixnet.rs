@@ -7,7 +7,7 @@ use chatd::chat::{Answer, Command, Event, Now, PersonId, Reply};
 use chatd::dialect::irc::Server;
 use chatd::dialect::podsixnet::TERMINATOR;
 use chatd::dialect::podsixnet::rencode::{Version, decode};
-use chatd::dialect::{Input, Protocol, Setting};
+use chatd::dialect::{Input, Protocol, ClientContext};
 use chatd::room::{Actor, HistoryLimit, Outcome, State};
 use libfuzzer_sys::fuzz_target;
 
@@ -16,14 +16,14 @@ const NOW: Now = Now { ticks: 0, unix: 0 };
 fuzz_target!(|pieces: Vec<Vec<u8>>| {
     let mut state = State::new(NOW, "lobby", "", HistoryLimit { length: 10, size: 1000 });
     let irc = Arc::new(Server::default());
-    let setting = Setting { line_length: 100, encrypted: false, local: true, account: None, irc: &irc };
-    let mut dialect = Protocol::PodSixNet(None).speak(NOW, setting);
+    let client = ClientContext { line_length: 100, encrypted: false, local: true, account: None, irc: &irc };
+    let mut dialect = Protocol::PodSixNet(None).new_dialect(NOW, client);
     let (mut out, mut me): (Vec<u8>, Option<PersonId>) = (Vec::new(), None);
     let harmless = |text: &str| text.len() <= 100 && !text.chars().any(char::is_control);
     for piece in &pieces {
         let mut rest = piece.as_slice();
         while !rest.is_empty() || dialect.is_busy() {
-            let answer = &mut Answer { view: &state.seen_by(me), bytes: &mut out };
+            let answer = &mut Answer { view: &state.view_for(me), bytes: &mut out };
             let name = match dialect.next(NOW, &mut rest, answer) {
                 Input::Command(Command::Say(words)) => {
                     assert!(words.lines().all(|line| harmless(&line)));
@@ -43,7 +43,7 @@ fuzz_target!(|pieces: Vec<Vec<u8>>| {
                 if let Event::Registered(person) = &event {
                     me = Some(person.id);
                 }
-                let answer = &mut Answer { view: &state.seen_by(me), bytes: &mut out };
+                let answer = &mut Answer { view: &state.view_for(me), bytes: &mut out };
                 dialect.reply(Reply::Done(stamp, &event), answer);
             }
         }

@@ -1,4 +1,4 @@
-//! Lets somebody watch how clients are understood, for `chatd --try-classic`. The daemon itself has no witness: what is
+//! Lets somebody watch how clients are understood, for `chatd --try-classic`. The daemon itself has no observer: what is
 //! said is nobody's business.
 
 use crate::chat::{Reason, Refusal};
@@ -6,11 +6,11 @@ use crate::people::SessionId;
 use crate::session::{Session, Step};
 
 /// Is told what is seen of a session.
-pub type Witness = fn(SessionId, &Session, Seen<'_>);
+pub type Observer = fn(SessionId, &Session, Observation<'_>);
 
 /// What there is to see.
 #[derive(Debug)]
-pub enum Seen<'a> {
+pub enum Observation<'a> {
     /// What a step of reading came to. A command has not been carried out yet.
     Step(&'a Step<'a>),
     /// The command of the last step is not carried out.
@@ -20,4 +20,4 @@ pub enum Seen<'a> {
 }
 
 /// Nobody watches.
-pub(super) const NOBODY: Witness = |_, _, _| {};
+pub(super) const NO_OBSERVER: Observer = |_, _, _| {};
