@@ -11,13 +11,15 @@ use super::Record;
 
 /// The log as a `tracing` layer.
 ///
-/// `tracing` caches whether a call site is enabled, so a disabled one costs a single load. After a change of the level
-/// or of the watchers, call `rebuild_interest_cache`.
+/// `tracing` keeps the most detailed level that anybody wants, so a call site above it costs a single load. After a change
+/// of the level or of the watchers, call [`Shared::update_level`](super::Shared::update_level).
 pub(super) struct LogLayer(pub(super) &'static super::Shared);
 
 impl<S: Subscriber> Layer<S> for LogLayer {
-    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
-        if self.0.wants(metadata) { Interest::always() } else { Interest::never() }
+    /// Every call site asks each time. An answer that `tracing` kept could be older than the latest change: it looks at a
+    /// call site that another thread uses for the first time without regard to changes made meanwhile.
+    fn register_callsite(&self, _metadata: &'static Metadata<'static>) -> Interest {
+        Interest::sometimes()
     }
 
     fn enabled(&self, metadata: &Metadata<'_>, _context: Context<'_, S>) -> bool {

@@ -60,6 +60,8 @@ pub enum Error {
 /// # Errors
 /// It was started before, or its thread cannot be started.
 pub fn start() -> Result<(), Error> {
+    // Whoever is told that it was started can rely on it.
+    let _alone = lock(&SHARED.level_update);
     let work = lock(&SHARED.work).take().ok_or(Error::Started)?;
     SHARED.change(|settings| settings.target = Target::auto());
     std::thread::Builder::new()
@@ -77,7 +79,7 @@ pub fn start() -> Result<(), Error> {
 pub fn configure(log: &config::Log) -> Result<(), Error> {
     let settings = Settings::of(log)?;
     SHARED.change(|old| *old = settings);
-    rebuild_interest_cache();
+    SHARED.update_level();
     Ok(())
 }
 
@@ -119,6 +121,8 @@ struct Shared {
     /// Entries lost since the start.
     lost_ever: AtomicU64,
     watchers: broadcast::Sender<Arc<Record>>,
+    /// Held while the log starts, and while `tracing` is told the level.
+    level_update: Mutex<()>,
 }
 
 /// A task for the writer thread.
@@ -168,6 +172,7 @@ impl Shared {
             lost: Mutex::new(0),
             lost_ever: AtomicU64::new(0),
             watchers: broadcast::Sender::new(watch::BACKLOG),
+            level_update: Mutex::new(()),
         }
     }
 
@@ -177,6 +182,13 @@ impl Shared {
 
     fn change(&self, change: impl FnOnce(&mut Settings)) {
         change(&mut self.settings.write().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Has `tracing` ask again how detailed the log is. One thread at a time: an answer that came before the latest change
+    /// could otherwise be the one that stays.
+    fn update_level(&self) {
+        let _alone = lock(&self.level_update);
+        rebuild_interest_cache();
     }
 
     fn watched(&self) -> bool {

@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
+use super::{Record, SHARED, Shared};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
-use tracing::callsite::rebuild_interest_cache;
-
-use super::{Record, Shared};
 
 /// The maximum number of events kept for a slow watcher.
 pub(super) const BACKLOG: usize = 256;
@@ -14,7 +12,7 @@ pub(super) const BACKLOG: usize = 256;
 /// Receives every record that has a kind, until it is dropped.
 #[derive(Debug)]
 pub struct Watcher {
-    // Declared first, so that it is dropped before `Interest`, which makes `tracing` count the watchers.
+    // Declared first, so that it is dropped before `Interest`, which counts the watchers.
     records: broadcast::Receiver<Arc<Record>>,
     _interest: Interest,
 }
@@ -43,17 +41,17 @@ impl Watcher {
 impl Shared {
     pub(super) fn watch(&self) -> Watcher {
         let records = self.watchers.subscribe();
-        rebuild_interest_cache();
+        self.update_level();
         Watcher { records, _interest: Interest }
     }
 }
 
-/// When dropped, makes `tracing` check again which call sites are enabled.
+/// When dropped, makes `tracing` ask again how detailed the log is.
 #[derive(Debug)]
 struct Interest;
 
 impl Drop for Interest {
     fn drop(&mut self) {
-        rebuild_interest_cache();
+        SHARED.update_level();
     }
 }
