@@ -9,6 +9,7 @@ use tempfile::TempDir;
 
 use crate::support::client::Client;
 use crate::support::daemon::{CHATCTL, CHATD, Daemon, LISTENERS, own_environment, run_by};
+use crate::support::left::free_port;
 use crate::support::ordinary;
 use crate::support::program::Program;
 
@@ -264,7 +265,7 @@ fn an_address_in_use() {
 
 #[test]
 fn an_address_that_it_has_taken_itself() {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     // A host name is resolved only when the listener is bound.
     let config = format!("[[listen]]\naddress = \"127.0.0.1:{port}\"\n[[listen]]\naddress = \"localhost:{port}\"\n");
     let mut daemon = Daemon::launch(&config, |_| {});

@@ -13,6 +13,8 @@ use chatd::config::Endpoint;
 use chatd::net::{Address, BindError, Inherited, InheritedError, Listener, Poller, Stream};
 use tokio::net::UnixSocket;
 
+use crate::support::left::leave_socket;
+
 fn address(text: &str) -> Address {
     Address::from(text.parse::<std::net::SocketAddr>().unwrap())
 }
@@ -214,8 +216,7 @@ async fn a_unix_socket_is_made_for_its_group_and_removed_again() {
 async fn a_stale_socket_is_replaced_and_a_live_one_is_not() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("socket");
-    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
-    assert!(path.exists(), "std leaves the file behind, as a crash does");
+    leave_socket(&path);
 
     let first = bind_unix(&path).await.unwrap();
     let error = bind_unix(&path).await.unwrap_err();

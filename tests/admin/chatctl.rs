@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::support::left::leave_socket;
 use crate::support::ordinary;
 
 /// A fake daemon that accepts one connection and answers its first call with prepared replies.
@@ -263,7 +264,7 @@ fn without_a_daemon_it_says_where_it_looked() {
 fn a_socket_that_a_daemon_left_behind_is_no_daemon() {
     let directory = tempfile::tempdir().unwrap();
     let socket = directory.path().join("admin.sock");
-    drop(UnixListener::bind(&socket).unwrap());
+    leave_socket(&socket);
     let output = chatctl(&["status", "--socket", socket.to_str().unwrap()]).output().unwrap();
     assert_eq!(output.status.code(), Some(69));
 }

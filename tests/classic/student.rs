@@ -65,6 +65,12 @@ impl Student {
         while self.shown().unwrap_or_else(|| panic!("closed before {expected:?} came")) != expected {}
     }
 
+    /// Expects this to be shown, by itself or in one `recv` with other messages: a client that does not run for longer than
+    /// the pause between them reads several at once.
+    pub fn expect_part(&mut self, expected: &str) {
+        while !self.shown().unwrap_or_else(|| panic!("closed before {expected:?} came")).contains(expected) {}
+    }
+
     pub fn expect_end(&mut self) {
         assert_eq!(self.shown(), None, "{:#?}", self.seen);
     }

@@ -4,6 +4,7 @@ pub mod client;
 pub mod daemon;
 pub mod fifo;
 pub mod journal;
+pub mod left;
 pub mod ordinary;
 pub mod program;
 pub mod screen;
