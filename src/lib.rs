@@ -16,14 +16,14 @@
 //! | module | what it is for | what it must not know |
 //! |---|---|---|
 //! | [`chat`] | the vocabulary: names, texts, commands, events and their byte form, refusals | I/O, a clock, tokio |
-//! | [`people`] | who has a name: profile, presence, read markers, who watches whom | rooms, dialects |
+//! | [`people`] | everybody who has a name: profile, presence, read markers, watches | rooms, dialects |
 //! | [`room`] | members, topic, history, and the log with its feeds; decide and apply | dialects, sessions |
 //! | [`dialect`] | sans-I/O codecs: bytes in, commands out; events and answers in, bytes out | the room, sessions |
 //! | [`config`] | the TOML as written, and the configuration as meant | how a value is used |
 //! | [`net`] | listeners, byte streams, TLS and certificates, who may connect | chat, dialects, sessions |
-//! | [`session`] | one client's conversation, a plain value: where bytes meet the room | sockets, a clock, tokio |
+//! | [`session`] | one client's conversation, a plain value: between bytes and the room | sockets, a clock, tokio |
 //! | [`connections`] | all sessions with their transports: turns, delivery, alarms; a plain value, too | sockets, a clock, tokio |
-//! | [`server`] | accept loops, the driver (real sockets, real time), drain; what administrators can ask | how they asked |
+//! | [`server`] | accept loops, the driver (real sockets, real time), drain; administrators' operations | their transport |
 //! | [`admin`] | the control interface: Varlink, its types, the daemon's side | clients' sockets, dialects |
 //! | [`ctl`] | `chatctl`: arguments, one request, a table or JSON | everything but [`admin`]'s types |
 //! | [`daemon`] | the order of starting and stopping, and nothing else | |
@@ -40,10 +40,10 @@
 //! socket                          server::driver: which sockets have something; a turn for each connection
 //!   -> net::Socket                one read into a shared buffer; TLS taken off
 //!   -> session.step(bytes)        the client's rate, then its dialect -> Command::Say(words), made harmless, borrowed
-//!   -> room::State::decide        may they? -> Event::Said, or a refusal; nothing changes
+//!   -> room::State::decide        allowed? -> Event::Said, or a refusal; nothing changes
 //!   -> log.append                 its place and time: the one order
 //!   -> room::State::apply         the state changes; every feed that has readers renders it into its open tail
-//!   -> session.done               the author is told, and which bytes of its feed are its own
+//!   -> session.done               the author is answered; without echo, its feed skips its own bytes
 //!   -> connections::delivery      once all that can be read is read: tails become blocks, one write for each member
 //! socket
 //! ```
@@ -51,23 +51,23 @@
 //! One way, no way back. A member sees its own line because it reads the same log.
 //!
 //! The dialects are `text` for people with `nc`, `irc` with its capabilities, `classic` (described by data) and
-//! `podsixnet` for the clients of networking courses. A classic client that cannot tell where a message ends,
-//! and no other, is sent each one apart, in its session's own turns.
+//! `podsixnet` for the clients of networking courses. Only a classic client that cannot tell where a message ends
+//! is paced: it is sent one message at a time, in its session's own turns.
 //!
-//! What is for one member alone (an answer, a private message, a refusal) stands in its `session::output` as an edit of
-//! the feed: it is sent when everything before it is, and can neither overtake nor be overtaken. Going on in another feed,
-//! when a client changes its wire form or leaves, is an edit, too; a position never stands without its feed.
+//! What is for one member alone (an answer, a private message, a refusal) is kept in its `session::output` as an edit of
+//! the feed: it is sent after everything before it, and can neither overtake nor be overtaken. Switching to another feed,
+//! when a client changes its wire form or leaves, is an edit, too; a position is always stored with its feed.
 //!
 //! # Where each fact lives
 //!
 //! | fact | home |
 //! |---|---|
-//! | who somebody is, whether they are away, whom they watch, how far they have read | [`people::People`] |
-//! | who is in the room, its topic, what was said | [`room::Room`] |
+//! | people: profiles, away states, watches, read markers | [`people::People`] |
+//! | the room's members, topic and history | [`room::Room`] |
 //! | the order of events; the bytes of each wire form | [`room::Log`] |
-//! | what a client has said so far, is still owed, may still say | [`session::Session`] |
-//! | descriptors, TLS, what the kernel has told of them | [`net::Socket`] |
-//! | what the administrator meant | [`config::Config`], never changed by running |
+//! | a client's unprocessed input, unsent output and limits | [`session::Session`] |
+//! | descriptors, TLS, the readiness of sockets | [`net::Socket`] |
+//! | the configuration | [`config::Config`], never changed by the running daemon |
 //!
 //! # Time, locks and bounds
 //!
@@ -75,20 +75,20 @@
 //!   there are the log's, so that a journal that stops reading cannot stop the chat; one for TLS handshakes, whose
 //!   signatures take milliseconds; and for a moment one that reads files again or writes a list of thousands.
 //! - All that changes stands under one lock (`server::driver`), which is held for half a millisecond at most and never
-//!   across an `.await`. Whoever walks all connections lets others go on in between.
-//! - No session has a task. One task gives sessions their turns, when their socket has something or room again, or when
-//!   they are woken; another delivers; one timer serves all.
-//! - The clock is asked in `server::clock` alone and handed down as [`chat::Now`]; so `tests/world` runs sessions, room and
+//!   across an `.await`. Operations over all connections yield in between.
+//! - No session has a task. One task runs the turns of sessions whose sockets are readable or writable again, or that are
+//!   woken; another delivers; one timer serves all.
+//! - The clock is read in `server::clock` alone and passed down as [`chat::Now`]; so `tests/world` runs sessions, room and
 //!   delivery in virtual time, with any bytes in any pieces.
-//! - What has arrived is looked at before a deadline is judged: a busy or suspended daemon never punishes its clients.
+//! - Input that has arrived is processed before a deadline is checked: a busy or suspended daemon punishes no client.
 //! - Every buffer has a bound: a line (`line-length`), what one read brings, what one client (`max-lag`) and all together
 //!   (`backlog`) lag behind, a client's unread answers (64 KiB, then its questions wait), the history (its length, and half
 //!   of `max-lag`), the log's queue, an admin frame. Every wait has a deadline.
 //!
 //! # How fast it is
 //!
-//! As fast as the kernel lets one thread be, and that is held against a bare loop that knows no names: whatever came in
-//! goes to everybody in one `write` each. Figures are multiples of that loop's in the same run (CPU of the server for
+//! As fast as the kernel lets one thread be. The reference is a bare loop without names, which sends whatever came in to
+//! everybody in one `write` each. Figures are multiples of that loop's in the same run (CPU of the server for
 //! each delivery; medians, of the last row one run; IRC and text):
 //!
 //! | people in the room | everybody talks as fast as they can | 100 000 deliveries a second |
@@ -104,9 +104,9 @@
 //!   allocates.
 //! - *Batched by load.* The delivery yields once before a round; what has arrived by then goes out in one write for each
 //!   member, and in full TLS records. A quiet room waits for nothing.
-//! - *Nobody is woken for a message.* Who keeps up is written to by the delivery; only who is behind gets turns of its own.
-//! - *Nothing is walked for one.* A newcomer's NAMES lie ready in pieces (`room::names`); a place in the log is a number
-//!   and does not cut it.
+//! - *No session is woken for a message.* The delivery writes to those that are caught up; only those behind get turns.
+//! - *No walk over all for one.* A newcomer's NAMES are kept ready in pieces (`room::names`); a place in the log is a
+//!   number and does not cut it.
 //!
 //! What it needs: 4 MB empty, nearly all of it program text; then 0.8 KB for a client of the text protocol, 1.0 KB for
 //! one of IRC, and 8 KB more for TLS, of which rustls' receive buffer is half. `session::tests` holds the sizes. Nothing
@@ -130,10 +130,10 @@
 //!
 //! # A session's life
 //!
-//! Accepted, counted, TLS-shaken hands with ([`server`]); its protocol found out (`dialect::detect`), named, a member,
-//! and at last *closing*: out of the room, sent what it is owed, told why, its side ended properly and the peer's awaited
-//! for a moment, because closing a socket with unread input would take back what was sent. Between any two inputs it can be
-//! written down and read back ([`session::SavedSession`]).
+//! Accepted and counted, after its TLS handshake ([`server`]); its protocol detected (`dialect::detect`); named; a member;
+//! and at last *closing*: it leaves the room and is sent the rest of its output with a goodbye; then our side is closed,
+//! and the peer's close is awaited briefly, because closing a socket with unread input would discard what was sent.
+//! Between any two inputs a session can be saved and restored ([`session::SavedSession`]).
 
 pub mod admin;
 pub mod arguments;

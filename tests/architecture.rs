@@ -107,7 +107,7 @@ const IMPURE: &[&str] = &[
 const VALUES: &[&str] = &["std::net::IpAddr", "std::net::SocketAddr"];
 
 #[test]
-fn the_parts_of_the_house_point_in_one_direction() {
+fn module_dependencies_point_in_one_direction() {
     let house = House::read();
     let mut above = BTreeSet::new();
     for (part, allowed) in DIRECTION {
@@ -126,7 +126,7 @@ fn the_parts_of_the_house_point_in_one_direction() {
 }
 
 #[test]
-fn of_some_parts_only_little_is_known() {
+fn restricted_modules_expose_only_listed_items() {
     let house = House::read();
     for (part, other, allowed) in ONLY {
         let uses = house.uses(part, other);
@@ -139,7 +139,7 @@ fn of_some_parts_only_little_is_known() {
 }
 
 #[test]
-fn what_is_tried_in_virtual_time_is_a_plain_value() {
+fn pure_modules_have_no_io() {
     let house = House::read();
     for part in PURE {
         for (file, path) in house.foreign(part) {
@@ -153,7 +153,7 @@ fn what_is_tried_in_virtual_time_is_a_plain_value() {
 /// A path leads to the file that defines what it names: re-exports are followed. A module's own file and the files below
 /// it are parts of one thing, so a file may name what its parents' files define.
 #[test]
-fn no_files_name_each_other_in_a_circle() {
+fn files_have_no_cyclic_dependencies() {
     let house = House::read();
     let circle = house.circle();
     assert!(circle.is_empty(), "these files name each other in a circle: {circle:#?}");
@@ -168,7 +168,7 @@ fn every_module_says_what_it_is_for() {
 }
 
 #[test]
-fn no_file_is_longer_than_one_subject() {
+fn no_file_is_too_long() {
     for path in files("src") {
         let lines = fs::read_to_string(&path).unwrap().lines().count();
         assert!(lines <= LONGEST, "{} has {lines} lines, and {LONGEST} are enough for one subject", path.display());

@@ -245,7 +245,7 @@ fn reload() {
 }
 
 #[test]
-fn the_journal_is_told_once_what_is_wrong() {
+fn errors_are_logged_once() {
     let daemon = Daemon::start("");
     daemon.write_config("[room]\nnaem = 1\n");
     // As in ExecReload=, where both write to the same journal.
@@ -260,7 +260,7 @@ fn the_journal_is_told_once_what_is_wrong() {
 }
 
 #[test]
-fn a_socket_somewhere_else() {
+fn the_socket_path_can_be_given() {
     let directory = tempfile::tempdir().unwrap();
     let socket = directory.path().join("steering wheel");
     let daemon = Daemon::start(&format!("[admin]\nsocket = {socket:?}\n"));
@@ -280,7 +280,7 @@ fn after_the_daemon_has_stopped_there_is_none() {
 }
 
 #[test]
-fn who_may_not_use_the_socket_is_told_so() {
+fn a_forbidden_socket_is_reported() {
     let daemon = Daemon::start("");
     let socket = daemon.path("run/admin.sock");
     let permissions = std::fs::metadata(&socket).unwrap().permissions();

@@ -356,7 +356,7 @@ fn a_duration_beyond_all_bounds_is_a_mistake_like_any_other() {
 }
 
 #[test]
-fn the_examples_of_a_time_are_within_its_bounds() {
+fn examples_of_durations_are_within_their_bounds() {
     for key in ["quiet", "gap"] {
         let text = format!("[[listen]]\naddress = 'a:1'\nprotocol = 'classic'\npreset = 'nic'\nclassic.{key} = '10s'");
         let column = key.len() + 12;
@@ -378,7 +378,7 @@ fn a_certificate_that_no_listener_uses_is_warned_about() {
 }
 
 #[test]
-fn what_is_shown_of_a_file_cannot_deceive() {
+fn shown_file_content_has_no_control_characters() {
     let [shown] = mistakes("log.level = \"\\u001B[31m\\u202E\\n\"").try_into().unwrap();
     assert!(shown.ends_with(r#", not "\u{1b}[31m\u{202e}\n""#), "{shown}");
     let [shown] = mistakes(&format!("{} = 1", "k".repeat(1000))).try_into().unwrap();
@@ -386,7 +386,7 @@ fn what_is_shown_of_a_file_cannot_deceive() {
 }
 
 #[test]
-fn a_file_is_loaded_or_the_reason_told() {
+fn a_file_is_loaded_or_the_error_explained() {
     let directory = tempfile::tempdir().unwrap();
     let write = |name: &str, bytes: &[u8]| -> PathBuf {
         let path = directory.path().join(name);

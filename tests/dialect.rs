@@ -29,7 +29,7 @@ fn feed(mut talk: Talk, bytes: &[u8]) -> (Vec<String>, String) {
 }
 
 #[test]
-fn the_first_line_is_the_name_in_either_manner() {
+fn the_first_line_is_the_name_with_or_without_user() {
     assert_eq!(feed(connected(), b"ana\r\n").0, ["Name(\"ana\")"]);
     assert_eq!(feed(connected(), b"USER ana\n").0, ["Name(\"ana\")"]);
     assert_eq!(feed(connected(), b"USER\n").0, ["Name(\"USER\")"]);
@@ -106,7 +106,7 @@ fn a_long_list_comes_in_parts_before_anything_else_is_read() {
 }
 
 #[test]
-fn whoever_comes_back_is_shown_what_was_said_meanwhile() {
+fn a_returning_user_is_shown_missed_messages() {
     const MINUTE: u64 = 60_000;
     let at = |minutes| Now { ticks: 0, unix: minutes * MINUTE };
     let all = "*** What was said before you came:\n[00:00] bo: one\n[00:01] bo: two\n";
@@ -192,7 +192,7 @@ fn a_wrong_command_is_answered_and_nothing_is_said() {
 }
 
 #[test]
-fn the_author_is_told_what_was_done_to_a_line() {
+fn changes_to_a_line_are_reported_to_its_author() {
     let (commands, answer) = feed(member(), b"a\x07b\xff\n");
     assert_eq!(commands, ["Say(\"ab\u{fffd}\")"]);
     assert_eq!(

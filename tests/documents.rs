@@ -98,7 +98,7 @@ fn commands_and_capabilities_of_irc() {
 }
 
 #[test]
-fn what_a_reload_cannot_change() {
+fn a_reload_reports_keys_that_need_a_restart() {
     let daemon = Daemon::start("");
     daemon.write_config(
         "[[listen]]\naddress = '127.0.0.1:0'\n[room]\nname = 'other'\n[admin]\nconnections = 2\n\
@@ -125,8 +125,8 @@ fn what_a_reload_cannot_change() {
 
 /// The first of the EXAMPLES, run as an ordinary user.
 #[test]
-fn a_room_of_ones_own() {
-    if !ordinary::is_ordinary("documents::a_room_of_ones_own") {
+fn the_documented_private_room_works() {
+    if !ordinary::is_ordinary("documents::the_documented_private_room_works") {
         return;
     }
     let directory = tempfile::tempdir().unwrap();

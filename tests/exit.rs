@@ -70,7 +70,7 @@ fn check_config_tells_every_mistake() {
 }
 
 #[test]
-fn a_file_that_is_no_configuration_does_not_fill_the_terminal() {
+fn errors_of_a_file_that_is_no_configuration_are_limited() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("words");
     std::fs::write(&file, "word\n".repeat(20_000)).unwrap();
@@ -97,7 +97,7 @@ fn a_configuration_may_come_through_a_pipe() {
 }
 
 #[test]
-fn a_fifo_that_nobody_writes_to_is_not_waited_for_for_ever() {
+fn a_fifo_without_a_writer_times_out() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("fifo");
     assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
@@ -198,7 +198,7 @@ fn unused_settings_cause_warnings() {
 }
 
 #[test]
-fn a_daemon_with_a_bad_file_tells_every_mistake() {
+fn all_configuration_errors_are_reported_at_start() {
     let mut daemon = Daemon::launch(FIVE_MISTAKES, |_| {});
     let (status, log) = daemon.wait_with_log();
     assert_eq!(status.code(), Some(78));
@@ -303,7 +303,7 @@ fn in_a_terminal(how: &str) -> Daemon {
 }
 
 #[test]
-fn it_ends_with_its_terminal() {
+fn the_daemon_ends_with_its_terminal() {
     let mut daemon = in_a_terminal("as it is");
     let mut ana = daemon.join("ana");
     // A SIGHUP sent by hand is still a reload.
@@ -318,7 +318,7 @@ fn it_ends_with_its_terminal() {
 }
 
 #[test]
-fn it_outlives_its_terminal_when_it_is_told_to() {
+fn nohup_lets_the_daemon_outlive_its_terminal() {
     let mut daemon = in_a_terminal("nohup");
     let mut ana = daemon.join("ana");
     daemon.signal("USR1");

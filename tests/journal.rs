@@ -175,7 +175,7 @@ fn a_client_that_is_too_slow() {
 }
 
 #[test]
-fn what_an_administrator_did() {
+fn administrative_actions_are_logged() {
     let log = Logged::start("");
     // Whoever runs the test is root in the daemon's namespace, if it has one of its own.
     let uid = "0";
@@ -212,7 +212,7 @@ fn what_an_administrator_did() {
 }
 
 #[test]
-fn who_was_kept_out() {
+fn refused_connections_are_logged() {
     let log = Logged::start("[limits]\nlogin-timeout = \"100ms\"\n");
     let silent = Client::plain(log.plain);
     let address = silent.socket().local_addr().unwrap().to_string();
@@ -250,7 +250,7 @@ fn who_was_kept_out() {
 }
 
 #[test]
-fn what_people_say_and_where_they_come_from_is_nowhere() {
+fn messages_and_addresses_are_not_in_log_texts() {
     const SECRET: &str = "xyzzy";
     let mut log = Logged::start(&format!("level = \"trace\"\naddresses = false\n{UNLIMITED}"));
     let (mut ana, ana_address) = log.join("ana");
@@ -312,7 +312,7 @@ fn flood(client: &mut Client) {
 }
 
 #[test]
-fn a_journal_that_nobody_reads_does_not_stop_the_chat_and_the_loss_is_told() {
+fn a_stuck_journal_does_not_stop_the_chat_and_the_loss_is_counted() {
     let log = Logged::start(UNLIMITED);
     let (mut ana, ana_address) = log.join("ana");
     log.expect_join("ana", &ana_address);
@@ -342,7 +342,7 @@ fn a_journal_that_nobody_reads_does_not_stop_the_chat_and_the_loss_is_told() {
 }
 
 #[test]
-fn a_journal_that_nobody_reads_does_not_stop_the_end() {
+fn a_stuck_journal_does_not_delay_the_exit() {
     let mut log = Logged::start(UNLIMITED);
     let (mut ana, _) = log.join("ana");
     flood(&mut ana);
@@ -354,7 +354,7 @@ fn a_journal_that_nobody_reads_does_not_stop_the_end() {
 }
 
 #[test]
-fn what_is_logged_while_there_is_no_journal_is_counted() {
+fn entries_lost_without_a_journal_are_counted() {
     let log = Logged::start("");
     let (path, away) = (log.journal.path(), log.journal.path().with_extension("away"));
     let (mut ana, ana_address) = log.join("ana");

@@ -94,7 +94,7 @@ fn too_many_from_one_address_are_told_and_closed() {
 }
 
 #[test]
-fn a_client_without_a_name_is_sent_away_in_time_and_one_with_a_name_is_not() {
+fn only_clients_without_a_name_reach_the_login_timeout() {
     let daemon = Daemon::start(&limits("login-timeout = \"1s\""));
     let mut ana = daemon.join("ana");
     for client in &mut [daemon.connect(), Client::tls(daemon.tls())] {
@@ -108,7 +108,7 @@ fn a_client_without_a_name_is_sent_away_in_time_and_one_with_a_name_is_not() {
 }
 
 #[test]
-fn a_client_over_its_rate_is_read_more_slowly_and_loses_nothing() {
+fn a_client_over_its_rate_is_throttled_without_loss() {
     let daemon = Daemon::start(&limits("message-rate = 50\nmessage-burst = 5\n[room]\nhistory = 0"));
     let mut bo = daemon.join("bo");
     for join in [Daemon::join, Daemon::join_tls] {
@@ -135,7 +135,7 @@ fn a_client_over_its_rate_is_read_more_slowly_and_loses_nothing() {
 }
 
 #[test]
-fn a_longer_line_is_cut_and_its_author_told() {
+fn a_long_line_is_cut_and_its_author_informed() {
     let daemon = Daemon::start(&limits("line-length = 128"));
     let mut ana = daemon.join("ana");
     let mut bo = daemon.join("bo");
@@ -155,7 +155,7 @@ fn a_longer_line_is_cut_and_its_author_told() {
 }
 
 #[test]
-fn a_client_that_lags_too_far_behind_is_disconnected_and_costs_the_others_nothing() {
+fn a_lagging_client_is_disconnected_without_cost_to_others() {
     let daemon = Daemon::start(&format!("{FAST}max-lag = \"64KiB\"\n"));
     let (mut ana, mut bo) = (daemon.join("ana"), daemon.join_tls("bo"));
     let mut slow = Client::plain_with_small_buffer(daemon.plain());
@@ -182,7 +182,7 @@ fn resident(daemon: &Daemon) -> u64 {
 }
 
 #[test]
-fn private_messages_that_are_not_read_are_bounded_as_well() {
+fn unread_private_messages_are_bounded() {
     let daemon = Daemon::start(&format!("{FAST}max-lag = \"64KiB\"\n"));
     let mut slow = Client::plain_with_small_buffer(daemon.plain());
     slow.login("slow");
@@ -202,7 +202,7 @@ fn private_messages_that_are_not_read_are_bounded_as_well() {
 }
 
 #[test]
-fn whoever_never_reads_can_be_kicked_at_once() {
+fn a_client_that_never_reads_can_be_kicked_at_once() {
     let daemon = Daemon::start(&format!("{FAST}max-lag = \"1GiB\"\n"));
     let mut ana = daemon.join("ana");
     let plain = |daemon: &Daemon| Client::plain_with_small_buffer(daemon.plain());

@@ -171,7 +171,7 @@ fn a_journal_that_goes_away_before_the_first_entry_is_replaced_by_standard_error
 }
 
 #[test]
-fn a_standard_error_that_nobody_reads_stops_nothing_and_the_loss_is_counted() {
+fn a_stuck_standard_error_stops_nothing_and_the_loss_is_counted() {
     let mut flood = Flood::start(child("flood-stderr").stderr(Stdio::piped()));
     let mut stderr = flood.child.stderr.take().unwrap();
     flood.wait_until_logged();
@@ -190,7 +190,7 @@ fn a_standard_error_that_nobody_reads_stops_nothing_and_the_loss_is_counted() {
 }
 
 #[test]
-fn a_journal_that_does_not_read_stops_nothing_and_the_loss_is_counted() {
+fn a_stuck_journal_stops_nothing_and_the_loss_is_counted() {
     let journal = Journal::new();
     let flood = Flood::start(&mut scenario(journal.command(program()), "flood-journal"));
     flood.wait_until_logged();
@@ -278,7 +278,7 @@ fn a_disabled_level_costs_nothing_until_somebody_watches() {
 }
 
 #[test]
-fn a_watcher_sees_every_kind_whatever_the_level_and_hears_how_much_it_missed() {
+fn a_watcher_sees_every_kind_at_any_level_and_the_number_missed() {
     run("watch");
 }
 

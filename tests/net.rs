@@ -125,7 +125,7 @@ async fn a_short_read_gives_its_bytes_and_clears_readiness() {
 }
 
 #[tokio::test]
-async fn what_is_written_arrives_until_writing_is_shut_down() {
+async fn written_bytes_arrive_until_shutdown() {
     let directory = tempfile::tempdir().unwrap();
     for (mut client, mut watched) in connections(directory.path()).await {
         let stream = &mut watched.stream;

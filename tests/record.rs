@@ -84,12 +84,12 @@ prop_compose! {
 
 proptest! {
     #[test]
-    fn what_was_encoded_is_decoded_as_the_same(record in record()) {
+    fn encoding_round_trips(record in record()) {
         prop_assert_eq!(Record::decode(&record.encode()), Ok(record));
     }
 
     #[test]
-    fn no_piece_of_a_record_is_one(record in record(), cut in any::<prop::sample::Index>()) {
+    fn a_truncated_record_is_an_error(record in record(), cut in any::<prop::sample::Index>()) {
         let bytes = record.encode();
         prop_assert!(Record::decode(&bytes[..cut.index(bytes.len())]).is_err());
         prop_assert_eq!(Record::decode(&[&*bytes, b"xyz"].concat()), Err(RecordError::Trailing(3)));
@@ -97,7 +97,7 @@ proptest! {
 
     /// Whatever the disk has made of it: an error or a record, and no panic.
     #[test]
-    fn damage_is_an_error_or_a_record(record in record(), at in any::<prop::sample::Index>(), bit in 0..8_u8) {
+    fn damaged_bytes_are_an_error_or_a_record(record in record(), at in any::<prop::sample::Index>(), bit in 0..8_u8) {
         let mut bytes = record.encode();
         let at = at.index(bytes.len());
         bytes[at] ^= 1 << bit;
@@ -108,7 +108,7 @@ proptest! {
 }
 
 #[test]
-fn what_is_wrong_with_bytes_is_said() {
+fn decode_errors_have_messages() {
     let record = Record { stamp: Stamp { sequence: 1, unix: 2 }, event: Event::Notice("tea".into()) };
     let bytes = record.encode();
     let sentence = |bytes: &[u8]| Record::decode(bytes).unwrap_err().to_string();

@@ -8,7 +8,7 @@ use crate::support::fifo::Fifo;
 const GOODBYE: &str = "*** Goodbye: the server is stopping.";
 
 #[test]
-fn the_room_goes_on_while_the_configuration_is_read() {
+fn the_chat_continues_during_a_reload() {
     let daemon = Daemon::start("");
     let (mut ana, mut bo) = (daemon.join("ana"), daemon.join_tls("bo"));
     let fifo = Fifo::replace(&daemon.path("chatd.toml"));
@@ -28,7 +28,7 @@ fn the_room_goes_on_while_the_configuration_is_read() {
 }
 
 #[test]
-fn one_reload_comes_after_the_other() {
+fn reloads_do_not_overlap() {
     let daemon = Daemon::start("");
     let mut ana = daemon.join("ana");
     let fifo = Fifo::replace(&daemon.path("chatd.toml"));

@@ -103,7 +103,7 @@ fn a_newcomer_reads_what_happens_after_its_own_join() {
 }
 
 #[test]
-fn each_form_has_a_feed_and_nothing_is_rendered_for_nobody() {
+fn each_form_has_a_feed_and_feeds_without_readers_are_not_rendered() {
     let mut state = state(HISTORY);
     let (_, at_ana) = join(&mut state, "ana", 0);
     let (bo, at_bo) = join(&mut state, "bo", 1);
@@ -172,7 +172,7 @@ fn names_are_unique_in_the_room_and_outside() {
 }
 
 #[test]
-fn somebody_outside_the_room_keeps_the_name_and_is_nobodys_business() {
+fn a_user_outside_the_room_keeps_the_name_and_causes_no_room_events() {
     let mut state = state(HISTORY);
     let (_, at_ana) = join(&mut state, "ana", 0);
     let (bo, _) = join(&mut state, "bo", 0);
@@ -199,7 +199,7 @@ fn somebody_outside_the_room_keeps_the_name_and_is_nobodys_business() {
 }
 
 #[test]
-fn a_line_is_taken_back_by_its_author_alone() {
+fn only_the_author_can_redact_a_line() {
     let mut state = state(HISTORY);
     let (ana, _) = join(&mut state, "ana", 0);
     let line = say(&mut state, ana, "oops");
@@ -232,7 +232,7 @@ fn a_chain_of_a_million_blocks_is_dropped_without_a_deep_stack() {
 proptest! {
     /// Guests are given the name itself or the name and a number, whichever numbers are taken.
     #[test]
-    fn a_guest_has_a_name_that_nobody_has(taken in vec(0..40_u32, 0..60), in_order in 0..40_usize) {
+    fn a_guest_gets_a_free_name(taken in vec(0..40_u32, 0..60), in_order in 0..40_usize) {
         let mut state = state(HISTORY);
         for number in taken {
             // Some are taken already.

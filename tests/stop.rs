@@ -10,7 +10,7 @@ use crate::support::daemon::{Daemon, FAST};
 const GOODBYE: &str = "*** Goodbye: the server is stopping.";
 
 #[test]
-fn under_load_everything_said_before_is_delivered_and_everybody_told() {
+fn a_stop_under_load_delivers_everything_said_before() {
     let count = 50;
     let mut daemon = Daemon::start(FAST);
     let join = |i: usize| if i.is_multiple_of(2) { Daemon::join } else { Daemon::join_tls };

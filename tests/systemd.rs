@@ -89,7 +89,7 @@ fn readiness_comes_when_the_listeners_listen() {
 }
 
 #[test]
-fn the_status_has_the_numbers_of_the_moment() {
+fn the_status_line_has_current_counts() {
     let manager = Manager::new();
     let daemon = manager.start(LISTENERS);
     let mut ana = daemon.join("ana");
@@ -100,7 +100,7 @@ fn the_status_has_the_numbers_of_the_moment() {
 }
 
 #[test]
-fn a_reload_is_told_from_its_begin_to_its_end() {
+fn a_reload_is_notified_at_its_start_and_end() {
     let manager = Manager::new();
     let daemon = manager.start(&format!("{LISTENERS}[room]\ntopic = \"first\"\n"));
     let mut ana = daemon.join("ana");
@@ -129,7 +129,7 @@ fn a_reload_is_told_from_its_begin_to_its_end() {
 }
 
 #[test]
-fn stopping_is_told() {
+fn stopping_is_notified() {
     let manager = Manager::new();
     let mut daemon = manager.start(LISTENERS);
     daemon.signal("TERM");
@@ -138,7 +138,7 @@ fn stopping_is_told() {
 }
 
 #[test]
-fn a_mistake_in_the_configuration_is_in_the_status() {
+fn a_configuration_error_is_in_the_status() {
     let manager = Manager::new();
     let mut daemon = manager.launch("mistake = 1\n", |_| {});
     manager.expect(&format!("STATUS={}:1:1: ", daemon.path("chatd.toml").display()));
@@ -147,7 +147,7 @@ fn a_mistake_in_the_configuration_is_in_the_status() {
 
 /// Also while all connections are in use: the accept loops wait then, which is not a hang.
 #[test]
-fn the_watchdog_is_fed() {
+fn watchdog_keep_alives_are_sent() {
     let manager = Manager::new();
     let config = format!("{LISTENERS}[limits]\nconnections = 1\n");
     let daemon = manager.launch(&config, |command| {

@@ -522,7 +522,7 @@ fn plaintext_on_the_tls_port_is_answered_in_plaintext() {
 }
 
 #[test]
-fn what_is_neither_tls_nor_text_is_refused_with_an_alert() {
+fn neither_tls_nor_text_is_refused_with_an_alert() {
     let daemon = Daemon::start("");
     for words in [&b"\x16\x03\x01\x00\x04\x02\x00\x00\x00"[..], b"\x00\x01\x02\x03\x04\x05\x06"] {
         let mut client = TcpStream::connect(daemon.tls()).unwrap();
@@ -559,7 +559,7 @@ fn version_1_certificates_are_explained_on_both_sides() {
 }
 
 #[test]
-fn a_client_that_does_not_trust_the_certificate_is_told_of_in_words() {
+fn an_untrusted_certificate_is_logged_in_words() {
     let daemon = Daemon::start("");
     let mut command = Command::new("openssl");
     command.args(["s_client", "-quiet", "-verify_return_error", "-connect", &daemon.tls().to_string()]);
@@ -568,7 +568,7 @@ fn a_client_that_does_not_trust_the_certificate_is_told_of_in_words() {
 }
 
 #[test]
-fn what_does_not_belong_on_the_plaintext_port_is_answered_in_its_own_language() {
+fn tls_and_http_on_the_plaintext_port_are_answered() {
     let daemon = Daemon::start("");
     let Err(error) = Client::tls_with(daemon.plain(), trusting()) else { panic!("TLS without TLS") };
     assert!(error.to_string().contains("received fatal alert: UnexpectedMessage"), "{error:?}");
@@ -625,7 +625,7 @@ fn sealed(tls: &mut ClientConnection, words: &str) -> Vec<u8> {
 }
 
 #[test]
-fn a_last_word_and_the_end_of_tls_in_one_segment() {
+fn last_data_and_close_notify_in_one_segment() {
     let daemon = Daemon::start("");
     let mut ana = daemon.join("ana");
     // The last line may lack its end.
@@ -647,7 +647,7 @@ fn a_last_word_and_the_end_of_tls_in_one_segment() {
 }
 
 #[test]
-fn what_was_said_before_a_tls_error_counts() {
+fn input_before_a_tls_error_is_processed() {
     let daemon = Daemon::start("");
     let mut ana = daemon.join("ana");
     let forged = [&[0x17, 3, 3, 0, 32][..], &[7; 32]].concat();

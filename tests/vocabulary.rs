@@ -20,7 +20,7 @@ fn names_are_the_same_however_they_are_written() {
 }
 
 #[test]
-fn names_that_would_deceive_or_confuse_are_refused() {
+fn confusing_names_are_refused() {
     for (name, why) in [
         ("", NickError::Empty),
         ("   ", NickError::Empty),
@@ -83,7 +83,7 @@ fn a_long_text_is_cut_between_characters() {
 
 proptest! {
     #[test]
-    fn any_bytes_become_harmless_and_stay_so(bytes in proptest::collection::vec(any::<u8>(), 0..300), limit in 0..200_usize) {
+    fn cleaning_any_bytes_is_safe_and_idempotent(bytes in proptest::collection::vec(any::<u8>(), 0..300), limit in 0..200_usize) {
         let cleaned = clean(&bytes, limit);
         prop_assert!(cleaned.text.len() <= limit);
         prop_assert!(!cleaned.text.chars().any(char::is_control));

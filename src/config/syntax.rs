@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_occurs_twice_is_named() {
+    fn a_duplicate_is_named_in_its_error() {
         let text = "[a]\nx = 1\nx = 2\n[a]\ny = 2\n";
         assert_eq!(
             errors(text),
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_over_several_lines_is_left_alone() {
+    fn multiline_strings_are_not_blanked_out() {
         let text = "a = \"\"\"x\\q\ny\"\"\"\nb = 2\n";
         assert_eq!(errors(text).len(), 1);
         assert_eq!(check(text).0, text);

@@ -1,23 +1,23 @@
-//! What is counted from the start on.
+//! Counters of events since the start.
 
 use super::Meter;
 use crate::chat::{Event, Now, Reason, Refusal};
 use crate::room::Outcome;
 
-/// Counts of what has happened.
+/// The counters.
 #[derive(Debug, Default)]
 pub struct Counters {
     /// Messages that clients sent to the room.
     pub messages: Meter,
-    /// Connections that were turned away, or ended before they had a name by the daemon's doing.
+    /// Connections that the daemon rejected, or closed before they had a name.
     pub refused: u64,
     /// Of these, how many had no name in time.
     pub login_timeout: u64,
-    /// Times that a client was read more slowly because it was over its rate.
+    /// How often a client's input was throttled because it was over its rate.
     pub message_rate: u64,
     /// Clients that were disconnected because they lagged too far behind.
     pub max_lag: u64,
-    /// Clients that were disconnected because all together lagged too far behind.
+    /// Clients that were disconnected because all clients together lagged too far behind.
     pub backlog: u64,
 }
 
@@ -41,7 +41,8 @@ impl Counters {
     }
 }
 
-/// Whether somebody without a name who ends for this reason was turned away, rather than going by themselves.
+/// Whether this reason means that the daemon has rejected a client without a name; otherwise the client has left by
+/// itself.
 pub(super) fn is_refusal(reason: &Reason) -> bool {
     !matches!(reason, Reason::Kicked(_) | Reason::Quit(_) | Reason::Closed | Reason::Stopping)
 }

@@ -1,4 +1,4 @@
-//! The delivery: rounds that send new events to every member that keeps up, with one write for each member.
+//! The delivery: rounds that send new events to every member that is caught up, with one write for each member.
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::sync::Arc;
@@ -11,14 +11,14 @@ use crate::people::SessionId;
 use crate::room::{Block, Round};
 use crate::session::{FeedUpdate, Output};
 
-/// Members who are written to between two looks at the clock.
+/// How many members are written to between two checks of the time.
 const CHECK_INTERVAL: u32 = 16;
 
 /// A round in progress.
 pub struct Delivery {
     rounds: Vec<Round>,
     chains: Vec<Vec<Arc<Block>>>,
-    /// Who is next.
+    /// The next member.
     next: SessionId,
 }
 
@@ -31,7 +31,7 @@ impl<T: Transport> Connections<T> {
         Delivery { rounds, chains, next: 0 }
     }
 
-    /// Serves members while `go_on` returns true, so that a round in a big room does not delay everything else. Returns
+    /// Writes to members while `go_on` returns true, so that a round in a big room does not delay everything else. Returns
     /// whether the round is done.
     pub fn deliver(&mut self, delivery: &mut Delivery, now: Now, mut go_on: impl FnMut() -> bool) -> bool {
         let slices: Vec<Vec<IoSlice<'_>>> = delivery.chains.iter().map(|chain| slices(chain)).collect();
@@ -123,7 +123,7 @@ fn serve<T: Transport>(connection: &mut Connection<T>, updates: &[FeedUpdate<'_>
     Served::Behind
 }
 
-/// Sends a round's update: the very bytes that all others are sent, in one call.
+/// Sends a round's bytes, which are the same for all readers of the feed, in one call.
 fn write_update<T: Transport>(output: &mut Output, transport: &mut T, update: &FeedUpdate<'_>) -> io::Result<()> {
     let sent = match transport.write(update.slices) {
         Err(e) if e.kind() == ErrorKind::WouldBlock => 0,

@@ -1,4 +1,4 @@
-//! Journal entries about clients: who has joined, left or changed their name. Never what they say.
+//! Journal entries about clients: joins, leaves and changes of names, never what is said.
 
 use tracing::info;
 
@@ -7,7 +7,7 @@ use crate::chat::{Event, Nick, Reason};
 use crate::room::Outcome;
 use crate::session::{Ended, Origin};
 
-/// A client has caused this.
+/// Logs the outcome of a client's command.
 pub(super) fn log_outcome(origin: &Origin, protocol: &'static str, outcome: &Outcome<'_>) {
     let Outcome::Done(_, event) = outcome else { return };
     match event {
@@ -26,13 +26,13 @@ pub(super) fn log_outcome(origin: &Origin, protocol: &'static str, outcome: &Out
     }
 }
 
-/// A client has sent something as its name that is none in its protocol.
+/// Logs that a client has sent an invalid name.
 pub(super) fn log_invalid_name(origin: &Origin, protocol: &'static str, hint: &str) {
     info!(chatd.event = "refused", chatd.address = %origin.address, chatd.transport = origin.transport(),
         chatd.protocol = protocol, chatd.reason = "nonsense", "a name was refused: {hint}");
 }
 
-/// A client's session has ended.
+/// Logs the end of a client's session.
 pub(super) fn log_end(origin: &Origin, protocol: &'static str, ended: &Ended, reason: &Reason) {
     match &ended.person {
         Some(person) if ended.in_room => log_leave(origin, protocol, &person.nick, reason),

@@ -1,4 +1,4 @@
-//! Counts something, altogether and over the last minute, without a timer.
+//! A counter with a total and a rate over the last minute, without a timer.
 
 use crate::chat::Now;
 
@@ -9,9 +9,9 @@ const SECONDS: usize = 60;
 #[derive(Debug, Clone)]
 pub struct Meter {
     total: u64,
-    /// The second that was counted last.
+    /// The last counted second.
     second: u64,
-    /// One count for each of the last seconds, at the second's remainder.
+    /// One count for each of the last seconds, indexed by the second modulo [`SECONDS`].
     recent: [u32; SECONDS],
 }
 
@@ -24,29 +24,29 @@ impl Default for Meter {
 impl Meter {
     /// Counts one.
     pub fn count(&mut self, now: Now) {
-        let second = self.pass(now);
+        let second = self.advance(now);
         self.total += 1;
         if let Some(count) = self.recent.get_mut(second) {
             *count += 1;
         }
     }
 
-    /// How many altogether.
+    /// The total.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.total
     }
 
-    /// How many a second, on the average of the last minute.
+    /// The count per second, averaged over the last minute.
     #[must_use]
     pub fn per_second(&mut self, now: Now) -> f64 {
-        self.pass(now);
+        self.advance(now);
         let recent: u32 = self.recent.iter().sum();
         f64::from(recent) / SECONDS as f64
     }
 
-    /// Forgets the seconds that are over a minute old, and returns the present one's place.
-    fn pass(&mut self, now: Now) -> usize {
+    /// Clears the seconds that are over a minute old, and returns the present second's index.
+    fn advance(&mut self, now: Now) -> usize {
         let second = now.ticks / 1_000_000;
         let place = |second: u64| (second % SECONDS as u64) as usize;
         for passed in (self.second + 1..=second).rev().take(SECONDS) {
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn a_minute_is_remembered_and_no_longer() {
+    fn counts_older_than_a_minute_are_dropped() {
         let mut meter = Meter::default();
         (0..30).for_each(|_| meter.count(at(0)));
         (0..60).for_each(|_| meter.count(at(10)));
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_silence_forgets_everything() {
+    fn a_long_pause_drops_all_recent_counts() {
         let mut meter = Meter::default();
         (0..60).for_each(|second| meter.count(at(second)));
         assert_eq!(meter.per_second(at(59)), 1.0);

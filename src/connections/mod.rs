@@ -40,7 +40,7 @@ const SCRATCH: usize = 64 * 1024;
 pub struct Connections<T> {
     /// People, the room, and the log.
     pub state: State,
-    /// What has been counted since the start.
+    /// Counts since the start.
     pub counters: Counters,
     all: Slab<Connection<T>>,
     /// The sessions that wait for a turn.
@@ -51,7 +51,7 @@ pub struct Connections<T> {
     irc: Arc<irc::Server>,
     stopping: bool,
     scratch: Vec<u8>,
-    /// Is told how clients are understood.
+    /// Called with each step of each session.
     observer: Observer,
 }
 
@@ -67,24 +67,24 @@ struct Connection<T> {
     woken: bool,
 }
 
-/// One client who has a name, as the administrator sees it.
+/// What administrators are shown about a client that has a name.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     /// Who it is.
     pub person: Arc<Person>,
     /// Whether they are in the room.
     pub in_room: bool,
-    /// Where it comes from.
+    /// Its address.
     pub address: Address,
     /// `tls` or `plain`.
     pub transport: &'static str,
-    /// The name of what it speaks.
+    /// The name of its protocol.
     pub protocol: &'static str,
     /// When it connected.
     pub connected: Now,
     /// Ticks since its last message, or since it connected.
     pub idle: u64,
-    /// Bytes that it has not been sent yet.
+    /// Unsent bytes.
     pub lag: u64,
 }
 
@@ -136,10 +136,10 @@ impl<T: Transport> Connections<T> {
         id
     }
 
-    /// The number that the next client will have.
+    /// The number of the next client.
     #[must_use]
     pub fn next_id(&self) -> SessionId {
-        // There cannot be as many descriptors.
+        // There are fewer descriptors than numbers.
         SessionId::try_from(self.all.vacant_key()).unwrap_or(SessionId::MAX)
     }
 
@@ -156,13 +156,13 @@ impl<T: Transport> Connections<T> {
         Some((connection.session, connection.transport))
     }
 
-    /// What carries a client's bytes.
+    /// A client's transport.
     #[must_use]
     pub fn transport(&self, id: SessionId) -> Option<&T> {
         Some(&self.all.get(id as usize)?.transport)
     }
 
-    /// What carries a client's bytes.
+    /// A client's transport.
     pub fn transport_mut(&mut self, id: SessionId) -> Option<&mut T> {
         Some(&mut self.all.get_mut(id as usize)?.transport)
     }
@@ -191,8 +191,8 @@ impl<T: Transport> Connections<T> {
         0..SessionId::try_from(self.all.capacity()).unwrap_or(SessionId::MAX)
     }
 
-    /// Records what the poller reports of a socket. A report that comes late, for a connection that is gone, does no harm:
-    /// at worst a new connection with this number gets a turn without a reason.
+    /// Records a socket's readiness. A late event for a connection that is gone is harmless: at worst a new connection with
+    /// its number gets an unnecessary turn.
     pub fn note(&mut self, id: SessionId, readiness: Readiness) {
         if let Some(connection) = self.all.get_mut(id as usize) {
             connection.transport.note(readiness);
@@ -257,7 +257,7 @@ impl<T: Transport> Connections<T> {
         self.deliver_mail();
     }
 
-    /// Delivers what the room has addressed to single sessions.
+    /// Delivers the mail that the room has addressed to single sessions.
     fn deliver_mail(&mut self) {
         if !self.state.has_mail() {
             return;
@@ -270,7 +270,7 @@ impl<T: Transport> Connections<T> {
         }
     }
 
-    /// The connection of whoever has this name, in the room or not.
+    /// The connection of the user with this name, in the room or not.
     #[must_use]
     pub fn find(&self, nick: &Nick) -> Option<SessionId> {
         self.state.people.find(nick)?.session
@@ -283,7 +283,7 @@ impl<T: Transport> Connections<T> {
         stamp
     }
 
-    /// What an administrator may know of a client, if it has a name.
+    /// What administrators are shown about a client, if it has a name.
     #[must_use]
     pub fn snapshot(&self, id: SessionId, now: Now) -> Option<Snapshot> {
         let session = &self.all.get(id as usize)?.session;
@@ -311,12 +311,12 @@ impl<T: Transport> Connections<T> {
         }
     }
 
-    /// From now on, new clients are told that the daemon stops, and closed.
+    /// From now on, new clients are closed at once and told that the daemon stops.
     pub fn begin_stop(&mut self) {
         self.stopping = true;
     }
 
-    /// Has somebody told from now on how clients are understood.
+    /// Sets the function that is called with each step of each session.
     pub fn set_observer(&mut self, observer: Observer) {
         self.observer = observer;
     }
@@ -332,7 +332,7 @@ impl<T: Transport> Connections<T> {
         self.limits = limits;
     }
 
-    /// What IRC tells of this server.
+    /// What IRC clients are told about this server.
     #[must_use]
     pub fn irc(&self) -> &Arc<irc::Server> {
         &self.irc

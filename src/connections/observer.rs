@@ -1,23 +1,23 @@
-//! Lets somebody watch how clients are understood, for `chatd --try-classic`. The daemon itself has no observer: what is
-//! said is nobody's business.
+//! Reports how clients' input is interpreted, for `chatd --try-classic`. The daemon itself has no observer, so that nobody
+//! can read along.
 
 use crate::chat::{Reason, Refusal};
 use crate::people::SessionId;
 use crate::session::{Session, Step};
 
-/// Is told what is seen of a session.
+/// Called with each observation.
 pub type Observer = fn(SessionId, &Session, Observation<'_>);
 
-/// What there is to see.
+/// What an observer is passed.
 #[derive(Debug)]
 pub enum Observation<'a> {
-    /// What a step of reading came to. A command has not been carried out yet.
+    /// The result of a step. A command is not performed yet.
     Step(&'a Step<'a>),
-    /// The command of the last step is not carried out.
+    /// The command of the last step was refused.
     Refused(&'a Refusal),
     /// The session has ended.
     Ended(&'a Reason),
 }
 
-/// Nobody watches.
+/// Does nothing.
 pub(super) const NO_OBSERVER: Observer = |_, _, _| {};

@@ -1,4 +1,4 @@
-//! What there is of each for every client. Whoever makes one larger pays for it as often.
+//! The sizes of the types that exist once for each client.
 
 use super::Connection;
 use crate::chat::Person;
@@ -9,7 +9,7 @@ use crate::people::PersonEntry;
 use crate::session::Session;
 
 #[test]
-fn an_idle_client_is_small() {
+fn the_sizes_per_client_are_bounded() {
     let sizes = [
         size_of::<Session>(),
         size_of::<Connection<Socket>>(),

@@ -10,12 +10,12 @@ use crate::net::{Readiness, Transport};
 use crate::people::SessionId;
 use crate::session::{Context, NEVER, Output, Session, Step, micros};
 
-/// When a full transport is tried again, whatever the kernel says. Short of memory, it turns down what is written to a
-/// socket that has nothing to send, and never says that there is room, because no acknowledgment makes any.
+/// When a full transport is tried again without a readiness event. A kernel that is short of memory rejects a write to a
+/// socket with an empty send queue and never reports that it is writable, because no acknowledgement frees space.
 const RETRY: Duration = Duration::from_millis(200);
 
 impl<T: Transport> Connections<T> {
-    /// Gives a session a turn.
+    /// Runs a session's turn.
     pub fn turn(&mut self, id: SessionId, now: Now) {
         let Some(connection) = self.all.get_mut(id as usize) else { return };
         connection.woken = false;
@@ -78,7 +78,7 @@ impl<T: Transport> Connections<T> {
             Ok(length) => {
                 let arrived = scratch.get(..length).unwrap_or_default();
                 if session.output().is_paced() {
-                    // Its messages are told apart by when they come.
+                    // Its messages are separated by pauses only, so it must not wait for delayed acknowledgements.
                     transport.acknowledge();
                 }
                 let buffered = session.take_buffered();
@@ -272,8 +272,8 @@ pub(super) fn write_all<T: Transport>(output: &mut Output, transport: &mut T) ->
     }
 }
 
-/// Sends the messages of a session that is sent each one apart, each in its time. Says whether something was sent, and
-/// whether the transport is full.
+/// Sends the messages of a paced session that are due. Returns whether anything was sent, and whether the transport is
+/// full.
 fn write_paced<T: Transport>(output: &mut Output, transport: &mut T, now: Now) -> io::Result<(bool, bool)> {
     let mut progress = false;
     while transport.flush()?.is_ready() {
@@ -288,12 +288,12 @@ fn write_paced<T: Transport>(output: &mut Output, transport: &mut T, now: Now) -
             break;
         }
     }
-    // The transport's readiness comes next, not the time of the next message.
+    // The session waits for its transport, not for the time of its next message.
     output.clear_due(now.ticks);
     Ok((progress, true))
 }
 
-/// What a socket's error means for the session.
+/// The reason for which a socket error ends the session.
 fn broken(error: &io::Error) -> Reason {
     Reason::Broken(error.kind().to_string().into())
 }

@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_next_waits_until_a_place_is_free_or_there_are_more() {
+    async fn accepting_waits_until_a_place_is_free_or_the_limit_grows() {
         let admissions = Arc::new(Admissions::default());
         let limit = Cell::new(2);
         let mut context = Context::from_waker(Waker::noop());
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn each_address_has_so_many_places_and_gets_them_back() {
+    fn connections_per_address_are_counted_and_freed() {
         let admissions = Arc::new(Admissions::default());
         let enter = |text: &str| admissions.enter(address(text), 2);
         let first = enter("[2001:db8::1]:1").unwrap();
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_kept_of_an_address_that_is_gone() {
+    fn an_address_without_connections_is_not_kept() {
         let admissions = Arc::new(Admissions::default());
         drop(admissions.enter(address("192.0.2.1:1"), 1));
         assert!(admissions.per_address.lock().unwrap().is_empty());

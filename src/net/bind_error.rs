@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_manual_opens_the_sandbox_by_the_same_commands() {
+    fn the_manual_has_the_same_sandbox_commands() {
         let manual = include_str!("../../man/chatd.8").replace("\\e\n    ", "");
         for command in OPEN_SANDBOX.split(" && ") {
             assert!(manual.contains(&format!("\n{command}\n")), "{command}");

@@ -251,7 +251,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_unit_hands_its_socket_over_under_its_name() {
+    fn each_socket_unit_sets_its_descriptor_name() {
         for (name, unit) in UNITS {
             let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd").join(unit);
             let text = std::fs::read_to_string(file).unwrap();

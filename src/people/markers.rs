@@ -1,5 +1,5 @@
-//! Read markers: how far somebody has read. Those of an account outlive its connection; a name alone proves nothing,
-//! because anybody may have it next, so those of people without an account go with them.
+//! Read markers: how far a person has read. Those of an account outlive its connection. Without an account they are
+//! removed with the person, because anybody may use the name next.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use crate::chat::{Person, PersonId};
 
 /// Targets whose markers are kept for one account or person.
 const MAX_TARGETS: usize = 64;
-/// Accounts whose markers are kept; of more, those that have not been used for longest are forgotten.
+/// The number of accounts whose markers are kept; beyond it, the least recently used are removed.
 const MAX_ACCOUNTS: usize = 4096;
 
 /// The markers of one account or person: by target in lower case, in milliseconds since 1970-01-01 UTC.
@@ -26,7 +26,7 @@ pub struct ReadMarkers {
 }
 
 impl ReadMarkers {
-    /// How far somebody has read a target, given in lower case.
+    /// How far a person has read a target, given in lower case.
     #[must_use]
     pub fn get(&self, person: &Person, target: &str) -> Option<u64> {
         let markers = match &person.profile.account {
@@ -36,7 +36,7 @@ impl ReadMarkers {
         markers.0.iter().find(|(known, _)| **known == *target).map(|(_, time)| *time)
     }
 
-    /// Moves somebody's marker of a target, given in lower case; only forward.
+    /// Moves a person's marker of a target, given in lower case; only forward.
     pub fn set(&mut self, person: &Person, target: &str, time: u64) {
         let markers = match &person.profile.account {
             Some(account) => self.of_account(account),
@@ -52,7 +52,7 @@ impl ReadMarkers {
         markers.0.push((target.into(), time));
     }
 
-    /// Forgets the markers of somebody who is gone, unless they are an account's.
+    /// Removes the markers of a person who is gone, unless they belong to an account.
     pub fn forget(&mut self, person: PersonId) {
         self.people.remove(&person);
     }
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_used_for_longest_is_forgotten() {
+    fn the_least_recently_used_marker_is_dropped() {
         let mut markers = ReadMarkers::default();
         for number in 0..MAX_ACCOUNTS {
             markers.set(&person(&number.to_string()), "#lobby", 1);

@@ -1,7 +1,7 @@
-//! People: who has a name here, what they tell of themselves, whether they are away, and who watches whom.
+//! People: everybody who has a name, with their profile, away state, read markers and watchers.
 //!
-//! Names are unique by their comparison form, whether somebody is in a room or only connected. Nothing here knows rooms,
-//! dialects, sockets or a clock.
+//! Names are unique by their comparison form, in the room or only connected. Nothing here knows rooms, dialects, sockets
+//! or a clock.
 
 mod markers;
 mod watchers;
@@ -17,10 +17,10 @@ use crate::chat::{Gone, Nick, Now, Person, PersonId, Refusal};
 pub use markers::ReadMarkers;
 pub use watchers::Watchers;
 
-/// How many of those who are gone are remembered.
+/// How many former names are remembered.
 const MAX_GONE: usize = 128;
 
-/// The connection that somebody has.
+/// The number of a connection.
 pub type SessionId = u32;
 
 /// Everybody who has a name.
@@ -30,16 +30,16 @@ pub struct People {
     by_name: BTreeMap<Arc<str>, PersonId>,
     peak: usize,
     gone: VecDeque<Gone>,
-    /// Who is told when somebody comes and goes.
+    /// Who is notified when a person connects or disconnects.
     pub watchers: Watchers,
-    /// How far everybody has read.
+    /// The read markers.
     pub markers: ReadMarkers,
 }
 
-/// One person who has a name here.
+/// A person who has a name.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PersonEntry {
-    /// Who it is.
+    /// The person.
     pub person: Arc<Person>,
     /// Why they are away, if they are.
     pub away: Option<Box<str>>,
@@ -52,10 +52,10 @@ pub struct PersonEntry {
 }
 
 impl People {
-    /// Gives somebody a name.
+    /// Adds a person.
     ///
     /// # Errors
-    /// [`Refusal::NameTaken`] if somebody has the same one.
+    /// [`Refusal::NameTaken`] if the name is in use.
     pub fn add(&mut self, now: Now, person: Arc<Person>) -> Result<(), Refusal> {
         match self.by_name.entry(person.nick.key().clone()) {
             Entry::Occupied(_) => Err(Refusal::NameTaken(person.as_str().into())),
@@ -70,15 +70,14 @@ impl People {
         }
     }
 
-    /// Notes which connection somebody has.
+    /// Sets a person's connection.
     pub fn connect(&mut self, id: PersonId, session: SessionId) {
         if let Some(entry) = self.by_id.get_mut(&id) {
             entry.session = Some(session);
         }
     }
 
-    /// Takes somebody's name away, and forgets whom they watch. They have been shown the log up to the event `shown`, if
-    /// anybody knows.
+    /// Removes a person, with their watches. `shown`: the last event of the log that they have been sent, if known.
     pub fn remove(&mut self, unix: u64, id: PersonId, shown: Option<u64>) -> Option<PersonEntry> {
         let entry = self.by_id.remove(&id)?;
         self.by_name.remove(entry.person.nick.key());
@@ -92,10 +91,10 @@ impl People {
         Some(entry)
     }
 
-    /// Whether somebody may have another name.
+    /// Whether a person may take another name.
     ///
     /// # Errors
-    /// [`Refusal::NameTaken`] if it is somebody else's.
+    /// [`Refusal::NameTaken`] if another person has it.
     pub fn may_rename(&self, id: PersonId, to: &Nick) -> Result<(), Refusal> {
         match self.by_name.get(to.key()) {
             Some(other) if *other != id => Err(Refusal::NameTaken(to.as_str().into())),
@@ -103,7 +102,7 @@ impl People {
         }
     }
 
-    /// Gives somebody another name, which they [may](Self::may_rename) have. Returns who they are now.
+    /// Changes a name; [`may_rename`](Self::may_rename) must have allowed it. Returns the changed person.
     pub fn rename(&mut self, unix: u64, id: PersonId, to: &Nick) -> Option<Arc<Person>> {
         let entry = self.by_id.get_mut(&id)?;
         let before = entry.person.clone();
@@ -115,28 +114,28 @@ impl People {
         Some(after)
     }
 
-    /// Gives somebody another profile.
+    /// Replaces a person's profile.
     pub fn describe(&mut self, person: &Arc<Person>) {
         if let Some(entry) = self.by_id.get_mut(&person.id) {
             entry.person = person.clone();
         }
     }
 
-    /// Notes why somebody is away, or that they are not.
+    /// Sets why a person is away; `None`: they are back.
     pub fn set_away(&mut self, id: PersonId, away: Option<&str>) {
         if let Some(entry) = self.by_id.get_mut(&id) {
             entry.away = away.map(Into::into);
         }
     }
 
-    /// Notes that somebody has said something.
+    /// Notes that a person has said something.
     pub fn note_active(&mut self, now: Now, id: PersonId) {
         if let Some(entry) = self.by_id.get_mut(&id) {
             entry.active = now.ticks;
         }
     }
 
-    /// Somebody who is here.
+    /// A person by their identifier.
     #[must_use]
     pub fn get(&self, id: PersonId) -> Option<&PersonEntry> {
         self.by_id.get(&id)
@@ -148,7 +147,7 @@ impl People {
         self.by_id.get(self.by_name.get(nick.key())?)
     }
 
-    /// A name that nobody has: `base`, or `base` and a number. `None` if they are no names.
+    /// A free name: `base`, or `base` and a number. `None` if these are not valid names.
     #[must_use]
     pub fn free_name(&self, base: &str) -> Option<Nick> {
         let numbered = |number: u64| Nick::new(&format!("{base}{number}")).ok();
@@ -172,30 +171,30 @@ impl People {
         numbered(free)
     }
 
-    /// Everybody whose name's [key](Nick::key) comes after this one, in the order of their names.
+    /// All people whose name's [key](Nick::key) is greater than this one, ordered by name.
     pub fn after<'a>(&'a self, key: Option<&str>) -> impl Iterator<Item = &'a PersonEntry> + use<'a> {
         let from = key.map_or(Bound::Unbounded, Bound::Excluded);
         self.by_name.range::<str, _>((from, Bound::Unbounded)).filter_map(|(_, id)| self.by_id.get(id))
     }
 
-    /// Those who are gone, or have another name, the last one first; only the last 128 are remembered.
+    /// The last 128 people who have left or changed their name, the latest first.
     pub fn gone(&self) -> impl Iterator<Item = &Gone> {
         self.gone.iter()
     }
 
-    /// How many have a name.
+    /// The number of people.
     #[must_use]
     pub fn len(&self) -> usize {
         self.by_id.len()
     }
 
-    /// Whether nobody has a name.
+    /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.by_id.is_empty()
     }
 
-    /// How many have had a name at once.
+    /// The highest number of people at the same time.
     #[must_use]
     pub fn peak(&self) -> usize {
         self.peak

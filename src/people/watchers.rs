@@ -1,4 +1,4 @@
-//! Who is told when somebody comes and goes, whether in the room or only connected.
+//! Watchers: who is notified when a person connects or disconnects (IRC's MONITOR).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,16 +7,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::chat::{Nick, PersonId};
 
-/// The names that are watched, and those who watch them. A name may be watched that nobody has.
+/// The watched names and their watchers. A watched name need not be in use.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Watchers {
     by_name: HashMap<Arc<str>, Vec<PersonId>>,
-    /// What each of them watches: also what has to be looked through when they leave.
+    /// What each of them watches, so that a watcher can be removed without a search.
     by_watcher: HashMap<PersonId, Vec<Nick>>,
 }
 
 impl Watchers {
-    /// Has `watcher` told of this name.
+    /// Adds a name to those that `watcher` watches.
     pub fn add(&mut self, watcher: PersonId, nick: &Nick) {
         let watched = self.by_watcher.entry(watcher).or_default();
         if watched.iter().all(|known| known.key() != nick.key()) {
@@ -25,7 +25,7 @@ impl Watchers {
         }
     }
 
-    /// Has `watcher` told of it no more.
+    /// Removes a name from those that `watcher` watches.
     pub fn remove(&mut self, watcher: PersonId, nick: &Nick) {
         if let Some(watched) = self.by_watcher.get_mut(&watcher) {
             watched.retain(|known| known.key() != nick.key());
@@ -36,20 +36,20 @@ impl Watchers {
         self.remove_from_name(watcher, nick.key());
     }
 
-    /// Has `watcher` told of nobody any more. Takes as long as there are names that they watch, and watchers of these.
+    /// Removes a watcher. The cost grows with the names that they watch and the watchers of these.
     pub fn forget(&mut self, watcher: PersonId) {
         for nick in self.by_watcher.remove(&watcher).unwrap_or_default() {
             self.remove_from_name(watcher, nick.key());
         }
     }
 
-    /// Those who watch this name.
+    /// The watchers of this name.
     #[must_use]
     pub fn of(&self, nick: &Nick) -> &[PersonId] {
         self.by_name.get(nick.key()).map_or(&[], Vec::as_slice)
     }
 
-    /// The names that somebody watches.
+    /// The names that a person watches.
     #[must_use]
     pub fn watched_by(&self, watcher: PersonId) -> &[Nick] {
         self.by_watcher.get(&watcher).map_or(&[], Vec::as_slice)

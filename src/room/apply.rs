@@ -6,7 +6,7 @@ use super::{Mail, State};
 use crate::chat::{Event, Now, Person, Reason, Stamp, Topic};
 
 impl State {
-    /// Changes the state, renders the event into the feeds, and queues what single sessions are told.
+    /// Changes the state, renders the event into the feeds, and queues mail for single sessions.
     pub(super) fn apply(&mut self, now: Now, stamp: Stamp, event: &Event<'_>) {
         let mut shown = event.concerns().is_none_or(|who| self.room.members.contains(who.id));
         let State { people, room, .. } = self;
@@ -22,7 +22,7 @@ impl State {
             }
             Event::Left(who, reason) => {
                 let present = room.members.remove(who);
-                // A client that leaves in order could read everything. What a broken connection has lost is unknown.
+                // A client that leaves properly has been sent everything. What a broken connection has lost is unknown.
                 let in_order = matches!(reason, Reason::Quit(_) | Reason::Closed | Reason::Kicked(_));
                 people.remove(stamp.unix, who.id, (present && in_order).then_some(stamp.sequence));
                 // At a stop everybody gets a goodbye of their own; a line for each member would be too many.
@@ -76,7 +76,7 @@ impl State {
         log.render(stamp, event, &super::StateView { people, room, who: None });
     }
 
-    /// Tells those who watch somebody that they have come, or are gone.
+    /// Notifies a person's watchers that they have connected or disconnected.
     fn notify_presence(&mut self, person: &Arc<Person>, here: bool) {
         let State { people, mail, .. } = self;
         for watcher in people.watchers.of(&person.nick) {
@@ -86,7 +86,7 @@ impl State {
         }
     }
 
-    /// Tells those who watch somebody what they have done, unless both are in the room, where everybody sees it.
+    /// Notifies a person's watchers of an event, except those in the same room, who are sent it anyway.
     fn notify_watchers(&mut self, stamp: Stamp, person: &Arc<Person>, event: &Event<'_>) {
         let State { people, room, mail, .. } = self;
         let seen = room.members.contains(person.id);

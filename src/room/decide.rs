@@ -1,4 +1,4 @@
-//! Deciding: a command becomes an event or a refusal. The state is read, not changed.
+//! Decides whether a command becomes an event or is refused. Reads the state and does not change it.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use super::State;
 use crate::chat::{Command, Event, Nick, Person, PersonId, Profile, Refusal, TEXT_LENGTH, Words, shorten};
 use crate::people::SessionId;
 
-/// Who asks.
+/// The author of a command.
 #[derive(Debug, Clone, Copy)]
 pub struct Actor {
     /// The person, once there is a name.
@@ -16,12 +16,12 @@ pub struct Actor {
     pub session: SessionId,
 }
 
-/// What a command comes to.
+/// The decision on a command.
 #[derive(Debug)]
 pub enum Decision<'c> {
     /// Commit this event.
     Event(Event<'c>),
-    /// Nothing changes; confirm it to the author as if it had happened.
+    /// Nothing changes, but the author is answered as if it had happened.
     Unchanged(Event<'c>),
     /// A private message. It is no event of the log: nobody else ever sees it.
     Private {
@@ -32,16 +32,16 @@ pub enum Decision<'c> {
         /// What.
         words: Words<'c>,
     },
-    /// Somebody is to be told of other people, and no more of some.
+    /// Change whom a person watches.
     Watch {
         /// Who.
         watcher: PersonId,
-        /// Of whom from now on.
+        /// The names to add.
         add: Vec<Nick>,
-        /// Of whom no more.
+        /// The names to remove.
         remove: Vec<Nick>,
     },
-    /// Somebody has read so far.
+    /// Move a read marker.
     MarkRead {
         /// Who.
         who: Arc<Person>,
@@ -55,10 +55,10 @@ pub enum Decision<'c> {
 }
 
 impl State {
-    /// What is to come of a command.
+    /// Decides on a command.
     ///
     /// # Errors
-    /// It is not to be done, and this is why.
+    /// The command is refused, for this reason.
     pub fn decide<'c>(&self, actor: Actor, command: Command<'c>) -> Result<Decision<'c>, Refusal> {
         let entry = actor.person.and_then(|id| self.people.get(id));
         let Some(entry) = entry else {
@@ -157,7 +157,7 @@ fn check_length(text: &str) -> Result<(), Refusal> {
     if text.len() <= TEXT_LENGTH { Ok(()) } else { Err(Refusal::TextTooLong(TEXT_LENGTH)) }
 }
 
-/// Cuts a last word to its limit. It is not refused, because its author may be gone already.
+/// Shortens a parting message to its limit. It is not refused, because its author may be gone already.
 pub fn shorten_message(text: Cow<'_, str>) -> Cow<'_, str> {
     if text.len() <= TEXT_LENGTH { text } else { Cow::Owned(shorten(&text, TEXT_LENGTH).to_owned()) }
 }

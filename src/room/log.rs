@@ -26,16 +26,16 @@ pub struct Cursor {
     pub feed: FeedId,
     /// The position; everything before it is sent.
     pub position: u64,
-    /// The block to continue in; it may end before the position. `None`: the reader keeps up, and the delivery knows the
-    /// block.
+    /// The block to continue in; it may end before the position. `None`: the reader is caught up, and the delivery knows
+    /// the block.
     pub block: Option<Arc<Block>>,
 }
 
-/// What lies ahead for the readers of one feed who keep up.
+/// What one round of the delivery sends to the readers of one feed that are caught up.
 pub struct Round {
-    /// The last block that they have been given.
+    /// The last block that they have been sent.
     pub from: Arc<Block>,
-    /// The last block that there is.
+    /// The newest block.
     pub to: Arc<Block>,
 }
 
@@ -45,7 +45,7 @@ pub struct Log {
     sequence: u64,
     feeds: Vec<Feed>,
     backlog: Arc<Backlog>,
-    /// Whether something was rendered since the last round began.
+    /// Whether anything was rendered since the last round began.
     pending: bool,
 }
 
@@ -54,7 +54,7 @@ struct Feed {
     form: Arc<dyn Form>,
     tail: Vec<u8>,
     head: Arc<Block>,
-    /// The newest block that every reader who keeps up has been given.
+    /// The newest block that every reader that is caught up has been sent.
     delivered: Arc<Block>,
     readers: usize,
     /// The last event that was rendered, and the position where its bytes begin.
@@ -74,7 +74,7 @@ impl Log {
         Stamp { sequence: self.sequence, unix: now.unix }
     }
 
-    /// How many places there have been.
+    /// The number of the last event.
     #[must_use]
     pub fn sequence(&self) -> u64 {
         self.sequence
@@ -133,8 +133,8 @@ impl Log {
         self.feed(feed).map_or(0, Feed::end)
     }
 
-    /// Gives a reader the block to go on in, so that it can be sent everything up to here by itself. Returns the position
-    /// after all that.
+    /// Pins the block in which a reader continues, so that it can be sent everything up to the present end without the
+    /// delivery. Returns the position of that end.
     pub fn pin(&mut self, cursor: &mut Cursor) -> u64 {
         let backlog = self.backlog.clone();
         let Some(feed) = self.feeds.get_mut(cursor.feed.0 as usize) else { return cursor.position };
@@ -151,7 +151,7 @@ impl Log {
         self.pending
     }
 
-    /// Freezes all feeds and says, feed by feed, what lies ahead.
+    /// Freezes all feeds and returns what is to be sent of each.
     pub fn begin_round(&mut self) -> Vec<Round> {
         self.pending = false;
         let backlog = &self.backlog;
@@ -159,7 +159,7 @@ impl Log {
         rounds.collect()
     }
 
-    /// Everybody who keeps up has been given what [`begin_round`](Self::begin_round) said.
+    /// All readers that are caught up have been sent what [`begin_round`](Self::begin_round) returned.
     pub fn end_round(&mut self, rounds: Vec<Round>) {
         for (feed, round) in self.feeds.iter_mut().zip(rounds) {
             feed.delivered = round.to;
@@ -170,7 +170,7 @@ impl Log {
         }
     }
 
-    /// Counts the bytes that are kept because some client has not been sent them.
+    /// Counts the bytes that are kept for clients that have not been sent them.
     #[must_use]
     pub fn backlog(&self) -> &Arc<Backlog> {
         &self.backlog

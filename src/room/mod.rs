@@ -24,7 +24,7 @@ pub use view::StateView;
 use crate::chat::{Command, Event, Nick, Now, Person, PersonId, Record, Refusal, Stamp, Topic, Words};
 use crate::people::{People, SessionId};
 
-/// Everything that is known: people, the room, and the log.
+/// The whole state: people, the room, and the log.
 pub struct State {
     /// Who has a name.
     pub people: People,
@@ -32,7 +32,7 @@ pub struct State {
     pub room: Room,
     /// The order of all events.
     pub log: Log,
-    /// What is to be told to single sessions, and which.
+    /// Mail for single sessions.
     mail: Vec<(SessionId, Mail)>,
 }
 
@@ -50,7 +50,7 @@ pub struct Room {
     history_limit: HistoryLimit,
 }
 
-/// How much is kept for newcomers.
+/// The limits of the history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HistoryLimit {
     /// Lines.
@@ -59,10 +59,10 @@ pub struct HistoryLimit {
     pub size: usize,
 }
 
-/// What one session is told because of what somebody else has done.
+/// What a single session is sent because of another person's action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mail {
-    /// Somebody says this to it alone.
+    /// A private message.
     Private {
         /// When.
         stamp: Stamp,
@@ -73,23 +73,23 @@ pub enum Mail {
         /// What is said.
         words: Words<'static>,
     },
-    /// Somebody whom it watches has come, or is gone.
+    /// A watched person has connected or disconnected.
     Presence {
         /// Who.
         person: Arc<Person>,
         /// Whether they are here now.
         here: bool,
     },
-    /// Somebody whom it watches has done this, and it is not told by the room.
+    /// A watched person has caused this event, and the session does not receive it from the room.
     Watched(Stamp, Event<'static>),
 }
 
-/// What came of a command.
+/// The outcome of a command.
 #[derive(Debug)]
 pub enum Outcome<'c> {
     /// It has happened.
     Done(Stamp, Event<'c>),
-    /// It is said to this person alone.
+    /// It was sent to this person alone.
     Sent(Stamp, PersonId, Words<'c>),
     /// There was nothing to do.
     Nothing,
@@ -110,16 +110,16 @@ impl State {
         State { people: People::default(), room, log: Log::default(), mail: Vec::new() }
     }
 
-    /// People and a room that were written down; their events go on after `sequence`.
+    /// Restores saved people and a saved room; the log continues after `sequence`.
     #[must_use]
     pub fn from_parts(people: People, room: Room, sequence: u64) -> State {
         State { people, room, log: Log::after(sequence), mail: Vec::new() }
     }
 
-    /// Does what somebody asks.
+    /// Performs a command.
     ///
     /// # Errors
-    /// It is not done, and this is why.
+    /// The command is refused, for this reason.
     pub fn perform<'c>(&mut self, now: Now, actor: Actor, command: Command<'c>) -> Result<Outcome<'c>, Refusal> {
         match self.decide(actor, command)? {
             Decision::Event(event) => {
@@ -151,24 +151,24 @@ impl State {
         stamp
     }
 
-    /// Changes how much is kept for newcomers.
+    /// Changes the limits of the history.
     pub fn set_history_limit(&mut self, limit: HistoryLimit) {
         self.room.history_limit = limit;
         self.room.trim_history();
     }
 
-    /// Takes what is to be told to single sessions, in its order.
+    /// Removes and returns the mail for single sessions, in order.
     pub fn take_mail(&mut self) -> Vec<(SessionId, Mail)> {
         std::mem::take(&mut self.mail)
     }
 
-    /// Whether something is to be told to single sessions.
+    /// Whether there is mail for single sessions.
     #[must_use]
     pub fn has_mail(&self) -> bool {
         !self.mail.is_empty()
     }
 
-    /// The state as somebody sees it; `None`: nobody in particular.
+    /// The state as a person sees it; `None`: without a person.
     #[must_use]
     pub fn view_for(&self, who: Option<PersonId>) -> StateView<'_> {
         StateView { people: &self.people, room: &self.room, who }

@@ -98,7 +98,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_pieces_have_everybody_once_and_no_more_than_they_need(
+        fn the_pieces_hold_each_name_once_and_stay_compact(
             steps in proptest::collection::vec((0..60_u32, 1..40_usize), 0..400),
         ) {
             let mut names = Names::default();

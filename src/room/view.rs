@@ -1,4 +1,4 @@
-//! What may be seen of people and the room by whoever asks.
+//! A read-only view of people and the room.
 
 use std::collections::vec_deque;
 
@@ -15,7 +15,7 @@ pub struct StateView<'a> {
 }
 
 impl<'a> StateView<'a> {
-    /// Somebody, as others see them.
+    /// A person, as others see them.
     #[must_use]
     pub fn person(&self, entry: &'a PersonEntry) -> PersonView<'a> {
         PersonView {
@@ -27,7 +27,7 @@ impl<'a> StateView<'a> {
         }
     }
 
-    /// Somebody who is here.
+    /// A person by their identifier.
     #[must_use]
     pub fn get(&self, id: PersonId) -> Option<PersonView<'a>> {
         self.people.get(id).map(|entry| self.person(entry))

@@ -1,5 +1,5 @@
-//! Accepting clients: one loop for each listener, and a task of its own for each TLS handshake, so that a slow client
-//! never holds up the next.
+//! Accepting clients: one loop for each listener, and one task for each TLS handshake, so that a slow client never delays
+//! the next.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -20,20 +20,20 @@ use crate::net::{Address, Admission, HandshakeError, Listener, Socket, Stream, r
 use crate::session::Origin;
 use crate::systemd::Heartbeat;
 
-/// How long accepting rests when the process or the machine is out of something, at first and at most.
+/// How long accepting pauses when the process or the system is out of descriptors or memory, at first and at most.
 const MIN_BACKOFF: Duration = Duration::from_millis(50);
 const MAX_BACKOFF: Duration = Duration::from_secs(1);
 
-/// What a client is told whose address has too many connections; it may speak anything, so this is plain text.
+/// The answer to a client whose address has too many connections. Its protocol is unknown, so this is plain text.
 const TOO_MANY: &[u8] = b"*** Too many connections from your address.\n";
 
-/// Accepts clients for ever.
+/// Accepts clients; never returns.
 pub(super) async fn accept(server: Arc<Server>, listener: Listener, how: config::Listen, heartbeat: Heartbeat) {
     let (mut backoff, mut not_before) = (MIN_BACKOFF, None);
     let place = || server.admissions.wait(|| server.driver.lock().limits().connections);
     loop {
         let next = async {
-            // A timer that has run out already would cost every client a wake-up of the runtime.
+            // Skipped without a deadline: a timer costs a wake-up of the runtime for every client.
             if let Some(not_before) = not_before {
                 sleep_until(not_before).await;
             }
@@ -43,7 +43,7 @@ pub(super) async fn accept(server: Arc<Server>, listener: Listener, how: config:
         match heartbeat.answer_while(next).await {
             Ok((socket, address)) => {
                 (backoff, not_before) = (MIN_BACKOFF, None);
-                // Another listener may have taken the last place while this one waited for a client.
+                // Another listener may have used the last place while this one waited for a client.
                 heartbeat.answer_while(place()).await;
                 welcome(&server, socket, address, &how);
             }
@@ -67,7 +67,7 @@ fn welcome(server: &Arc<Server>, socket: OwnedFd, address: Address, how: &config
     let limits = server.driver.lock().limits().clone();
     let Some(admission) = server.admissions.enter(address, limits.connections_per_address) else {
         if !how.tls {
-            // If it does not fit into an empty socket, the client is gone already.
+            // An empty socket has space for it, unless the client is gone.
             let _ = rustix::io::write(&socket, TOO_MANY);
         }
         refuse(server, address, how.tls, "connections-per-address", "too many connections come from this address");
@@ -102,7 +102,7 @@ async fn handshake(
     };
     match timeout(limit, shaken).await {
         Ok(Ok((socket, tls))) => {
-            // Whoever asks for IRC need not be found out.
+            // A client that negotiated IRC by ALPN needs no detection.
             let asked = (tls.alpn_protocol() == Some(ALPN_IRC)).then_some(Protocol::Irc);
             let protocol = protocol.or(asked);
             start(server, socket, Some(tls), admission, protocol);
@@ -113,7 +113,7 @@ async fn handshake(
         Ok(Err(HandshakeError::Plaintext(client))) => {
             refuse(server, address, true, "tls", "it does not begin with TLS, which comes first here");
             let answer = without_tls(&client.said);
-            // It keeps its place until it has gone.
+            // The connection counts until it is closed.
             let _ = timeout(limit, client.answer(answer)).await;
         }
         Err(_) => {
@@ -123,7 +123,7 @@ async fn handshake(
     }
 }
 
-/// Gives a connection its session.
+/// Creates the session of a connection.
 pub(super) fn start(
     server: &Server,
     socket: OwnedFd,
@@ -145,8 +145,8 @@ pub(super) fn start(
     }
 }
 
-/// The name in a client's certificate, as one word; its fingerprint if it has no name. The certificate was verified, or
-/// there would be no connection.
+/// The name in a client's certificate, as one word; its fingerprint if it has no name. rustls has verified the
+/// certificate.
 fn account(tls: &ServerConnection) -> Option<Box<str>> {
     let identity = client_identity(tls)?;
     let name = identity.common_name.unwrap_or(identity.fingerprint);

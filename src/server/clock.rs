@@ -1,11 +1,11 @@
-//! The one place where the chat asks what time it is.
+//! The only place where the chat reads the clock.
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::chat::Now;
 use crate::session::micros;
 
-/// Counts from when the daemon started.
+/// Counts ticks from the start of the daemon.
 #[derive(Debug)]
 pub struct Clock {
     start: Instant,
@@ -18,7 +18,7 @@ impl Default for Clock {
 }
 
 impl Clock {
-    /// What time it is.
+    /// The present time.
     #[must_use]
     pub fn now(&self) -> Now {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What an administrator asks of the server, whoever carries the question.
+//! The operations that an administrator can request, whatever the transport of the request.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
@@ -15,78 +15,78 @@ use crate::net::certificate::Facts;
 use crate::net::tls::TlsInForce;
 use crate::{log, systemd};
 
-/// Everybody who has a name, in no order: with ten thousand people, sorting them takes milliseconds.
+/// All users who have a name, unsorted: sorting ten thousand takes milliseconds.
 #[derive(Debug)]
 pub struct UserList(pub Vec<Snapshot>);
 
-/// Nobody has this name.
+/// No user has this name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoSuchUser(pub String);
 
-/// A notice that cannot be shown on people's terminals, and why.
+/// A notice that cannot be shown on a terminal, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidNotice(pub String);
 
-/// A listener, as it is.
+/// A listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listening {
-    /// Where.
+    /// Its address.
     pub address: String,
-    /// The name of what is spoken there.
+    /// The name of its protocol.
     pub protocol: &'static str,
-    /// Whether over TLS.
+    /// Whether it uses TLS.
     pub tls: bool,
 }
 
-/// The numbers of the moment. Counts begin with the daemon.
+/// The current status. Counters start at zero when the daemon starts.
 #[derive(Debug, Clone)]
 pub struct StatusReport {
     /// When the daemon started.
     pub started: SystemTime,
-    /// How long ago, by a clock that nobody sets.
+    /// The time since then, by a monotonic clock.
     pub uptime: Duration,
-    /// People who have a name.
+    /// Users who have a name.
     pub users: usize,
-    /// Connections, those without a name included.
+    /// Connections, including those without a name.
     pub connections: usize,
-    /// Connections that were turned away, or ended before they had a name by the daemon's doing.
+    /// Connections that the daemon rejected, or closed before they had a name.
     pub refused: u64,
     /// Messages that clients sent to the room.
     pub messages: u64,
-    /// The same each second, on the average of the last minute.
+    /// Messages per second, averaged over the last minute.
     pub messages_per_second: f64,
-    /// Where clients come in.
+    /// The listeners for clients.
     pub listening: Vec<Listening>,
-    /// The certificate in use, and whether nobody but the daemon itself vouches for it.
+    /// The certificate in use, and whether it is self-signed.
     pub certificate: Option<(Facts, bool)>,
     /// How often each limit was reached.
     pub reached: LimitCounts,
-    /// Entries of the log that were lost.
+    /// Log entries that were lost.
     pub log_lost: u64,
 }
 
 /// How often each limit of the configuration was reached.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LimitCounts {
-    /// Times that accepting paused because every connection was in use.
+    /// How often accepting paused because the limit on connections was reached.
     pub connections: u64,
-    /// Clients turned away because too many came from their address.
+    /// Clients rejected because their address had reached its limit.
     pub connections_per_address: u64,
     /// Clients whose TLS handshake took too long.
     pub handshake_timeout: u64,
-    /// Clients who gave no name in time.
+    /// Clients that gave no name in time.
     pub login_timeout: u64,
-    /// Times that a client was read more slowly because it wrote too fast.
+    /// How often a client's input was throttled because it sent too fast.
     pub message_rate: u64,
     /// Clients disconnected because they read too slowly.
     pub max_lag: u64,
-    /// Clients disconnected because all together read too slowly.
+    /// Clients disconnected because all clients together lagged too far behind.
     pub backlog: u64,
 }
 
 impl Server {
-    /// Everybody who has a name. Others have their turn in between: whoever comes or goes meanwhile may be in it or not,
-    /// but whoever is here all the time is in it once, under whatever names.
+    /// All users who have a name. Other tasks run in between: a user who comes or goes meanwhile may be missing, but one
+    /// who is here throughout is listed exactly once, even if the name changes.
     pub async fn list(&self) -> UserList {
         let now = self.driver.clock.now();
         let mut found = Vec::new();
@@ -95,11 +95,10 @@ impl Server {
         UserList(found)
     }
 
-    /// Disconnects somebody and tells the room why. It takes effect in the room at once, also when the client reads
-    /// nothing any more.
+    /// Disconnects a user and tells the room why. It takes effect in the room at once, even if the client does not read.
     ///
     /// # Errors
-    /// Nobody here has this name.
+    /// No user has this name.
     pub fn kick(&self, name: &str, reason: Option<&str>, uid: u32) -> Result<(), NoSuchUser> {
         let nobody = || NoSuchUser(name.to_owned());
         let nick = Nick::new(name).map_err(|_| nobody())?;
@@ -116,10 +115,10 @@ impl Server {
         Ok(())
     }
 
-    /// Says something to everybody in the room as the administrator; returns how many are there to hear it.
+    /// Sends a notice to the room as the administrator; returns the number of members.
     ///
     /// # Errors
-    /// The text is not one line that people's terminals can be shown.
+    /// The text is not one line that can be shown on a terminal.
     pub fn notice(&self, text: &str, uid: u32) -> Result<usize, InvalidNotice> {
         let mut connections = self.driver.lock();
         let limit = connections.limits().line_length;
@@ -146,7 +145,7 @@ impl Server {
         Ok(reached)
     }
 
-    /// The numbers of the moment.
+    /// The current status.
     #[must_use]
     pub fn status_report(&self) -> StatusReport {
         let now = self.driver.clock.now();
@@ -177,11 +176,11 @@ impl Server {
         }
     }
 
-    /// Reads configuration and certificates again. What cannot change while clients are connected is said in a
-    /// warning; no client is dropped. `uid`: the administrator who asks, if it was not a signal.
+    /// Reads the configuration and the certificates again. Changes that need a restart cause a warning; no client is
+    /// disconnected. `uid`: the administrator who asks; `None` for a signal.
     ///
     /// # Errors
-    /// Every mistake. Then all that was in force stays so, and the mistakes are in the log and the status line.
+    /// Every mistake. The old configuration then stays, and the mistakes are in the log and the status line.
     pub async fn reload(&self, uid: Option<u32>) -> Result<Vec<String>, Vec<String>> {
         let _turn = self.reading.lock().await;
         systemd::reloading();
@@ -207,7 +206,7 @@ impl Server {
 
     async fn try_reload(&self) -> Result<Vec<String>, Vec<String>> {
         let (source, tls) = (self.source.clone(), self.tls.clone());
-        // Whatever the disk takes, the room does not wait for it.
+        // On another thread, so that a slow disk does not delay the chat.
         let read = spawn_blocking(move || read(&source, tls.as_deref())).await;
         let new = read.map_err(|e| vec![e.to_string()])??;
         self.report_certificate();
@@ -215,7 +214,7 @@ impl Server {
         let old = self.replace_configuration(new.clone());
         let mut connections = self.driver.lock();
         connections.state.set_history_limit(history_limit(&new));
-        // What people have made the topic stays, unless the administrator has changed it, too.
+        // A topic set by users stays, unless the administrator has changed the configured one.
         if new.room.topic != old.room.topic && *new.room.topic != *connections.state.room.topic.text {
             let topic = Event::Topic { by: None, text: new.room.topic.as_str().into() };
             connections.commit(self.driver.clock.now(), &topic);
@@ -227,14 +226,13 @@ impl Server {
     }
 }
 
-/// Reads the configuration, and then the certificates that it names, which are in force at once. Blocks as long as the
-/// disk does.
+/// Reads the configuration, then the certificates that it names, and uses these at once. Blocks on disk I/O.
 fn read(source: &Source, tls: Option<&TlsInForce>) -> Result<Config, Vec<String>> {
     let new = source.load().map_err(|e| match e {
         LoadError::Mistakes(mistakes) => mistakes.to_string().lines().map(str::to_owned).collect(),
         other => vec![other.to_string()],
     })?;
-    // Looked at before anything is put in force: all of it is, or nothing.
+    // Checked before anything is used, so that either all of it takes effect or nothing.
     log::check(&new.log).map_err(|e| vec![e.to_string()])?;
     if let Some(tls) = tls {
         tls.reload(new.tls.as_ref(), SystemTime::now())
@@ -243,7 +241,7 @@ fn read(source: &Source, tls: Option<&TlsInForce>) -> Result<Config, Vec<String>
     Ok(new)
 }
 
-/// What is different in the new configuration but takes a restart.
+/// Warnings about changed keys that need a restart.
 fn unchangeable(old: &Config, new: &Config) -> Vec<String> {
     let changed = [
         ("room.name", old.room.name != new.room.name),

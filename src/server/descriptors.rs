@@ -1,4 +1,4 @@
-//! How many files this process may have open: each client is one.
+//! The limit on open files: each client needs one.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::warn;

@@ -17,41 +17,41 @@ use crate::net::{Poller, Readiness, Socket, Transport};
 use crate::people::SessionId;
 use crate::session::NEVER;
 
-/// How long turns are given, or members are written to, before others go on, in ticks.
+/// How long one task may run turns or write to members before it yields, in ticks.
 const SLICE: u64 = 500;
-/// Connections that are looked at before others go on, when all of them are.
+/// How many connections [`Driver::for_each`] handles before it yields.
 const BATCH: SessionId = 64;
 
-/// All connections, their sockets, and what wakes the tasks that drive them.
+/// All connections, their sockets, and the notifications that wake the driving tasks.
 pub struct Driver<T = Socket> {
     connections: Mutex<Connections<T>>,
     /// Watches all sockets.
     pub poller: Poller,
     /// What time it is.
     pub clock: Clock,
-    /// Somebody is to get a turn.
+    /// A session waits for a turn.
     turns: Notify,
-    /// Something was appended.
+    /// An event was appended.
     pending: Notify,
-    /// There is an earlier alarm than the one that is waited for.
+    /// An alarm was set that is earlier than the awaited one.
     alarm_moved: Notify,
-    /// The alarm that is waited for, in ticks.
+    /// When the awaited alarm is due, in ticks.
     waiting_until: AtomicU64,
-    /// There are no connections any more.
+    /// The last connection was removed.
     became_empty: Notify,
 }
 
-/// All connections, locked. Dropping this wakes the tasks that have something to do.
+/// All connections, locked. Dropping this wakes the tasks that have work.
 pub struct Locked<'a, T: Transport = Socket> {
     driver: &'a Driver<T>,
     connections: MutexGuard<'a, Connections<T>>,
 }
 
 impl<T: Transport> Driver<T> {
-    /// Must be made on the runtime that is to drive it.
+    /// Must be called on the runtime that will drive it.
     ///
     /// # Errors
-    /// The process or the machine is out of something.
+    /// The process or the system is out of descriptors or memory.
     pub fn new(clock: Clock, connections: Connections<T>) -> io::Result<Driver<T>> {
         let (turns, pending, alarm_moved, became_empty) = Default::default();
         Ok(Driver {
@@ -72,10 +72,10 @@ impl<T: Transport> Driver<T> {
         Locked { driver: self, connections }
     }
 
-    /// Waits until somebody is to get a turn; `events`: what has happened to sockets. Cancel safe.
+    /// Waits until a session is to get a turn. Adds sockets' readiness to `events`. Cancel safe.
     ///
     /// # Errors
-    /// The kernel does not tell any more.
+    /// The poller fails.
     pub async fn ready(&self, events: &mut Vec<(SessionId, Readiness)>) -> io::Result<()> {
         if self.lock().has_woken() {
             return Ok(());
@@ -86,22 +86,22 @@ impl<T: Transport> Driver<T> {
         }
     }
 
-    /// Gives everybody a turn who is to get one now, and others theirs in between.
+    /// Runs the turns of all sessions that wait for one, and yields to other tasks in between.
     pub async fn serve(&self, events: &mut Vec<(SessionId, Readiness)>) {
         let mut left = {
             let mut connections = self.lock();
             events.drain(..).for_each(|(id, readiness)| connections.note(id, readiness));
-            // Those who are woken meanwhile get theirs next time, after a look at the sockets.
+            // Sessions that are woken meanwhile wait for the next call, after the sockets are polled.
             connections.woken()
         };
         while left > 0 {
             left = self.give_turns(left);
-            // All others, and one look at what has arrived meanwhile.
+            // Runs the other tasks and polls the sockets once.
             yield_now().await;
         }
     }
 
-    /// Gives up to `left` turns; returns how many of them there was no time for.
+    /// Runs up to `left` turns; returns how many did not fit into the time slice.
     fn give_turns(&self, mut left: usize) -> usize {
         let mut connections = self.lock();
         let end = self.clock.now().ticks + SLICE;
@@ -117,15 +117,15 @@ impl<T: Transport> Driver<T> {
         left
     }
 
-    /// Waits until something was appended, and until everything that had arrived by then is appended too.
+    /// Waits until an event was appended, and then until all input that has arrived is processed.
     pub async fn appended(&self) {
         self.pending.notified().await;
-        // Comes back after all sessions that are ready and one look at the sockets: under load, what they have all said
-        // goes out in one write each.
+        // Resumes after the turns of all ready sessions and one poll of the sockets: under load, everything they have said
+        // is sent in one write for each member.
         yield_now().await;
     }
 
-    /// Carries everything that was appended so far.
+    /// Sends everything that was appended so far.
     pub async fn deliver(&self) {
         let mut delivery = {
             let mut connections = self.lock();
@@ -144,7 +144,7 @@ impl<T: Transport> Driver<T> {
         }
     }
 
-    /// Rings every alarm in its time, for ever.
+    /// Fires every alarm when it is due; never returns.
     pub async fn run_alarms(&self) {
         loop {
             let now = self.clock.now();
@@ -153,26 +153,26 @@ impl<T: Transport> Driver<T> {
             match next {
                 None => self.alarm_moved.notified().await,
                 Some(next) => {
-                    // Whichever comes first: its time, or an earlier alarm.
+                    // Until it is due or an earlier alarm is set.
                     let _ = timeout(Duration::from_micros(next - now.ticks), self.alarm_moved.notified()).await;
                 }
             }
         }
     }
 
-    /// Does something with every connection there is, and lets others have their turn in between: once with each that is
-    /// there all the time, and once or not at all with one that comes or goes meanwhile.
+    /// Calls `action` for every connection and yields to other tasks in between: once for each that exists throughout, at
+    /// most once for each that is added or removed meanwhile.
     pub async fn for_each(&self, mut action: impl FnMut(&mut Connections<T>, SessionId)) {
         let mut next: SessionId = 0;
         loop {
-            let behind = next.saturating_add(BATCH);
+            let batch_end = next.saturating_add(BATCH);
             let end = {
                 let mut connections = self.lock();
                 let end = connections.ids().end;
-                (next..end.min(behind)).for_each(|id| action(&mut connections, id));
+                (next..end.min(batch_end)).for_each(|id| action(&mut connections, id));
                 end
             };
-            next = behind;
+            next = batch_end;
             if next >= end {
                 return;
             }

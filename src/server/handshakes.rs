@@ -1,5 +1,5 @@
-//! A thread of its own for TLS handshakes: a signature alone can take milliseconds (RSA with 4096 bits), and looking at
-//! the certificate's files as long as a disk that does not answer. The room waits for neither.
+//! A separate thread for TLS handshakes, so that they do not delay the chat: a signature alone can take milliseconds (RSA
+//! with 4096 bits), and checking the certificate's files can block on the disk.
 
 use std::future::{Future, pending};
 use std::sync::OnceLock;
@@ -8,12 +8,12 @@ use std::thread;
 use tokio::runtime::{Builder, Handle};
 use tracing::warn;
 
-/// Where handshakes are done. The thread starts with the first one.
+/// The thread for handshakes; it starts with the first one.
 #[derive(Debug, Default)]
 pub(super) struct Handshakes(OnceLock<Option<Handle>>);
 
 impl Handshakes {
-    /// Does this beside the room; within it, if the machine has no thread left for it.
+    /// Runs a handshake on that thread, or on the chat's if the system cannot start another.
     pub(super) fn spawn(&self, handshake: impl Future<Output = ()> + Send + 'static) {
         match self.0.get_or_init(start) {
             Some(handle) => handle.spawn(handshake),

@@ -1,7 +1,7 @@
-//! Accept loops, limits and drain: everything that runs between the start of the daemon and its stop.
+//! The running server: accept loops, limits, certificate renewal and drain.
 //!
-//! It gives sockets to sessions and knows nothing of what is said in them. Administrators ask it things
-//! ([`control`](self)), and it does not know by which way they came.
+//! It connects sockets with sessions and does not look at what is said. Its submodule `control` has the operations for
+//! administrators, whatever the transport of their requests.
 
 mod accept;
 mod clock;
@@ -40,28 +40,28 @@ pub use descriptors::allow_descriptors;
 pub use driver::Driver;
 use handshakes::Handshakes;
 
-/// How often it is said again that the certificate is about to end.
+/// How often the warning about the certificate's expiry is repeated.
 const EXPIRY_REMINDER: Duration = Duration::from_secs(24 * 3600);
-/// How often the certificate's files are looked at when no client comes.
+/// How often the certificate's files are checked when no client connects.
 const CERTIFICATE_CHECK: Duration = Duration::from_secs(60);
-/// How long to wait if the kernel does not say any more what sockets have. It should never come to that.
+/// How long to pause if the poller fails, which it should never do.
 const POLL_RETRY: Duration = Duration::from_secs(1);
-/// How long the clients may go on talking when the daemon stops: what they have said by then is still delivered.
+/// How long input is still processed when the daemon stops. What is processed by then is still delivered.
 const DRAIN_INPUT: Duration = Duration::from_secs(1);
-/// How long the clients may take to be gone when the daemon stops, including [`DRAIN_INPUT`].
+/// How long the whole stop may take until all connections are closed, including [`DRAIN_INPUT`].
 const DRAIN: Duration = Duration::from_millis(4500);
 
-/// Where the configuration comes from, each time it is read.
+/// Where the configuration is read from.
 #[derive(Debug, Clone)]
 pub struct Source {
     /// `--config`, if it was given.
     pub path: Option<PathBuf>,
-    /// Where things are without a configuration.
+    /// The default directories.
     pub directories: Directories,
 }
 
 impl Source {
-    /// Reads it.
+    /// Reads the configuration.
     ///
     /// # Errors
     /// It cannot be read, or has mistakes.
@@ -82,25 +82,25 @@ pub struct Server {
     handshake_timeout: AtomicU64,
     tls: Option<Arc<TlsInForce>>,
     source: Source,
-    /// Held while files are read again: never by two at once.
+    /// Held while files are read again, so that reloads do not overlap.
     reading: tokio::sync::Mutex<()>,
     configuration: Mutex<Config>,
     listening: Vec<Listening>,
     started: SystemTime,
     status: systemd::Status,
-    /// What the status line says of the last reload, if it failed.
+    /// The status line's text about the last reload, if it failed.
     reload_error: Mutex<Option<String>>,
     expiry_warned: Mutex<Option<SystemTime>>,
 }
 
-/// A listener and what the configuration says of it.
+/// A listener and its configuration.
 pub type Bound = (Listener, config::Listen);
 
 impl Server {
-    /// A server for these listeners; it does nothing before [`run`](Self::run). Must be made on the runtime.
+    /// A server for these listeners; it does nothing before [`run`](Self::run). Must be called on the runtime.
     ///
     /// # Errors
-    /// The process or the machine is out of something.
+    /// The process or the system is out of descriptors or memory.
     pub fn new(source: Source, configuration: Config, tls: Option<TlsInForce>, bound: &[Bound]) -> io::Result<Server> {
         let clock = Clock::default();
         let connections = empty_connections(&configuration, clock.now(), secure_port(&configuration, bound));
@@ -166,12 +166,12 @@ impl Server {
                 loop {
                     check.tick().await;
                     let server = server.clone();
-                    // A disk that does not answer holds up nobody but the next check.
+                    // On another thread: a disk that does not answer delays only the next check.
                     let check = spawn_blocking(move || {
                         server.refresh_certificate();
                         server.warn_of_expiry();
                     });
-                    // It has said itself what came of it.
+                    // The check logs its own outcome.
                     let _ = check.await;
                 }
             });
@@ -179,13 +179,13 @@ impl Server {
         accepting
     }
 
-    /// Tells everybody, sends them what they are owed, and waits until they are gone, for 4.5 s at most. Accepting
-    /// must have ended.
+    /// Processes the input that has arrived, says goodbye, sends all unsent output, and waits until the connections are
+    /// closed, for 4.5 s at most. Accepting must have ended.
     pub async fn stop(&self) {
         let (input_deadline, deadline) = (Instant::now() + DRAIN_INPUT, Instant::now() + DRAIN);
         self.driver.lock().begin_stop();
-        // Everything said by now is delivered to all before the first of them goes. Each turn takes a bounded piece from
-        // each; whoever never stops talking is interrupted.
+        // Everything that was said so far is delivered to all before the first session is closed. Turns process a bounded
+        // amount of input each; clients that do not stop sending are cut off after `DRAIN_INPUT`.
         self.driver.for_each(Connections::drain_input).await;
         while self.driver.lock().has_woken() && Instant::now() < input_deadline {
             yield_now().await;
@@ -235,11 +235,11 @@ impl Server {
         connections.set_irc(Arc::new(irc));
     }
 
-    /// Takes a renewed certificate, if there is one. Blocks as long as the disk does.
+    /// Loads a renewed certificate, if there is one. Blocks on disk I/O.
     fn refresh_certificate(&self) {
         let Some(tls) = &self.tls else { return };
         let Some(changed) = tls.check_files(SystemTime::now()) else { return };
-        // Whoever finds somebody reading already does not wait to read the same.
+        // Another task is reading the same files already.
         let Ok(_turn) = self.reading.try_lock() else { return };
         match tls.refresh(changed, SystemTime::now()) {
             Refresh::Unchanged => {}
@@ -278,7 +278,7 @@ impl Server {
     }
 }
 
-/// An empty room as it is configured. `secure_port`: the one that IRC clients are sent to for TLS.
+/// No connections, and an empty room as configured. `secure_port`: the port for TLS that IRC clients are told.
 pub(crate) fn empty_connections<T: Transport>(
     configuration: &Config,
     now: Now,
@@ -296,12 +296,12 @@ pub(crate) fn empty_connections<T: Transport>(
     Connections::new(state, Arc::new(configuration.limits.clone()), Arc::new(irc))
 }
 
-/// What a newcomer is shown must not already be more than a client may lag behind.
+/// The limit of the history. What a newcomer is sent must be less than a client may lag behind.
 fn history_limit(configuration: &Config) -> HistoryLimit {
     HistoryLimit { length: configuration.room.history, size: configuration.limits.max_lag / 2 }
 }
 
-/// The port that IRC clients are sent to for TLS: only if strangers can verify the certificate.
+/// The port for TLS that IRC clients are told: only if they can verify the certificate.
 fn secure_port(configuration: &Config, bound: &[Bound]) -> Option<u16> {
     configuration.tls.as_ref()?;
     bound.iter().filter(|(_, how)| how.tls).find_map(|(listener, _)| Some(listener.tcp_address()?.port()))

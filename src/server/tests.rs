@@ -1,4 +1,4 @@
-//! A server with real sessions and sockets, but without a daemon around it: what comes between two steps of an answer.
+//! A server with real sessions and sockets, but no daemon: what can happen between two parts of a long operation.
 
 use std::collections::HashMap;
 use std::future::{Future as _, poll_fn};
@@ -22,7 +22,7 @@ fn server() -> Arc<Server> {
     Arc::new(Server::new(Source { path: None, directories }, configuration, None, &[]).unwrap())
 }
 
-/// People in the room; their sessions get turns only while a test waits for what comes of it.
+/// The users in the room. Their sessions get turns only while a test waits.
 struct People<'a> {
     server: &'a Server,
     clients: HashMap<String, UnixStream>,
@@ -38,7 +38,7 @@ impl People<'_> {
         connections.state.people.find(&Nick::new(name).unwrap()).map(|entry| entry.person.id)
     }
 
-    /// Waits until somebody has a name, or nobody has it any more.
+    /// Waits until a name is in use, or is free again.
     async fn wait(&mut self, name: &str, here: bool) {
         let mut events = Vec::new();
         while self.id(name).is_some() != here {
@@ -75,7 +75,7 @@ impl People<'_> {
 }
 
 #[tokio::test]
-async fn whoever_is_here_all_the_time_is_listed_once_whatever_happens_meanwhile() {
+async fn a_client_present_throughout_is_listed_exactly_once() {
     let server = server();
     let mut people = People::new(&server);
     let mut all = Vec::new();
@@ -115,7 +115,7 @@ async fn whoever_is_here_all_the_time_is_listed_once_whatever_happens_meanwhile(
 }
 
 #[tokio::test]
-async fn whoever_was_kicked_is_listed_no_more() {
+async fn a_kicked_client_is_not_listed() {
     let server = server();
     let mut people = People::new(&server);
     people.join("ana").await;

@@ -17,16 +17,16 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(4);
 /// The same for a client that is disconnected, and the time it then has to close its own side.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How far closing has come.
+/// The progress of closing.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Closing {
-    /// Whether we have closed our side. Then only the peer's close is missing.
+    /// Whether we have closed our side and wait only for the peer.
     ended: bool,
     /// Whether the peer has closed its side.
     peer_ended: bool,
 }
 
-/// Who has left.
+/// The person whose session has ended.
 pub struct Ended {
     /// The person, if there was a name.
     pub person: Option<Arc<Person>>,

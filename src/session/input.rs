@@ -1,4 +1,4 @@
-//! Input: bytes become commands, and the outcome of a command becomes an answer.
+//! Input: decodes bytes into commands, and turns the outcome of a command into an answer.
 
 use std::borrow::Cow;
 
@@ -188,7 +188,7 @@ impl Session {
         }
     }
 
-    /// Takes the outcome of a [command](Step::Command).
+    /// Handles the outcome of a [command](Step::Command): queues its answer.
     pub fn done(&mut self, state: &mut State, outcome: Result<Outcome<'_>, Refusal>, answers: &mut Vec<u8>) {
         match outcome {
             Ok(Outcome::Nothing) => {}
@@ -255,7 +255,7 @@ impl Session {
         answers.clear();
     }
 
-    /// Queues something that others have caused and that only this client is told.
+    /// Queues what others have addressed to this client alone.
     pub fn receive(&mut self, state: &State, mail: &Mail) {
         if !self.is_open() {
             return;

@@ -53,7 +53,7 @@ pub struct Session {
     /// Input that is not processed yet: the first bytes, before the protocol is known, or what exceeds the rate.
     buffered: Box<[u8]>,
     rate: Rate,
-    /// When to continue with the buffered input, in ticks: the end of the wait for the rate, or for the client to speak first.
+    /// When to continue with the buffered input, in ticks: the end of the wait for the rate or for the client's first bytes.
     /// [`NEVER`], here and in the next two: no such limit is set.
     resume: u64,
     /// When the present phase times out, in ticks.
@@ -103,12 +103,12 @@ pub struct Context<'a> {
     pub id: SessionId,
 }
 
-/// What one step of reading came to.
+/// The result of one step.
 #[derive(Debug)]
 pub enum Step<'i> {
     /// Have the room perform this, and pass the outcome to [`Session::done`].
     Command(Command<'i>),
-    /// A message made no sense; the journal is to be told this.
+    /// A message was invalid; this is for the journal.
     Invalid(&'static str),
     /// A message was understood and answered by the dialect alone. There may be more to do.
     Answered,
@@ -154,7 +154,7 @@ impl Session {
         std::mem::take(&mut self.buffered)
     }
 
-    /// Holds input for a later step.
+    /// Buffers input for a later step.
     pub fn buffer_input(&mut self, input: &[u8]) {
         self.buffered = input.into();
     }
@@ -250,13 +250,13 @@ impl Session {
         self.person
     }
 
-    /// Where the client comes from.
+    /// The client's origin.
     #[must_use]
     pub fn origin(&self) -> &Origin {
         &self.origin
     }
 
-    /// The name of what it speaks; `auto` until that is known.
+    /// The name of its protocol; `auto` until that is known.
     #[must_use]
     pub fn protocol(&self) -> &'static str {
         self.dialect.as_ref().map_or_else(|| Protocol::name(None), Dialect::name)
@@ -294,7 +294,7 @@ pub fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// Somebody, and whether they were in the room.
+/// A person, and whether they are in the room.
 fn named(state: &State, id: PersonId) -> Option<(Arc<Person>, bool)> {
     let entry = state.people.get(id)?;
     Some((entry.person.clone(), state.room.members.contains(id)))

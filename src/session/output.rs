@@ -24,12 +24,12 @@ use outbox::{EditKind, Outbox};
 /// The most pieces passed to the kernel in one call.
 const PIECES: usize = 128;
 
-/// What is still to be sent to one client.
+/// The unsent output of one client.
 #[derive(Default)]
 pub struct Output {
     /// The place in the feed that is being sent. `None` outside the room, once everything from inside is sent.
     cursor: Option<Cursor>,
-    /// The edits and their bytes. Most sessions have none most of the time.
+    /// The edits and their bytes; usually none.
     outbox: Option<Box<Outbox>>,
     /// Set if messages are sent one at a time.
     pace: Option<Box<Pace>>,
@@ -73,7 +73,7 @@ impl Output {
     fn switch(&mut self, log: &mut Log, next: Option<Cursor>, stop: Option<u64>) {
         let Some(last) = self.last_cursor() else {
             return match (&mut self.outbox, next) {
-                // What is queued already comes first.
+                // After what is queued already.
                 (Some(outbox), Some(next)) => outbox.switch(0, Some(next), 0),
                 (None, next) => self.cursor = next,
                 (Some(_), None) => {}
@@ -165,15 +165,15 @@ impl Output {
         self.outbox.as_ref().map_or(0, |outbox| outbox.answers())
     }
 
-    /// Whether the session can be sent a round's bytes unchanged, like all readers that keep up.
+    /// Whether the session can be sent a round's bytes unchanged, because it has been sent everything before them.
     #[must_use]
     pub fn is_caught_up(&self, update: &FeedUpdate<'_>) -> bool {
         let is_at_start = |cursor: &Cursor| cursor.block.is_none() && cursor.position == update.start;
         !self.blocked && self.outbox.is_none() && self.cursor.as_ref().is_some_and(is_at_start)
     }
 
-    /// Notes that `sent` bytes of a round's update are sent to a session that [is caught up](Self::is_caught_up). Says whether that
-    /// was all.
+    /// Notes that `sent` bytes of a round are sent to a session that [is caught up](Self::is_caught_up). Returns whether
+    /// that was all.
     pub fn sent_update(&mut self, update: &FeedUpdate<'_>, sent: usize) -> bool {
         let Some(cursor) = &mut self.cursor else { return true };
         cursor.position += sent as u64;
@@ -279,7 +279,7 @@ impl Output {
         }
     }
 
-    /// From now on, sends messages one at a time, `gap` ticks apart.
+    /// From now on, sends one message at a time, with `gap` ticks between them.
     pub fn set_pace(&mut self, gap: u64) {
         self.blocked = true;
         self.pace = Some(Box::new(Pace { gap, next: NEVER }));
@@ -297,8 +297,8 @@ impl Output {
         self.pace.as_ref().map_or(NEVER, |pace| pace.next)
     }
 
-    /// The next message of a paced session, or the rest of it, without its [`END`]; `None`: there is none, or its time has
-    /// not come.
+    /// The next message of a paced session, or the rest of it, without its [`END`]. `None` if there is none, or it is not
+    /// due.
     #[must_use]
     pub fn next_message(&mut self, now: u64) -> Option<Vec<u8>> {
         if self.due() != NEVER && now < self.due() {
@@ -328,7 +328,7 @@ impl Output {
         }
     }
 
-    /// Forgets the time of the next message if it has come: the transport is full.
+    /// Clears the time of the next message if it has passed, because the session waits for its full transport instead.
     pub fn clear_due(&mut self, now: u64) {
         if self.due() <= now {
             self.set_due(NEVER);

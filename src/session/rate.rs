@@ -3,12 +3,12 @@
 use crate::chat::Now;
 use crate::config::Limits;
 
-/// How fast a client may go on.
+/// A client's rate limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Rate {
-    /// As its limits say. When its next message would be due if it kept exactly to its rate, in ticks.
+    /// The limits apply. The value is the theoretical arrival time of its next message, in ticks.
     Limited(u64),
-    /// As it likes.
+    /// No limit.
     Unlimited,
 }
 
@@ -19,7 +19,7 @@ impl Default for Rate {
 }
 
 impl Rate {
-    /// Whether one more message may be taken.
+    /// Whether one more message may be processed.
     ///
     /// # Errors
     /// When it may, in ticks.
@@ -31,7 +31,7 @@ impl Rate {
         }
     }
 
-    /// Has one more message allowed.
+    /// Allows one more message at once.
     pub fn forgive(&mut self, now: Now, limits: &Limits) {
         if let Err(later) = self.allows(now, limits)
             && let Rate::Limited(due) = self
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_is_free_and_then_the_rate_holds() {
+    fn a_burst_is_allowed_and_then_the_rate_applies() {
         let limits = Limits { message_rate: 10, message_burst: 3, ..limits() };
         let mut rate = Rate::default();
         for _ in 0..3 {
@@ -93,7 +93,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nobody_exceeds_the_rate_and_waiting_as_told_is_enough(
+        fn the_rate_is_never_exceeded_and_the_returned_wait_suffices(
             message_rate in 1..2000_u32,
             message_burst in 1..50_u32,
             pauses in proptest::collection::vec(0..200_000_u64, 1..200),

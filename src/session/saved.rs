@@ -1,4 +1,4 @@
-//! A session written down, and read back.
+//! Saving and restoring a session.
 
 use std::sync::Arc;
 
@@ -9,20 +9,20 @@ use super::{Session, micros};
 use crate::dialect::irc;
 use crate::room::State;
 
-/// Everything that a session is, between two inputs. Times are in ticks: the process that reads it back must go on counting
-/// from where the clock stood.
+/// A saved session, between two inputs. Times are in ticks: the process that restores it must continue to count from the
+/// saved time.
 #[derive(Serialize, Deserialize)]
 pub struct SavedSession {
     /// The session without its output.
     session: Session,
-    /// The bytes that it is still to be sent, and how many of them, at the end, are answers to its own questions.
+    /// The unsent bytes, and how many of them, at the end, are answers to its own commands.
     unsent: (Vec<u8>, usize),
-    /// When the next message may be sent, in ticks, if each is sent apart.
+    /// When a paced session may send its next message, in ticks.
     next_message: u64,
 }
 
 impl Session {
-    /// Writes the session down.
+    /// Saves the session.
     #[must_use]
     pub fn save(mut self, state: &mut State) -> SavedSession {
         let (answers, next_message) = (self.output.answers(), self.output.due());
@@ -32,8 +32,7 @@ impl Session {
 }
 
 impl SavedSession {
-    /// The session again, in the state that was written down with it. It reads the log from its end on, if it is in the
-    /// room.
+    /// Restores the session in the state that was saved with it. If it is in the room, it reads the log from its end on.
     #[must_use]
     pub fn restore(self, irc: &Arc<irc::Server>, state: &mut State) -> Session {
         let SavedSession { mut session, unsent: (unsent, answers), next_message } = self;

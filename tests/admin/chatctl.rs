@@ -87,7 +87,7 @@ fn json_is_exactly_what_was_answered() {
 }
 
 #[test]
-fn a_kick_that_works_says_nothing() {
+fn a_successful_kick_prints_nothing() {
     let (output, call) = Fixture::start(&[r#"{"parameters":{}}"#]).run(&["kick", "ana", "--reason", "spam"]);
     assert_eq!(call, json!({"method": "org.chatd.Admin.Kick", "parameters": {"name": "ana", "reason": "spam"}}));
     assert_eq!((output.status.code(), stdout(&output), stderr(&output)), (Some(0), "", ""));
@@ -203,7 +203,7 @@ fn output_that_cannot_be_written_is_an_error() {
 }
 
 #[test]
-fn what_cannot_be_understood_is_no_daemon() {
+fn an_unparsable_reply_is_not_a_daemon() {
     for reply in ["GET / HTTP/1.1", "[]", r#"{"parameters":{"users":7}}"#, r#"{"parameters":[]}"#] {
         let (output, _) = Fixture::start(&[reply]).run(&["list"]);
         assert_eq!(output.status.code(), Some(69), "{reply}");
@@ -261,7 +261,7 @@ fn without_a_daemon_it_says_where_it_looked() {
 }
 
 #[test]
-fn a_socket_that_a_daemon_left_behind_is_no_daemon() {
+fn a_stale_socket_is_not_a_daemon() {
     let directory = tempfile::tempdir().unwrap();
     let socket = directory.path().join("admin.sock");
     leave_socket(&socket);

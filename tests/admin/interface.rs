@@ -192,7 +192,7 @@ fn times_are_rfc_3339_in_utc() {
 }
 
 #[test]
-fn a_clock_that_was_never_set_is_written_all_the_same() {
+fn an_unset_clock_is_serialized() {
     let before = SystemTime::UNIX_EPOCH - std::time::Duration::from_secs(1);
     assert_eq!(json!(User { connected_at: before, ..user() })["connected_at"], "1970-01-01T00:00:00Z");
     let late = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1 << 40);
@@ -200,7 +200,7 @@ fn a_clock_that_was_never_set_is_written_all_the_same() {
 }
 
 #[test]
-fn what_a_newer_daemon_adds_is_skipped() {
+fn unknown_fields_of_a_newer_daemon_are_ignored() {
     let mut newer = json!(user());
     newer["mood"] = json!("good");
     assert_eq!(serde_json::from_value::<User>(newer).unwrap(), user());

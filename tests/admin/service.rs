@@ -214,7 +214,7 @@ async fn calls_are_answered_in_order_however_they_arrive() {
 }
 
 #[tokio::test]
-async fn what_is_not_a_call_ends_the_connection_and_nothing_else() {
+async fn an_invalid_call_ends_only_its_connection() {
     let service = Service::start(1);
     for nonsense in [&b"GET / HTTP/1.1\r\n\r\n\0"[..], b"\0", b"[]\0", b"{}\0", b"{\"method\":7}\0", &[b'x'; 65_537]] {
         let mut stranger = service.connect().await;
@@ -236,7 +236,7 @@ async fn a_call_as_long_as_allowed_is_answered() {
 }
 
 #[tokio::test]
-async fn what_happens_is_told_until_another_call() {
+async fn a_watch_reports_events_until_another_call() {
     let service = Service::start(3);
     let mut watcher = service.connect().await;
     watcher.watch().await;
@@ -272,7 +272,7 @@ async fn what_happens_is_told_until_another_call() {
 }
 
 #[tokio::test]
-async fn a_slow_watcher_is_told_how_many_events_it_missed() {
+async fn a_slow_watcher_gets_the_number_of_missed_events() {
     let service = Service::start(2);
     let mut watcher = service.connect().await;
     watcher.watch().await;

@@ -68,13 +68,13 @@ fn an_empty_list_still_has_its_header() {
 }
 
 #[test]
-fn a_clock_behind_the_daemons_shows_no_nonsense() {
+fn a_clock_behind_the_daemons_shows_no_negative_times() {
     let user = User { connected_at: now() + Duration::from_secs(5), ..user("ana") };
     assert!(show::users(&[user], now()).contains("  0s  "));
 }
 
 #[test]
-fn a_name_cannot_steer_the_terminal() {
+fn a_name_is_printed_without_control_characters() {
     let shown = show::users(&[user("a\u{1b}[31m\n\u{202e}\u{9b}b")], now());
     assert!(shown.contains(r"a\u{1b}[31m\u{a}\u{202e}\u{9b}b  "), "{shown}");
     assert_eq!(shown.lines().count(), 2);
@@ -179,7 +179,7 @@ fn json_stays_the_same_and_on_one_line() {
 
 proptest! {
     #[test]
-    fn nothing_that_is_shown_steers_the_terminal(text in any::<String>()) {
+    fn output_has_no_control_characters(text in any::<String>()) {
         prop_assert!(!printable(&text).chars().any(char::is_control));
     }
 

@@ -70,7 +70,7 @@ proptest! {
     }
 
     #[test]
-    fn a_request_is_understood_as_it_was_meant(
+    fn requests_round_trip(
         name in any::<String>(),
         reason in any::<Option<String>>(),
         text in any::<String>(),
@@ -88,7 +88,7 @@ proptest! {
 }
 
 #[test]
-fn nothing_is_kept_of_a_piece_that_is_too_long() {
+fn a_frame_that_is_too_long_is_not_buffered() {
     let mut frames = Frames::new(8);
     assert_eq!(frames.take(&[b'x'; 1 << 20]), Err(FrameTooLarge { maximum: 8 }));
     assert!(!frames.is_inside());

@@ -40,7 +40,7 @@ fn everything_at_once() {
 }
 
 #[test]
-fn a_client_that_ends_its_side_has_said_what_it_said() {
+fn input_before_the_client_ends_its_side_is_said() {
     let (daemon, address) = daemon(PATIENT, "");
     let mut watcher = daemon.join("watcher");
     let mut client = join(address, "ana", &mut watcher);
@@ -51,7 +51,7 @@ fn a_client_that_ends_its_side_has_said_what_it_said() {
 }
 
 #[test]
-fn a_long_message_becomes_several_and_nothing_of_it_is_lost() {
+fn a_long_message_is_split_without_loss() {
     let (daemon, address) = daemon("preset = 'chatter'\n[listen.classic]\nbuffer = 512", "");
     let mut watcher = daemon.join("watcher");
     let mut client = join(address, "ana", &mut watcher);
@@ -76,7 +76,7 @@ fn a_long_message_becomes_several_and_nothing_of_it_is_lost() {
 }
 
 #[test]
-fn a_name_in_a_long_line_does_not_come_to_stand_at_the_start_of_a_message() {
+fn a_split_line_cannot_forge_an_author() {
     let (daemon, address) = daemon("preset = 'chatter'\n[listen.classic]\nbuffer = 512", "");
     let mut watcher = daemon.join("watcher");
     let mut reader = join(address, "reader", &mut watcher);
@@ -112,7 +112,7 @@ fn another_name_in_front_is_text() {
 }
 
 #[test]
-fn a_silent_client_is_ended_in_its_time_and_holds_nobody_up() {
+fn a_silent_client_times_out_and_blocks_nobody() {
     let (daemon, address) = daemon("preset = 'nic'", "[limits]\nlogin-timeout = '1s'\n");
     let mut silent = Raw::connect(address);
     silent.expect_next("NIC");
@@ -126,7 +126,7 @@ fn a_silent_client_is_ended_in_its_time_and_holds_nobody_up() {
 }
 
 #[test]
-fn over_its_rate_a_client_is_read_more_slowly_whatever_ends_its_messages() {
+fn the_rate_applies_to_every_framing() {
     let limits = "[limits]\nmessage-rate = 20\nmessage-burst = 1\n";
     let (daemon, address) = daemon("preset = 'chatter'\n[listen.classic]\nquiet = '1ms'", limits);
     let mut watcher = daemon.join("watcher");

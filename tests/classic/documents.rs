@@ -160,7 +160,7 @@ fn document_5_nic() {
 }
 
 #[test]
-fn all_of_them_in_one_room() {
+fn all_presets_share_one_room() {
     let listeners: String = ["chatter", "keyword", "quit-echo", "user-quit", "nic"]
         .iter()
         .map(|preset| {

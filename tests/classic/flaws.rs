@@ -40,7 +40,7 @@ fn an_orderly_close_is_a_leave_and_the_daemon_rests_afterwards() {
 }
 
 #[test]
-fn a_reset_leaves_no_ghost() {
+fn a_reset_removes_the_user() {
     let (daemon, address) = daemon("preset = 'nic'", "");
     let mut watcher = daemon.join("watcher");
     let client = join(address, "ana");
@@ -52,7 +52,7 @@ fn a_reset_leaves_no_ghost() {
 }
 
 #[test]
-fn one_silent_client_does_not_keep_others_out() {
+fn a_silent_client_does_not_block_others() {
     let (_daemon, address) = daemon("preset = 'nic'", "");
     let _silent: Vec<Raw> = (0..20).map(|_| Raw::connect(address)).collect();
     join(address, "ana");
@@ -77,7 +77,7 @@ fn a_name_is_taken_once_and_its_client_can_choose_again() {
 }
 
 #[test]
-fn a_client_that_does_not_read_stops_nobody() {
+fn a_client_that_does_not_read_blocks_nobody() {
     let limits =
         "[limits]\nmessage-rate = 1000000\nmessage-burst = 1000000\nmax-lag = '64KiB'\nline-length = '16KiB'\n";
     let (daemon, address) = daemon("preset = 'nic'", limits);
@@ -96,7 +96,7 @@ fn a_client_that_does_not_read_stops_nobody() {
 }
 
 #[test]
-fn a_torn_character_is_put_together_again() {
+fn a_split_character_is_reassembled() {
     let (daemon, address) = daemon("preset = 'nic'\n[listen.classic]\nquiet = '1ms'", "");
     let mut watcher = daemon.join("watcher");
     let mut ana = join(address, "ana");

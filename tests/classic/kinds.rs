@@ -191,7 +191,7 @@ const LIST_WINDOW: &str = "preset = 'keyword'\n[listen.classic]\nkeyword = ''\nl
     users = 'USERS {users}'\nusers-separator = ','\nusers-on-change = true\nusers-with-self = true";
 
 #[test]
-fn a_window_without_a_login_whose_list_of_users_stays_right() {
+fn a_window_without_a_login_keeps_its_user_list_current() {
     let (daemon, address) = daemon(LIST_WINDOW, "");
     let mut ana = daemon.join("ana");
     let mut bo = client("python3", "list_window.py", address, "ana");
@@ -290,7 +290,7 @@ fn bytes_that_are_no_text_are_not_a_name_and_the_log_says_what_may_be_wrong() {
 }
 
 #[test]
-fn a_client_whose_frames_have_no_length_is_told_and_ended() {
+fn frames_without_a_length_end_the_connection_with_a_reason() {
     let (daemon, address) = daemon("preset = 'header64'", "");
     let mut ana = daemon.join("ana");
     let mut client = Raw::connect(address);

@@ -42,7 +42,7 @@ fn a_name_is_a_placeholder_only_between_braces() {
 }
 
 #[test]
-fn names_that_look_alike_in_ascii_are_not_taken_for_each_other() {
+fn names_that_look_alike_in_ascii_stay_distinguishable() {
     let ascii = Description { encoding: Encoding::Ascii, ..PRESETS[0].1() };
     for (name, shown) in [("jose", "jose"), ("josé", "jose?"), ("漢", "Han?"), ("a꞉b", "a?b?"), ("😀", "??")] {
         assert_eq!(render(ascii.clone(), Event::Said(person(name), Words::plain("hi"))), [format!("{shown}: hi")]);

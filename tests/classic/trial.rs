@@ -28,7 +28,7 @@ fn trial(directory: &tempfile::TempDir, config: &str) -> (Program, Raw) {
 }
 
 #[test]
-fn a_client_is_watched_from_its_name_to_its_end() {
+fn a_client_is_traced_from_login_to_disconnection() {
     let directory = tempfile::tempdir().unwrap();
     let (mut trial, mut client) = trial(&directory, &format!("{LISTENER}preset = 'nic'\n{SLOWLY}"));
     client.expect_next("NIC");
@@ -92,7 +92,7 @@ fn an_interrupt_ends_it() {
 }
 
 #[test]
-fn what_cannot_be_tried_is_said() {
+fn configurations_that_cannot_be_tried_are_rejected() {
     let directory = tempfile::tempdir().unwrap();
     let told = |config: &str| {
         let Output { status, stderr, .. } = chatd(&directory, config).output().unwrap();

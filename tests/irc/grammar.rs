@@ -51,7 +51,7 @@ fn only_tags_for_other_clients_are_passed_on() {
 
 proptest! {
     #[test]
-    fn what_is_escaped_is_unescaped(value in any::<String>()) {
+    fn tag_escaping_round_trips(value in any::<String>()) {
         let mut escaped = Vec::new();
         escape(&value, &mut escaped);
         let escaped = String::from_utf8(escaped).unwrap();

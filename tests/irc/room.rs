@@ -60,7 +60,7 @@ fn version_motd_and_other_server_queries_are_answered() {
 }
 
 #[test]
-fn one_is_away_and_back() {
+fn away_is_set_and_unset() {
     let mut talk = registered("");
     talk.plays(
         r"
@@ -239,7 +239,7 @@ fn away_replies_are_not_sent_to_a_notice() {
 }
 
 #[test]
-fn the_room_is_left_and_entered_again() {
+fn the_room_can_be_left_and_joined_again() {
     let mut talk = joined("");
     talk.arrives("bo", true);
     talk.plays(
@@ -278,7 +278,7 @@ fn the_room_is_left_and_entered_again() {
 }
 
 #[test]
-fn a_channel_that_nobody_is_in_does_not_exist() {
+fn an_unknown_channel_does_not_exist() {
     let mut talk = registered("");
     talk.plays(
         r"

@@ -18,7 +18,7 @@ fn next(client: &mut Client) -> String {
 }
 
 #[test]
-fn text_and_irc_people_see_each_other() {
+fn text_and_irc_users_see_each_other() {
     let daemon = Daemon::start(FAST);
     let mut text = daemon.join("ana");
     let mut bo = irc(daemon.connect(), "bo", "away-notify");
@@ -65,7 +65,7 @@ fn text_and_irc_people_see_each_other() {
 }
 
 #[test]
-fn somebody_who_parts_keeps_the_name_and_can_be_told_in_private() {
+fn a_user_who_parts_keeps_the_name_and_gets_private_messages() {
     let daemon = Daemon::start(FAST);
     let mut ana = daemon.join("ana");
     let mut bo = irc(daemon.connect(), "bo", "server-time");
@@ -94,7 +94,7 @@ fn somebody_who_parts_keeps_the_name_and_can_be_told_in_private() {
 }
 
 #[test]
-fn what_is_not_sent_yet_is_not_lost_when_events_begin_to_look_different() {
+fn unsent_events_survive_a_form_change() {
     let daemon = Daemon::start(FAST);
     let mut ana = daemon.join("ana");
     let mut bo = irc(daemon.connect(), "bo", "batch");
@@ -116,7 +116,7 @@ fn what_is_not_sent_yet_is_not_lost_when_events_begin_to_look_different() {
 }
 
 #[test]
-fn own_words_come_back_labelled_to_those_who_ask_over_tls() {
+fn echo_message_with_labels_over_tls() {
     let daemon = Daemon::start(FAST);
     let mut bo = irc(Client::tls(daemon.tls()), "bo", "echo-message labeled-response batch");
     let mut ana = daemon.join("ana");
@@ -145,7 +145,7 @@ fn the_administrator_sees_and_kicks_irc_clients() {
 }
 
 #[test]
-fn the_watched_are_told_of_whatever_they_speak() {
+fn monitor_reports_users_of_every_protocol() {
     let daemon = Daemon::start(&format!("{FAST}[irc]\nautojoin = false\n"));
     let mut bo = daemon.connect();
     bo.send("NICK bo\r\nUSER bo 0 * :Bo\r\nMONITOR + ana,anna\r\n");
@@ -160,7 +160,7 @@ fn the_watched_are_told_of_whatever_they_speak() {
 }
 
 #[test]
-fn a_listener_can_be_told_to_speak_irc() {
+fn a_listener_can_be_configured_for_irc() {
     let daemon = Daemon::start_with("[[listen]]\naddress = \"127.0.0.1:0\"\nprotocol = \"irc\"\n", |_| {});
     let mut bo = daemon.connect();
     bo.send("FOO\r\n");

@@ -181,7 +181,7 @@ fn many_names_take_many_lines_of_the_right_length() {
 }
 
 #[test]
-fn a_bot_with_an_account_on_tls_is_told_as_such() {
+fn whois_shows_bot_account_and_tls() {
     let mut talk = joined("");
     let bo = talk.arrives("bo", true);
     let account = Some("bo@home".into());

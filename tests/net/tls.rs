@@ -277,7 +277,7 @@ fn links_are_followed_as_certbot_changes_them() {
 }
 
 #[test]
-fn a_half_written_renewal_is_waited_for() {
+fn a_half_written_renewal_is_not_reported() {
     let authority = Authority::new();
     let tls = in_force(&authority.configured(None));
     let mut clock = Looks(SystemTime::now());
@@ -292,7 +292,7 @@ fn a_half_written_renewal_is_waited_for() {
 }
 
 #[test]
-fn a_bad_renewal_is_told_once_and_the_old_one_stays() {
+fn a_bad_renewal_is_reported_once_and_the_old_certificate_stays() {
     let authority = Authority::new();
     let tls = in_force(&authority.configured(None));
     let mut clock = Looks(SystemTime::now());

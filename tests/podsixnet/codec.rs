@@ -50,7 +50,7 @@ fn the_versions_differ_in_small_integers_and_fractions() {
 }
 
 #[test]
-fn what_is_no_value_is_refused() {
+fn invalid_encodings_are_refused() {
     for (bytes, error) in [
         (&b""[..], DecodeError::Incomplete),
         (b"\x85abc", DecodeError::Incomplete),
@@ -100,7 +100,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_written_is_read_again(value in values(), old in any::<bool>()) {
+    fn encoding_and_decoding_round_trip(value in values(), old in any::<bool>()) {
         let version = if old { Version::Old } else { Version::New };
         prop_assert_eq!(decode(&encoded(&value, version), version), Ok(value));
     }

@@ -53,7 +53,7 @@ fn the_samples_client_has_its_list_of_players() {
 }
 
 #[test]
-fn one_without_a_name_is_anonymous() {
+fn a_client_without_a_name_is_anonymous() {
     let Some(python) = tool::python("podsixnet") else { return };
     let (daemon, address) = daemon("podsixnet-version = '0.11'");
     let mut text = daemon.join("text");

@@ -3,7 +3,7 @@
 use crate::support::daemon::Daemon;
 
 #[test]
-fn a_newcomer_is_greeted_named_and_told_who_is_here() {
+fn a_newcomer_is_greeted_and_sent_the_list_of_users() {
     let daemon = Daemon::start("");
     let mut ana = daemon.connect();
     ana.expect_next("*** This is lobby, a chat room.");
@@ -85,7 +85,7 @@ fn without_time(line: &str) -> &str {
 }
 
 #[test]
-fn whoever_comes_back_reads_what_was_said_meanwhile_and_may_ask_for_more() {
+fn a_returning_user_reads_missed_messages_and_can_ask_for_more() {
     let daemon = Daemon::start("");
     let mut bo = daemon.join("bo");
     let mut ana = daemon.join("ana");
@@ -115,7 +115,7 @@ fn whoever_comes_back_reads_what_was_said_meanwhile_and_may_ask_for_more() {
 }
 
 #[test]
-fn the_history_has_the_last_things_said_and_not_who_came_and_went() {
+fn the_history_has_messages_and_no_joins_or_leaves() {
     let daemon = Daemon::start("[room]\nhistory = 4\n");
     let mut ana = daemon.join("ana");
     ana.say("forgotten");

@@ -7,7 +7,7 @@ use crate::support::client::Client;
 use crate::support::daemon::{Daemon, FAST};
 
 #[test]
-fn what_netcat_sends_before_it_ends_is_said() {
+fn input_before_netcat_ends_is_said() {
     let daemon = Daemon::start("");
     let mut bo = daemon.join("bo");
     let mut netcat = Command::new("nc")
@@ -28,7 +28,7 @@ fn what_netcat_sends_before_it_ends_is_said() {
 
 /// With the options from the invitation: the end of input ends s_client, and no line is a command to it.
 #[test]
-fn what_s_client_sends_before_it_ends_is_said() {
+fn input_before_s_client_ends_is_said() {
     let daemon = Daemon::start("");
     let mut bo = daemon.join("bo");
     let options = ["s_client", "-quiet", "-no_ign_eof", "-nocommands", "-connect", &daemon.tls().to_string()];
@@ -44,7 +44,7 @@ fn what_s_client_sends_before_it_ends_is_said() {
 }
 
 #[test]
-fn a_client_that_says_everything_and_closes_at_once_is_heard() {
+fn input_before_an_immediate_close_is_processed() {
     let daemon = Daemon::start("");
     let mut bo = daemon.join("bo");
     let mut ana = daemon.connect();
@@ -92,7 +92,7 @@ fn lines_are_the_same_however_they_arrive() {
 }
 
 #[test]
-fn nothing_that_acts_on_a_terminal_reaches_the_others() {
+fn control_sequences_do_not_reach_others() {
     let daemon = Daemon::start("");
     let mut ana = daemon.join("ana");
     let mut bo = daemon.join("bo");
@@ -160,7 +160,7 @@ fn answer_to(daemon: &Daemon, words: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn whoever_speaks_another_protocol_is_answered_in_it() {
+fn another_protocol_is_answered_in_its_own_language() {
     let daemon = Daemon::start("");
     let answer = String::from_utf8(answer_to(&daemon, b"CAP LS 302\r\nNICK ana\r\n")).unwrap();
     assert!(answer.starts_with(":chatd.internal CAP * LS :") && answer.ends_with("\r\n"), "{answer}");

@@ -9,7 +9,7 @@ use crate::support::daemon::Daemon;
 const NO_HISTORY: &str = "[room]\nhistory = 0\n";
 
 #[test]
-fn every_goodbye_is_answered_and_told_to_the_others() {
+fn every_quit_word_is_answered_and_announced() {
     let daemon = Daemon::start("");
     let mut ana = daemon.join("ana");
     for (line, reason) in [("/quit", "quit"), ("/quit so long", "quit: so long"), ("QUIT", "quit"), ("{quit}", "quit")]
@@ -25,7 +25,7 @@ fn every_goodbye_is_answered_and_told_to_the_others() {
 }
 
 #[test]
-fn whoever_says_everything_at_once_and_leaves_still_reads_it_all() {
+fn a_client_that_sends_everything_and_leaves_reads_all_answers() {
     let daemon = Daemon::start(NO_HISTORY);
     let mut ana = daemon.join("ana");
     for connect in [Daemon::connect, |daemon: &Daemon| Client::tls(daemon.tls())] {
@@ -40,7 +40,7 @@ fn whoever_says_everything_at_once_and_leaves_still_reads_it_all() {
 }
 
 #[test]
-fn a_closed_connection_is_told_as_such() {
+fn a_closed_connection_is_announced_as_closed() {
     let daemon = Daemon::start(NO_HISTORY);
     let mut ana = daemon.join("ana");
     for join in [Daemon::join, Daemon::join_tls] {
@@ -56,7 +56,7 @@ fn a_closed_connection_is_told_as_such() {
 }
 
 #[test]
-fn a_broken_connection_is_told_as_such() {
+fn a_broken_connection_is_announced_as_broken() {
     let daemon = Daemon::start("");
     let mut ana = daemon.join("ana");
     daemon.join("bo").reset();
@@ -83,7 +83,7 @@ fn bytes_that_are_not_tls_are_told_as_such() {
 }
 
 #[test]
-fn the_kicked_and_the_room_are_told_why() {
+fn a_kick_is_explained_to_the_client_and_the_room() {
     let daemon = Daemon::start("");
     let mut ana = daemon.join("ana");
     for (arguments, reason) in

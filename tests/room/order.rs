@@ -49,7 +49,7 @@ fn an_answer_stands_where_it_was_asked_for() {
 }
 
 #[test]
-fn a_private_message_stands_between_the_public_lines_around_it() {
+fn a_private_message_keeps_its_place_among_public_lines() {
     let daemon = Daemon::start(FAST);
     let mut luzmi = daemon.join("luzmi");
     let mut ana = daemon.join("ana");

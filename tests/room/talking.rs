@@ -11,7 +11,7 @@ fn ana_and_bo(daemon: &Daemon) -> (Client, Client) {
 }
 
 #[test]
-fn what_somebody_says_or_does_is_seen_by_all_and_by_themselves() {
+fn messages_and_actions_reach_everybody_including_the_author() {
     let daemon = Daemon::start("");
     let (mut ana, mut bo) = ana_and_bo(&daemon);
     ana.say("hello, bo");
@@ -28,7 +28,7 @@ fn what_somebody_says_or_does_is_seen_by_all_and_by_themselves() {
 }
 
 #[test]
-fn a_private_message_is_for_one() {
+fn a_private_message_reaches_only_its_recipient() {
     let daemon = Daemon::start("");
     let (mut ana, mut bo) = ana_and_bo(&daemon);
     let mut luzmi = daemon.join("luzmi");
@@ -71,7 +71,7 @@ fn a_name_can_be_changed_and_the_old_one_is_free() {
 }
 
 #[test]
-fn questions_are_answered_to_the_one_who_asks() {
+fn queries_are_answered_only_to_the_client_that_asks() {
     let daemon = Daemon::start("");
     let (mut ana, mut bo) = ana_and_bo(&daemon);
     ana.say("/who");
@@ -110,7 +110,7 @@ fn questions_are_answered_to_the_one_who_asks() {
 }
 
 #[test]
-fn a_changed_topic_is_told_to_everybody() {
+fn a_changed_topic_is_sent_to_everybody() {
     let daemon = Daemon::start("");
     let (mut ana, mut bo) = ana_and_bo(&daemon);
     daemon.write_config(&format!("{}[room]\ntopic = \"tea\"\n", crate::support::daemon::LISTENERS));

@@ -28,7 +28,7 @@ fn text_of(world: &mut World, client: usize) -> String {
 }
 
 #[test]
-fn a_message_to_oneself_and_another_wire_form_in_one_packet_leave_nothing_behind() {
+fn a_message_to_oneself_and_a_form_change_in_one_packet_keep_their_order() {
     let mut world = World::new();
     let ana = world.join(Kind::Irc, LARGE);
     world.notice();
@@ -41,7 +41,7 @@ fn a_message_to_oneself_and_another_wire_form_in_one_packet_leave_nothing_behind
 }
 
 #[test]
-fn a_stop_hears_no_more_than_there_is_room_for() {
+fn a_stop_processes_a_bounded_amount_of_input() {
     let mut world = World::with(Limits { message_rate: 1, message_burst: 1, ..generous() }, 0);
     let people: Vec<usize> = (0..150).map(|_| world.join(Kind::Irc, 4096)).collect();
     for client in &people {
@@ -62,7 +62,7 @@ fn a_stop_hears_no_more_than_there_is_room_for() {
 }
 
 #[test]
-fn a_client_that_is_sent_each_message_apart_and_reads_nothing_is_bounded_as_well() {
+fn a_paced_client_that_reads_nothing_is_bounded() {
     let mut world = World::with(generous(), 0);
     let student = world.join(Kind::Classic, 64);
     let ana = world.join(Kind::Irc, LARGE);
@@ -77,7 +77,7 @@ fn a_client_that_is_sent_each_message_apart_and_reads_nothing_is_bounded_as_well
 }
 
 #[test]
-fn whoever_is_kicked_in_the_middle_of_a_round_is_sent_all_that_was_said_before() {
+fn a_client_kicked_in_the_middle_of_a_round_gets_everything_said_before() {
     let mut world = World::with(generous(), 0);
     let people: Vec<usize> = (0..40).map(|_| world.join(Kind::Text, LARGE)).collect();
     for (place, kicked) in people.iter().enumerate().skip(1).step_by(7) {
@@ -110,7 +110,7 @@ fn whoever_is_kicked_in_the_middle_of_a_round_is_sent_all_that_was_said_before()
 }
 
 #[test]
-fn what_has_arrived_is_looked_at_before_a_deadline_is_judged() {
+fn input_is_processed_before_time_limits() {
     let mut world = World::with(generous(), 0);
     // It has spoken at once, but nobody had time for it.
     let ana = world.connect(Kind::Auto, LARGE, usize::MAX);
@@ -139,7 +139,7 @@ fn what_has_arrived_is_looked_at_before_a_deadline_is_judged() {
 }
 
 #[test]
-fn ones_own_answers_are_no_lag() {
+fn own_answers_do_not_count_as_lag() {
     let mut world = World::with(Limits { max_lag: 64 * 1024, ..generous() }, 10_000);
     let ana = world.join(Kind::Irc, LARGE);
     for _ in 0..10_000 {
@@ -166,7 +166,7 @@ fn ones_own_answers_are_no_lag() {
 }
 
 #[test]
-fn no_turn_answers_for_more_than_a_few_people_at_once() {
+fn long_answers_are_split_over_turns() {
     let mut world = World::with(generous(), 0);
     for _ in 0..2000 {
         world.join(Kind::PodSixNet, LARGE);
@@ -192,7 +192,7 @@ fn no_turn_answers_for_more_than_a_few_people_at_once() {
 }
 
 #[test]
-fn whoever_watches_many_is_forgotten_by_their_own_names_alone() {
+fn a_watcher_that_leaves_is_removed_from_all_its_names() {
     let mut world = World::with(generous(), 0);
     let people: Vec<usize> = (0..300).map(|_| world.join(Kind::Irc, LARGE)).collect();
     for (number, client) in people.iter().enumerate() {
@@ -211,7 +211,7 @@ fn whoever_watches_many_is_forgotten_by_their_own_names_alone() {
 }
 
 #[test]
-fn all_together_make_us_keep_no_more_than_one_bound() {
+fn the_backlog_of_all_clients_is_bounded() {
     let bound = 2 << 20;
     let mut world = World::with(Limits { backlog: bound, ..generous() }, 0);
     let talker = world.join(Kind::Text, LARGE);
@@ -236,7 +236,7 @@ fn all_together_make_us_keep_no_more_than_one_bound() {
 }
 
 #[test]
-fn a_wire_form_that_is_left_is_not_copied() {
+fn a_form_change_does_not_copy_the_old_feed() {
     let mut world = World::with(generous(), 0);
     let talker = world.join(Kind::Text, LARGE);
     let stalled: Vec<usize> = (0..50).map(|_| world.join(Kind::Irc, 64)).collect();
@@ -258,7 +258,7 @@ fn a_wire_form_that_is_left_is_not_copied() {
 }
 
 #[test]
-fn somebody_outside_the_room_can_be_kicked_and_leaves_no_room() {
+fn a_client_outside_the_room_can_be_kicked_without_a_leave_event() {
     let mut world = World::new();
     let ana = world.join(Kind::Irc, LARGE);
     let bo = world.join(Kind::Irc, LARGE);
@@ -274,7 +274,7 @@ fn somebody_outside_the_room_can_be_kicked_and_leaves_no_room() {
 }
 
 #[test]
-fn a_client_that_reads_nothing_for_a_minute_is_let_go_although_nobody_speaks() {
+fn a_client_that_reads_nothing_for_a_minute_is_disconnected() {
     let mut world = World::new();
     let ana = world.join(Kind::Text, 200);
     world.write(ana, "/help\n".repeat(40));
@@ -285,7 +285,7 @@ fn a_client_that_reads_nothing_for_a_minute_is_let_go_although_nobody_speaks() {
 }
 
 #[test]
-fn a_full_transport_is_tried_again_even_if_the_kernel_never_says_that_there_is_room() {
+fn a_full_transport_is_retried_without_a_readiness_event() {
     let mut world = World::with(generous(), 0);
     let bo = world.join(Kind::Text, LARGE);
     world.read(bo, usize::MAX);
@@ -303,7 +303,7 @@ fn a_full_transport_is_tried_again_even_if_the_kernel_never_says_that_there_is_r
 }
 
 #[test]
-fn whoever_comes_in_while_the_daemon_stops_is_sent_away() {
+fn a_client_that_connects_during_a_stop_is_closed() {
     let mut world = World::new();
     world.connections.begin_stop();
     for kind in [Kind::Text, Kind::Irc, Kind::Auto] {

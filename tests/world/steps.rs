@@ -296,7 +296,7 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn whatever_happens_there_is_one_order_and_every_wait_ends(steps in vec(step(), 1..80), history in prop_oneof![Just(0_usize), Just(5)]) {
+    fn any_steps_keep_one_order_and_end_every_wait(steps in vec(step(), 1..80), history in prop_oneof![Just(0_usize), Just(5)]) {
         let mut world = play(&steps, history, true, false);
         world.calm_down(Duration::from_secs(40));
         // Everybody has read everything without anything new that would have brought it along.
@@ -311,7 +311,7 @@ proptest! {
     }
 
     #[test]
-    fn a_stop_tells_everybody_everything_and_ends(steps in vec(step(), 1..60), late in kind()) {
+    fn a_stop_delivers_everything_and_ends(steps in vec(step(), 1..60), late in kind()) {
         let mut world = play(&steps, 0, true, false);
         let before = world.clients.len();
         // They read, but nobody has a turn before the stop.
@@ -329,7 +329,7 @@ proptest! {
     }
 
     #[test]
-    fn whoever_reads_nothing_is_let_go(steps in vec(step(), 1..60)) {
+    fn a_client_that_never_reads_is_disconnected(steps in vec(step(), 1..60)) {
         let mut world = play(&steps, 0, true, false);
         world.finish_round();
         let for_a_while = |world: &mut World, seconds| {
@@ -353,7 +353,7 @@ proptest! {
     }
 
     #[test]
-    fn writing_everything_down_and_reading_it_back_changes_nothing(steps in vec(step(), 1..60)) {
+    fn saving_and_restoring_changes_nothing(steps in vec(step(), 1..60)) {
         let mut plain = play(&steps, 0, false, true);
         let mut restarted = play(&steps, 0, true, true);
         plain.calm_down(Duration::from_secs(40));

@@ -1,71 +1,71 @@
-//! The edits of a feed that make it what one client is sent.
+//! The edits of a feed for one client.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::room::{Backlog, Cursor};
 
-/// All edits, in the order of their positions.
+/// All edits, ordered by position.
 pub struct Outbox {
-    /// What is inserted, one piece after the other.
+    /// The bytes of all inserts, in order.
     bytes: VecDeque<u8>,
     edits: VecDeque<Edit>,
-    /// How many bytes of it are not the client's own answers.
+    /// How many of these bytes are not the client's own answers.
     from_others: usize,
-    /// How many switches there are.
+    /// The number of switches.
     switches: usize,
-    /// Bytes of feeds that are to be left, up to where they are left.
+    /// Unsent bytes of the feeds before the last switch.
     left: u64,
     backlog: Arc<Backlog>,
 }
 
-/// When everything before `at` is sent, this comes.
+/// An edit, which applies when everything before `at` is sent.
 pub struct Edit {
-    /// A position in the feed that is read then; 0 when none is.
+    /// A position in the feed that is current then; 0 without a feed.
     pub at: u64,
-    /// What comes.
+    /// The kind of edit.
     pub kind: EditKind,
 }
 
-/// A change of what a client is sent.
+/// The kinds of edits.
 pub enum EditKind {
-    /// The next bytes of the outbox.
+    /// Sends the next bytes of the outbox.
     Insert {
-        /// How many.
+        /// How many bytes.
         length: usize,
-        /// Whose they are.
+        /// Who has caused them.
         source: Source,
     },
-    /// The feed up to here is left out.
+    /// Skips a part of the feed.
     Skip {
-        /// Where the feed goes on.
+        /// The position after it.
         to: u64,
     },
-    /// Another feed is read from now on, or none.
+    /// Continues in another feed, or in none.
     Switch {
-        /// Where.
+        /// The place in it.
         next: Option<Box<Cursor>>,
     },
 }
 
-/// Whose doing it is that a client is sent something alone.
+/// Who has caused bytes that only this client is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
-    /// It has asked: as long as it does not read the answers, its questions are not read either.
+    /// The client itself: an answer. While too many are unsent, its input is not processed.
     Own,
-    /// Others: it counts as lag, like what everybody is sent.
+    /// Others: it counts as lag, like the events of the room.
     Room,
 }
 
 impl Outbox {
-    /// An empty one, whose bytes count as backlog.
+    /// An empty outbox, whose bytes count as backlog.
     #[must_use]
     pub fn new(backlog: &Arc<Backlog>) -> Outbox {
         let (bytes, edits) = Default::default();
         Outbox { bytes, edits, from_others: 0, switches: 0, left: 0, backlog: backlog.clone() }
     }
 
-    /// Adds bytes at a position of the feed that is read last.
+    /// Inserts bytes at a position of the last feed.
     pub fn insert(&mut self, at: u64, bytes: &[u8], source: Source) {
         self.bytes.extend(bytes);
         self.backlog.add(bytes.len());
@@ -82,7 +82,7 @@ impl Outbox {
         }
     }
 
-    /// Leaves out a piece of the feed that is read last.
+    /// Skips a part of the last feed.
     pub fn skip(&mut self, from: u64, to: u64) {
         match self.edits.back_mut() {
             Some(Edit { kind: EditKind::Skip { to: until }, .. }) if *until == from => *until = to,
@@ -90,14 +90,14 @@ impl Outbox {
         }
     }
 
-    /// Leaves the feed that is read last, of which `left` bytes are not sent yet.
+    /// Leaves the last feed, of which `left` bytes are unsent.
     pub fn switch(&mut self, at: u64, next: Option<Cursor>, left: u64) {
         self.switches += 1;
         self.left += left;
         self.edits.push_back(Edit { at, kind: EditKind::Switch { next: next.map(Box::new) } });
     }
 
-    /// Where the last switch goes, if there is one.
+    /// The target of the last switch, if there is one.
     #[must_use]
     pub fn last_switch(&self) -> Option<Option<&Cursor>> {
         if self.switches == 0 {
@@ -109,7 +109,7 @@ impl Outbox {
         })
     }
 
-    /// Where the last switch goes, if there is one.
+    /// The target of the last switch, if there is one.
     pub fn last_switch_mut(&mut self) -> Option<Option<&mut Cursor>> {
         if self.switches == 0 {
             return None;
@@ -125,13 +125,13 @@ impl Outbox {
         self.edits.iter()
     }
 
-    /// Whether there are none any more.
+    /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.edits.is_empty()
     }
 
-    /// `length` bytes of what is inserted from `start` on, in the one or two pieces that they lie in.
+    /// `length` inserted bytes from `start` on, in one or two pieces.
     pub fn bytes(&self, start: usize, length: usize) -> impl Iterator<Item = &[u8]> {
         let (first, second) = self.bytes.as_slices();
         let of_first = first.get(start.min(first.len())..(start + length).min(first.len()));
@@ -140,8 +140,8 @@ impl Outbox {
         [of_first, of_second].into_iter().flatten().filter(|piece| !piece.is_empty())
     }
 
-    /// Takes the first edit off when its position is reached and `sent`, from which its bytes are counted off, has all of
-    /// it.
+    /// Removes the first edit, whose position is reached, if `sent` covers all of its bytes; otherwise only the covered
+    /// part. Subtracts these bytes from `sent`.
     pub fn take_front(&mut self, sent: &mut usize) -> Option<EditKind> {
         if let Edit { kind: EditKind::Insert { length, source }, .. } = self.edits.front_mut()? {
             let taken = (*length).min(*sent);
@@ -161,20 +161,20 @@ impl Outbox {
         Some(kind)
     }
 
-    /// Notes that `bytes` of the feed that is read now are sent or left out.
+    /// Notes that `bytes` of the current feed are sent or skipped.
     pub fn note_passed(&mut self, bytes: u64) {
         if self.switches > 0 {
             self.left = self.left.saturating_sub(bytes);
         }
     }
 
-    /// Bytes that the client lags behind because of it: without its own answers, and with what is left of other feeds.
+    /// The lag that it causes: bytes from others, and unsent bytes of the feeds before the last switch.
     #[must_use]
     pub fn lag(&self) -> u64 {
         self.from_others as u64 + self.left
     }
 
-    /// Bytes of the client's own answers.
+    /// Unsent bytes of the client's own answers.
     #[must_use]
     pub fn answers(&self) -> usize {
         self.bytes.len() - self.from_others

@@ -1,4 +1,4 @@
-//! Whatever happens in whatever order, the client receives what a simple model says, and nothing is kept afterwards.
+//! After any steps in any order, the client has received what a simple model says, and no memory is kept.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -32,15 +32,15 @@ fn in_form(text: &str, form: u64) -> Vec<u8> {
 
 #[derive(Debug, Clone)]
 enum Step {
-    /// Somebody says this many bytes.
+    /// Another user says this many bytes.
     Append(usize),
-    /// The client says something that it is not to be sent.
+    /// The client says something without receiving its echo.
     Omit(usize),
-    /// Somebody else begins to read, so that the open tail is frozen.
+    /// Another client subscribes, so that the open tail is frozen.
     Freeze,
-    /// The client is told this alone.
+    /// Only this client is sent something.
     Post(usize, Source),
-    /// The client changes its wire form, or comes in.
+    /// The client changes its wire form, or joins.
     Read(u64),
     /// The client goes out, and is not sent the event by which it does.
     Leave(usize),
@@ -51,7 +51,7 @@ enum Step {
     Flatten,
     /// A round of the delivery begins.
     Begin,
-    /// It comes to the client, whose socket has this much room, and is over.
+    /// A round reaches the client, whose socket has this much space, and ends.
     Serve(usize),
     /// The session has a turn, with this much room.
     Turn(usize),
@@ -81,11 +81,11 @@ struct World {
     state: State,
     output: Output,
     round: Option<Vec<Round>>,
-    /// The form that is read behind all that is owed.
+    /// The form that is read after everything unsent.
     form: Option<u64>,
     expected: Vec<u8>,
     received: Vec<u8>,
-    /// Bytes that are left out, ever.
+    /// The total of skipped bytes.
     omitted: usize,
     /// Makes all bytes different from their neighbours.
     counter: u8,
@@ -94,7 +94,7 @@ struct World {
 impl World {
     fn new() -> World {
         let mut state = State::new(Now::default(), "lobby", "", HistoryLimit { length: 0, size: 0 });
-        // A reader who never reads, of every form but one: those have a past.
+        // Every form but one has another reader that never reads, so those feeds have content already.
         for form in 1..FORMS {
             state.log.subscribe(Arc::new(Shifted(form)));
         }
@@ -178,7 +178,7 @@ impl World {
         }
     }
 
-    /// As a session is written down and read back: what is owed is in one piece, and the feed is read on.
+    /// As when a session is saved and restored: the unsent bytes become one piece, and the feed is read on.
     fn flatten(&mut self) {
         let answers = self.output.answers();
         let owed = self.output.flatten(&mut self.state.log);
@@ -276,7 +276,7 @@ proptest! {
         }
         world.take(&Step::Turn(usize::MAX));
         prop_assert_eq!(world.received.len(), world.expected.len());
-        // One more line: whoever is up to date holds nothing after it.
+        // After one more line, a client that is caught up pins nothing.
         for step in [Step::Append(10), Step::Begin, Step::Serve(usize::MAX), Step::Turn(usize::MAX)] {
             world.take(&step);
             world.check();
@@ -288,9 +288,9 @@ proptest! {
         prop_assert!(cursor.as_ref().is_none_or(|cursor| cursor.block.is_none()));
     }
 
-    /// Nothing is kept for whoever is gone: by itself, or because it was too far behind.
+    /// Nothing is kept for a client that is gone, by itself or because it lagged too far behind.
     #[test]
-    fn whoever_reads_no_more_holds_nothing(steps in vec(step(), 0..40), politely in any::<bool>()) {
+    fn a_discarded_output_pins_no_blocks(steps in vec(step(), 0..40), politely in any::<bool>()) {
         let mut world = World::new();
         for step in &steps {
             world.take(step);
