@@ -1,12 +1,13 @@
-//! Arbitrary input in any framing and encoding: the dialect's commands contain only safe text of limited length.
+//! Arbitrary input in any framing and encoding, before and after the login: the dialect's commands contain only safe text
+//! of limited length.
 #![no_main]
 
 use std::sync::Arc;
 
-use chatd::chat::{Answer, Command, Now};
+use chatd::chat::{Answer, Command, Event, Now, PersonId, Reply};
 use chatd::dialect::classic::{Encoding, Framing, PRESETS};
-use chatd::dialect::{Input, Protocol, ClientContext, irc};
-use chatd::room::{HistoryLimit, State};
+use chatd::dialect::{ClientContext, Dialect, Input, Protocol, irc};
+use chatd::room::{Actor, HistoryLimit, Outcome, State};
 use libfuzzer_sys::fuzz_target;
 
 const NOW: Now = Now { ticks: 0, unix: 0 };
@@ -18,27 +19,46 @@ fuzz_target!(|input: (u8, u8, u8, Vec<Vec<u8>>)| {
     let mut description = PRESETS[choose(preset, PRESETS.len())].1();
     description.framing_in = Framing::named(FRAMINGS[choose(framing, FRAMINGS.len())]).expect("a framing");
     description.encoding = Encoding::ALL[choose(encoding, Encoding::ALL.len())].1;
-    let state = State::new(NOW, "lobby", "", HistoryLimit { length: 10, size: 1000 });
+    let mut state = State::new(NOW, "lobby", "", HistoryLimit { length: 10, size: 1000 });
     let irc = Arc::new(irc::Server::default());
     let client = ClientContext { line_length: 128, encrypted: false, local: true, account: None, irc: &irc };
     let mut dialect = Protocol::Classic(Arc::new(description)).new_dialect(NOW, client);
-    let mut out = Vec::new();
-    let view = state.view_for(None);
-    let harmless = |input: Input<'_>| {
-        if let Input::Command(Command::Name(text)) = input {
-            assert!(text.len() <= 128 && !text.chars().any(char::is_control));
-        }
-    };
+    let (mut out, mut me): (Vec<u8>, Option<PersonId>) = (Vec::new(), None);
     for piece in &pieces {
         let mut rest = piece.as_slice();
-        while !rest.is_empty() {
-            harmless(dialect.next(NOW, &mut rest, &mut Answer { view: &view, bytes: &mut out }));
+        while !rest.is_empty() || dialect.is_busy() {
+            let input = dialect.next(NOW, &mut rest, &mut Answer { view: &state.view_for(me), bytes: &mut out });
+            obey(input, &mut dialect, &mut state, &mut me, &mut out);
         }
         if dialect.due().is_some() {
-            match dialect.expire(NOW, &mut Answer { view: &view, bytes: &mut out }) {
-                Ok(input) => harmless(input),
+            match dialect.expire(NOW, &mut Answer { view: &state.view_for(me), bytes: &mut out }) {
+                Ok(input) => obey(input, &mut dialect, &mut state, &mut me, &mut out),
                 Err(_) => return,
             }
         }
     }
 });
+
+/// Checks a command, and comes into the room with the name that it gives.
+fn obey(input: Input<'_>, dialect: &mut Dialect, state: &mut State, me: &mut Option<PersonId>, out: &mut Vec<u8>) {
+    let harmless = |text: &str| text.len() <= 128 && !text.chars().any(char::is_control);
+    let name = match input {
+        Input::Command(Command::Say(words)) => return assert!(words.lines().all(|line| harmless(&line))),
+        Input::Command(Command::Name(name)) => name,
+        _ => return,
+    };
+    assert!(harmless(&name));
+    let register = Command::Register { name, profile: Box::default(), enter: true, guest: false };
+    for command in [register, Command::Enter] {
+        let done = state.perform(NOW, Actor { person: *me, session: 0 }, command);
+        if let Ok(Outcome::Done(_, Event::Registered(person))) = &done {
+            *me = Some(person.id);
+        }
+        let answer = &mut Answer { view: &state.view_for(*me), bytes: out };
+        match &done {
+            Ok(Outcome::Done(stamp, event)) => dialect.reply(Reply::Done(*stamp, event), answer),
+            Ok(_) => {}
+            Err(refusal) => return dialect.reply(Reply::Refused(refusal), answer),
+        }
+    }
+}
