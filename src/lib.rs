@@ -21,6 +21,7 @@
 //! | [`dialect`] | sans-I/O codecs: bytes in, commands out; events and answers in, bytes out | the room, sessions |
 //! | [`config`] | the TOML as written, and the configuration as meant | how a value is used |
 //! | [`net`] | listeners, byte streams, TLS and certificates, who may connect | chat, dialects, sessions |
+//! | [`store`] | what was said, on disk: one SQLite file, its thread, lookups and search | sessions, dialects, sockets |
 //! | [`session`] | one client's conversation, a plain value: between bytes and the room | sockets, a clock, tokio |
 //! | [`connections`] | all sessions with their transports: turns, delivery, alarms; a plain value, too | sockets, a clock, tokio |
 //! | [`server`] | accept loops, the driver (real sockets, real time), drain; administrators' operations | their transport |
@@ -67,13 +68,14 @@
 //! | the order of events; the bytes of each wire form | [`room::Log`] |
 //! | a client's unprocessed input, unsent output and limits | [`session::Session`] |
 //! | descriptors, TLS, the readiness of sockets | [`net::Socket`] |
+//! | what outlives the process | [`store::Store`] |
 //! | the configuration | [`config::Config`], never changed by the running daemon |
 //!
 //! # Time, locks and bounds
 //!
 //! - One thread runs the chat (tokio's current-thread runtime). Measured, it is both faster and leaner than two. Beside it
 //!   there are the log's, so that a journal that stops reading cannot stop the chat; one for TLS handshakes, whose
-//!   signatures take milliseconds; and for a moment one that reads files again or writes a list of thousands.
+//!   signatures take milliseconds; the store's, which writes to the disk and looks things up there; and for a moment one that reads files again or writes a list of thousands.
 //! - All that changes stands under one lock (`server::driver`), which is held for half a millisecond at most and never
 //!   across an `.await`. Operations over all connections yield in between.
 //! - No session has a task. One task runs the turns of sessions whose sockets are readable or writable again, or that are
@@ -155,5 +157,6 @@ pub mod people;
 pub mod room;
 pub mod server;
 pub mod session;
+pub mod store;
 pub mod systemd;
 pub mod trial;

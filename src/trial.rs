@@ -251,7 +251,7 @@ fn print_observation(id: SessionId, session: &Session, seen: Observation<'_>) {
         Observation::Step(Step::Command(Command::Enter)) => return,
         Observation::Step(Step::Command(command)) => format!("   asks for something else: {command:?}"),
         Observation::Step(Step::Invalid(hint)) => format!("   no name: {hint}"),
-        Observation::Step(Step::Answered) => "   nothing that others are told".to_owned(),
+        Observation::Step(Step::Answered | Step::Lookup(_)) => "   nothing that others are told".to_owned(),
         Observation::Step(Step::TooFast) => "   faster than message-rate allows: what follows waits".to_owned(),
         Observation::Step(Step::Wait) if session.awaits_silence() => {
             "   no newline: complete when nothing more comes".to_owned()

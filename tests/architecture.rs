@@ -28,6 +28,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
     ("config", &["dialect", "directories", "files"]),
     ("log", &["config"]),
     ("net", &["config", "directories", "files"]),
+    ("store", &["chat", "config"]),
     ("session", &["chat", "config", "dialect", "net", "people", "room"]),
     ("connections", &["chat", "config", "dialect", "net", "people", "room", "session"]),
     (
@@ -43,6 +44,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
             "people",
             "room",
             "session",
+            "store",
             "systemd",
         ],
     ),

@@ -16,6 +16,7 @@ mod config;
 mod dialect;
 mod documents;
 mod exit;
+mod history;
 mod irc;
 mod journal;
 mod limits;

@@ -10,7 +10,9 @@ use super::endpoints::Endpoints;
 use super::mistake::{Lines, Mistake, Mistakes, Place};
 use super::reader::{self, Key, Section};
 use super::value::{self};
-use super::{Admin, ClientCertificates, Config, Endpoint, File, Irc, Limits, Log, LogTarget, Room, Tls, listen};
+use super::{
+    Admin, ClientCertificates, Config, Endpoint, File, History, Irc, Limits, Log, LogTarget, Room, Tls, listen,
+};
 use crate::directories::Directories;
 use crate::files;
 
@@ -122,6 +124,7 @@ fn config(document: &mut Section<'_, '_>, directories: &Directories) -> Option<C
     let tls = document.section("tls", tls);
     let admin = document.section("admin", |section| admin(section, &mut endpoints, directories));
     let irc = document.section("irc", irc);
+    let history = document.section("history", history);
     let limits = document.section("limits", limits);
     let log = document.section("log", log);
     let mut listen = listen.into_iter().collect::<Option<Vec<_>>>()?;
@@ -133,8 +136,8 @@ fn config(document: &mut Section<'_, '_>, directories: &Directories) -> Option<C
     if tls.is_some() && !listen.iter().any(|listen| listen.tls) {
         warnings.push(document.warning("tls", "[tls] is of no use, because no [[listen]] has tls = true"));
     }
-    let (room, admin, irc, limits, log) = (room?, admin?, irc?, limits?, log?);
-    Some(Config { file: None, room, listen, tls, admin, irc, limits, log, warnings })
+    let (room, admin, irc, history, limits, log) = (room?, admin?, irc?, history?, limits?, log?);
+    Some(Config { file: None, room, listen, tls, admin, irc, history, limits, log, warnings })
 }
 
 fn room(room: &mut Section<'_, '_>) -> Option<Room> {
@@ -184,6 +187,13 @@ fn irc(irc: &mut Section<'_, '_>) -> Option<Irc> {
     let autojoin = irc.value("autojoin", "true", value::boolean);
     let server_name = irc.value("server-name", "\"chatd.internal\"", value::server_name);
     Some(Irc { autojoin: autojoin?, server_name: server_name? })
+}
+
+fn history(history: &mut Section<'_, '_>) -> Option<History> {
+    const CENTURY: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
+    let keep = history.value("keep", "\"30d\"", value::duration(Duration::ZERO..=CENTURY));
+    let size = history.value("size", "\"256MiB\"", value::size(1 << 20..=1 << 36));
+    Some(History { keep: keep?, size: size? as u64 })
 }
 
 fn limits(limits: &mut Section<'_, '_>) -> Option<Limits> {

@@ -34,6 +34,8 @@ pub struct Config {
     pub admin: Admin,
     /// Settings for IRC.
     pub irc: Irc,
+    /// `[history]`
+    pub history: History,
     /// Limits on what clients may use.
     pub limits: Limits,
     /// Logging.
@@ -147,6 +149,23 @@ pub struct Irc {
     pub autojoin: bool,
     /// The server's name; looks like a host name, so that clients can tell it from a user.
     pub server_name: String,
+}
+
+/// `[history]`
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct History {
+    /// For how long what was said is kept on disk; zero: nothing is.
+    pub keep: Duration,
+    /// The maximum size of the file in bytes.
+    pub size: u64,
+}
+
+impl History {
+    /// The time for which lines are kept, in milliseconds.
+    #[must_use]
+    pub fn milliseconds(&self) -> u64 {
+        u64::try_from(self.keep.as_millis()).unwrap_or(u64::MAX)
+    }
 }
 
 /// `[limits]`

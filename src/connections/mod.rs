@@ -8,6 +8,7 @@ mod backlog;
 mod counters;
 mod delivery;
 mod journal;
+mod lookup;
 mod meter;
 mod observer;
 #[cfg(test)]
@@ -22,10 +23,11 @@ use slab::Slab;
 
 pub use counters::Counters;
 pub use delivery::Delivery;
+pub use lookup::Ticket;
 pub use meter::Meter;
 pub use observer::{Observation, Observer};
 
-use crate::chat::{Event, Nick, Now, Person, Reason, Stamp};
+use crate::chat::{Event, Lookup, Nick, Now, Person, Reason, Stamp};
 use crate::config::Limits;
 use crate::dialect::{Protocol, irc};
 use crate::net::{Address, Admission, Readiness, Transport};
@@ -47,6 +49,9 @@ pub struct Connections<T> {
     woken: VecDeque<SessionId>,
     /// When to give a session a turn, in ticks. Each session has at most one alarm.
     alarms: BTreeSet<(u64, SessionId)>,
+    /// Lookups that somebody else is to answer.
+    lookups: Vec<(Ticket, Lookup)>,
+    next_ticket: u64,
     limits: Arc<Limits>,
     irc: Arc<irc::Server>,
     stopping: bool,
@@ -98,6 +103,8 @@ impl<T: Transport> Connections<T> {
             all: Slab::new(),
             woken: VecDeque::new(),
             alarms: BTreeSet::new(),
+            lookups: Vec::new(),
+            next_ticket: 0,
             limits,
             irc,
             stopping: false,
@@ -118,7 +125,7 @@ impl<T: Transport> Connections<T> {
         let id = self.next_id();
         let context = Context { now, limits: &self.limits, irc: &self.irc, id };
         let session = Session::new(context, &self.state, origin, protocol);
-        self.insert_restored(session, transport, admission);
+        self.insert_restored(now, session, transport, admission);
         if self.stopping {
             self.close(id, now, &Reason::Stopping);
         }
@@ -126,13 +133,18 @@ impl<T: Transport> Connections<T> {
     }
 
     /// Adds a session that was restored, under the number that [`next_id`](Self::next_id) returned.
-    pub fn insert_restored(&mut self, session: Session, transport: T, admission: Admission) -> SessionId {
+    pub fn insert_restored(&mut self, now: Now, session: Session, transport: T, admission: Admission) -> SessionId {
         let id = self.next_id();
         if let Some(person) = session.person() {
             self.state.people.connect(person, id);
         }
+        let lookup = session.pending_lookup().cloned();
         self.all.insert(Connection { session, transport, _admission: admission, alarm: NEVER, woken: false });
         self.wake(id);
+        if let Some(lookup) = lookup {
+            // Asked again: nobody else has its answer.
+            self.look_up(id, now, lookup);
+        }
         id
     }
 

@@ -41,7 +41,11 @@ impl<T: Transport> Connections<T> {
             return Ok(());
         }
         let reads = session.wants_input() && (transport.is_readable() || session.due() <= now.ticks);
-        if session.has_work() {
+        if session.has_input_ended() {
+            if !session.is_waiting() {
+                return self.finish_input(id, now);
+            }
+        } else if session.has_work() {
             let buffered = session.take_buffered();
             self.process_messages(id, now, &buffered)?;
         } else if reads {
@@ -66,14 +70,7 @@ impl<T: Transport> Connections<T> {
                 let end = session.end_input(context);
                 let last = [&*session.take_buffered(), end].concat();
                 self.process_messages(id, now, &last)?;
-                // Completes answers that come in parts: the session ends here.
-                while let Some(connection) = self.all.get_mut(id as usize)
-                    && connection.session.has_work()
-                {
-                    let buffered = connection.session.take_buffered();
-                    self.process_messages(id, now, &buffered)?;
-                }
-                Err(Reason::Closed)
+                self.finish_input(id, now)
             }
             Ok(length) => {
                 let arrived = scratch.get(..length).unwrap_or_default();
@@ -94,6 +91,19 @@ impl<T: Transport> Connections<T> {
         }
     }
 
+    /// Completes what a client that has closed its side is still to be answered. The session ends here, unless an answer is
+    /// awaited.
+    fn finish_input(&mut self, id: SessionId, now: Now) -> Result<(), Reason> {
+        while let Some(connection) = self.all.get_mut(id as usize)
+            && connection.session.has_work()
+        {
+            let buffered = connection.session.take_buffered();
+            self.process_messages(id, now, &buffered)?;
+        }
+        let waits = self.all.get_mut(id as usize).is_some_and(|connection| connection.session.note_input_ended());
+        if waits { Ok(()) } else { Err(Reason::Closed) }
+    }
+
     /// Decodes input and performs its commands.
     fn process_messages(&mut self, id: SessionId, now: Now, mut input: &[u8]) -> Result<(), Reason> {
         let mut answers = Vec::new();
@@ -108,6 +118,7 @@ impl<T: Transport> Connections<T> {
                     let session = &connection.session;
                     journal::log_invalid_name(session.origin(), session.protocol(), hint);
                 }
+                Step::Lookup(lookup) => self.look_up(id, now, lookup),
                 Step::Answered | Step::More => {}
                 Step::TooFast => {
                     self.counters.message_rate += 1;
@@ -132,6 +143,7 @@ impl<T: Transport> Connections<T> {
         (self.observer)(id, &connection.session, Observation::Step(&step));
         match step {
             Step::Command(command) => self.perform(id, now, command, &mut answers),
+            Step::Lookup(lookup) => self.look_up(id, now, lookup),
             Step::TooFast => self.counters.message_rate += 1,
             Step::Invalid(hint) => {
                 journal::log_invalid_name(connection.session.origin(), connection.session.protocol(), hint);
@@ -225,7 +237,8 @@ impl<T: Transport> Connections<T> {
         }
         let blocked = session.output().is_blocked() && !session.output().is_paced();
         let may_read = (session.wants_input() || session.discards_input()) && transport.is_readable();
-        if session.has_work() || may_read || blocked && transport.is_writable() {
+        let ends = session.has_input_ended() && session.is_open() && !session.is_waiting();
+        if session.has_work() || ends || may_read || blocked && transport.is_writable() {
             self.wake(id);
         }
     }

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::chat::{Answer, Command, Form, Now, Reason, Reply};
+use crate::chat::{Answer, Command, Form, Found, Lookup, Now, Reason, Reply};
 pub use lines::{Line, Lines};
 pub use time::TimeFormatter;
 
@@ -34,6 +34,8 @@ pub enum Input<'a> {
     Invalid(&'static str),
     /// A part of a long answer was written; the next step continues once the client has room for it.
     Unfinished,
+    /// A question to the history. Nothing further is to be parsed before its [answer](Dialect::found).
+    Lookup(Lookup),
     /// The input contains no further complete message; the rest has been buffered.
     Incomplete,
 }
@@ -190,6 +192,16 @@ impl Dialect {
     pub fn finish(&mut self, answer: &mut Vec<u8>) {
         if let Dialect::Irc(irc) = self {
             irc.finish(answer);
+        }
+    }
+
+    /// Renders the answer to a [lookup](Input::Lookup).
+    pub fn found(&mut self, now: Now, found: &Found, answer: &mut Answer<'_>) {
+        match self {
+            Dialect::Text(text) => text.found(now, found, answer),
+            Dialect::Irc(irc) => irc.found(found, answer),
+            // These protocols have no questions.
+            Dialect::Classic(_) | Dialect::PodSixNet(_) => {}
         }
     }
 

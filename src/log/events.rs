@@ -50,6 +50,10 @@ pub static KINDS: &[Kind] = &[
     kind("certificate", "536aff2f736542a58862a975d85df794"),
     kind("certificate-expiring", "d933f91b1e1c48abb4781bec244a0d9a"),
     kind("certificate-failed", "3fd718aef0dc443987a03a9bb2246160"),
+    // The history on disk.
+    kind("history-failed", "c5a25874a4bd425a9633fb47ecafcd67"),
+    kind("history-resumed", "5d1c4776989446f7878753038f9cb207"),
+    kind("history-damaged", "1323e01c9d6a46339bd86489f1a823e7"),
     // The log itself.
     kind(LOST.name, LOST.id),
     kind(LOG_TARGET.name, LOG_TARGET.id),

@@ -42,14 +42,12 @@ impl ReadMarkers {
             Some(account) => self.of_account(account),
             None => self.people.entry(person.id).or_default(),
         };
-        if let Some((_, known)) = markers.0.iter_mut().find(|(known, _)| **known == *target) {
-            *known = time.max(*known);
-            return;
-        }
-        if markers.0.len() == MAX_TARGETS {
-            markers.0.remove(0);
-        }
-        markers.0.push((target.into(), time));
+        markers.set(target, time);
+    }
+
+    /// Moves an account's marker of a target, given in lower case; only forward.
+    pub fn set_of_account(&mut self, account: &str, target: &str, time: u64) {
+        self.of_account(account).set(target, time);
     }
 
     /// Removes the markers of a person who is gone, unless they belong to an account.
@@ -69,6 +67,19 @@ impl ReadMarkers {
         let (used, markers) = accounts.entry(account.into()).or_default();
         *used = *uses;
         markers
+    }
+}
+
+impl Markers {
+    fn set(&mut self, target: &str, time: u64) {
+        if let Some((_, known)) = self.0.iter_mut().find(|(known, _)| **known == *target) {
+            *known = time.max(*known);
+            return;
+        }
+        if self.0.len() == MAX_TARGETS {
+            self.0.remove(0);
+        }
+        self.0.push((target.into(), time));
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Mail, State};
-use crate::chat::{Event, Now, Person, Reason, Stamp, Topic};
+use crate::chat::{Durable, Event, Now, Person, Reason, Record, Stamp, Topic};
 
 impl State {
     /// Changes the state, renders the event into the feeds, and queues mail for single sessions.
@@ -62,6 +62,11 @@ impl State {
         }
         if !shown {
             return;
+        }
+        if let Some(durable) = &mut self.durable
+            && event.is_kept()
+        {
+            durable.push(Durable::Event(Record { stamp, event: event.clone().into_owned() }));
         }
         self.render(stamp, event);
         if let Event::Joined(who) = event

@@ -21,7 +21,7 @@ pub use log::{Backlog, Block, Cursor, FeedId, Log, Round};
 pub use members::Members;
 pub use view::StateView;
 
-use crate::chat::{Command, Event, Nick, Now, Person, PersonId, Record, Refusal, Stamp, Topic, Words};
+use crate::chat::{Command, Durable, Event, Nick, Now, Person, PersonId, Record, Refusal, Stamp, Topic, Words};
 use crate::people::{People, SessionId};
 
 /// The whole state: people, the room, and the log.
@@ -34,6 +34,8 @@ pub struct State {
     pub log: Log,
     /// Mail for single sessions.
     mail: Vec<(SessionId, Mail)>,
+    /// What is to be kept on disk; `None`: nothing is.
+    durable: Option<Vec<Durable>>,
 }
 
 /// The room.
@@ -107,13 +109,13 @@ impl State {
             history_size: 0,
             history_limit,
         };
-        State { people: People::default(), room, log: Log::default(), mail: Vec::new() }
+        State { people: People::default(), room, log: Log::default(), mail: Vec::new(), durable: None }
     }
 
     /// Restores saved people and a saved room; the log continues after `sequence`.
     #[must_use]
     pub fn from_parts(people: People, room: Room, sequence: u64) -> State {
-        State { people, room, log: Log::after(sequence), mail: Vec::new() }
+        State { people, room, log: Log::after(sequence), mail: Vec::new(), durable: None }
     }
 
     /// Performs a command.
@@ -138,10 +140,20 @@ impl State {
             }
             Decision::MarkRead { who, target, time } => {
                 self.people.markers.set(&who, &target, time);
+                if let (Some(durable), Some(account)) = (&mut self.durable, &who.profile.account) {
+                    durable.push(Durable::Marker { account: account.clone(), target: (*target).into(), time });
+                }
                 Ok(Outcome::Nothing)
             }
             Decision::Nothing => Ok(Outcome::Nothing),
         }
+    }
+
+    /// Goes on after an earlier run of the daemon: events are numbered after `sequence`, and newcomers are shown these
+    /// messages.
+    pub fn resume(&mut self, sequence: u64, history: Vec<Record>) {
+        self.log = Log::after(sequence);
+        history.into_iter().for_each(|record| self.room.add_record(record));
     }
 
     /// Appends an event and applies it.
@@ -155,6 +167,31 @@ impl State {
     pub fn set_history_limit(&mut self, limit: HistoryLimit) {
         self.room.history_limit = limit;
         self.room.trim_history();
+    }
+
+    /// Sets whether events and read markers are collected for the disk.
+    pub fn set_durable(&mut self, durable: bool) {
+        match durable {
+            true => _ = self.durable.get_or_insert_default(),
+            false => self.durable = None,
+        }
+    }
+
+    /// Whether events and read markers are collected for the disk.
+    #[must_use]
+    pub fn is_durable(&self) -> bool {
+        self.durable.is_some()
+    }
+
+    /// Removes and returns what is to be kept on disk, in order.
+    pub fn take_durable(&mut self) -> Vec<Durable> {
+        self.durable.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Whether there is something to be kept on disk.
+    #[must_use]
+    pub fn has_durable(&self) -> bool {
+        self.durable.as_ref().is_some_and(|durable| !durable.is_empty())
     }
 
     /// Removes and returns the mail for single sessions, in order.
@@ -189,11 +226,14 @@ impl State {
 impl Room {
     fn add_to_history(&mut self, stamp: Stamp, event: &Event<'_>) {
         if self.history_limit.length > 0 && Record::is_shown_to_newcomers(event) {
-            let record = Record { stamp, event: event.clone().into_owned() };
-            self.history_size += record.size();
-            self.history.push_back(record);
-            self.trim_history();
+            self.add_record(Record { stamp, event: event.clone().into_owned() });
         }
+    }
+
+    fn add_record(&mut self, record: Record) {
+        self.history_size += record.size();
+        self.history.push_back(record);
+        self.trim_history();
     }
 
     fn remove_from_history(&mut self, line: u64) {

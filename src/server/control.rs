@@ -219,7 +219,9 @@ impl Server {
             let topic = Event::Topic { by: None, text: new.room.topic.as_str().into() };
             connections.commit(self.driver.clock.now(), &topic);
         }
+        connections.state.set_durable(!new.history.keep.is_zero());
         drop(connections);
+        self.store.set_keep(new.history);
         self.set_limits(new.limits.clone());
         self.set_irc(&new.irc);
         Ok([new.warnings(""), unchangeable(&old, &new)].concat())

@@ -33,6 +33,8 @@ pub struct Driver<T = Socket> {
     turns: Notify,
     /// An event was appended.
     pending: Notify,
+    /// Something is to be kept on disk or looked up there.
+    for_store: Notify,
     /// An alarm was set that is earlier than the awaited one.
     alarm_moved: Notify,
     /// When the awaited alarm is due, in ticks.
@@ -53,13 +55,14 @@ impl<T: Transport> Driver<T> {
     /// # Errors
     /// The process or the system is out of descriptors or memory.
     pub fn new(clock: Clock, connections: Connections<T>) -> io::Result<Driver<T>> {
-        let (turns, pending, alarm_moved, became_empty) = Default::default();
+        let (turns, pending, for_store, alarm_moved, became_empty) = Default::default();
         Ok(Driver {
             connections: Mutex::new(connections),
             poller: Poller::new()?,
             clock,
             turns,
             pending,
+            for_store,
             alarm_moved,
             waiting_until: AtomicU64::new(NEVER),
             became_empty,
@@ -115,6 +118,13 @@ impl<T: Transport> Driver<T> {
             }
         }
         left
+    }
+
+    /// Waits until there is something for the store.
+    pub async fn store_work(&self) {
+        self.for_store.notified().await;
+        // As in `appended`.
+        yield_now().await;
     }
 
     /// Waits until an event was appended, and then until all input that has arrived is processed.
@@ -208,7 +218,7 @@ impl<T: Transport> DerefMut for Locked<'_, T> {
 
 impl<T: Transport> Drop for Locked<'_, T> {
     fn drop(&mut self) {
-        let Driver { turns, pending, alarm_moved, waiting_until, became_empty, .. } = self.driver;
+        let Driver { turns, pending, for_store, alarm_moved, waiting_until, became_empty, .. } = self.driver;
         if self.connections.has_woken() {
             turns.notify_one();
         }
@@ -217,6 +227,9 @@ impl<T: Transport> Drop for Locked<'_, T> {
         }
         if self.connections.next_alarm().is_some_and(|next| next < waiting_until.load(Ordering::Relaxed)) {
             alarm_moved.notify_one();
+        }
+        if self.connections.state.has_durable() || self.connections.has_lookups() {
+            for_store.notify_one();
         }
         if self.connections.is_empty() {
             became_empty.notify_waiters();

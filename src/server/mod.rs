@@ -9,6 +9,7 @@ mod control;
 mod descriptors;
 mod driver;
 mod handshakes;
+mod history;
 #[cfg(test)]
 mod tests;
 
@@ -32,6 +33,7 @@ use crate::net::certificate::EXPIRY_WARNING;
 use crate::net::tls::{Refresh, TlsInForce};
 use crate::net::{Admissions, Listener, Transport};
 use crate::room::{HistoryLimit, State};
+use crate::store::Store;
 use crate::systemd::{self, Watchdog};
 
 pub use clock::Clock;
@@ -49,7 +51,7 @@ const POLL_RETRY: Duration = Duration::from_secs(1);
 /// How long input is still processed when the daemon stops. What is processed by then is still delivered.
 const DRAIN_INPUT: Duration = Duration::from_secs(1);
 /// How long the whole stop may take until all connections are closed, including [`DRAIN_INPUT`].
-const DRAIN: Duration = Duration::from_millis(4500);
+const DRAIN: Duration = Duration::from_secs(4);
 
 /// Where the configuration is read from.
 #[derive(Debug, Clone)]
@@ -81,6 +83,7 @@ pub struct Server {
     /// Clients whose TLS handshake took too long.
     handshake_timeout: AtomicU64,
     tls: Option<Arc<TlsInForce>>,
+    store: Arc<Store>,
     source: Source,
     /// Held while files are read again, so that reloads do not overlap.
     reading: tokio::sync::Mutex<()>,
@@ -103,7 +106,9 @@ impl Server {
     /// The process or the system is out of descriptors or memory.
     pub fn new(source: Source, configuration: Config, tls: Option<TlsInForce>, bound: &[Bound]) -> io::Result<Server> {
         let clock = Clock::default();
-        let connections = empty_connections(&configuration, clock.now(), secure_port(&configuration, bound));
+        let (store, kept) = Store::start(&source.directories.state, configuration.history, configuration.room.history)?;
+        let mut connections = empty_connections(&configuration, clock.now(), secure_port(&configuration, bound));
+        history::resume(&mut connections.state, kept, &configuration, clock.now());
         let listening = bound.iter().map(|(listener, how)| Listening {
             address: listener.description(),
             protocol: Protocol::name(how.protocol.as_ref()),
@@ -115,6 +120,7 @@ impl Server {
             handshakes: Handshakes::default(),
             handshake_timeout: AtomicU64::new(0),
             tls: tls.map(Arc::new),
+            store: Arc::new(store),
             source,
             reading: tokio::sync::Mutex::default(),
             listening: listening.collect(),
@@ -155,6 +161,7 @@ impl Server {
         });
         let server = self.clone();
         tokio::spawn(async move { server.driver.run_alarms().await });
+        tokio::spawn(self.clone().run_store());
         let server = self.clone();
         tokio::spawn(async move { server.status.run(|| server.status_line()).await });
         self.status.touch();
@@ -180,7 +187,7 @@ impl Server {
     }
 
     /// Processes the input that has arrived, says goodbye, sends all unsent output, and waits until the connections are
-    /// closed, for 4.5 s at most. Accepting must have ended.
+    /// closed, for 4 s at most; then the store has most of another second. Accepting must have ended.
     pub async fn stop(&self) {
         let (input_deadline, deadline) = (Instant::now() + DRAIN_INPUT, Instant::now() + DRAIN);
         self.driver.lock().begin_stop();
@@ -195,6 +202,7 @@ impl Server {
         if timeout_at(deadline, self.driver.empty()).await.is_err() {
             warn!("{} clients were cut off: they did not read in time", self.driver.lock().len());
         }
+        self.stop_store().await;
     }
 
     fn status_line(&self) -> String {
@@ -203,10 +211,8 @@ impl Server {
         let messages = counted(connections.counters.messages.total(), "message");
         drop(connections);
         let line = format!("{users}, {}, {messages}", counted(self.admissions.open() as u64, "connection"));
-        match &*lock(&self.reload_error) {
-            None => line,
-            Some(reload_error) => format!("{line}; {reload_error}"),
-        }
+        let troubles = [lock(&self.reload_error).clone(), self.store.status().trouble];
+        [line].into_iter().chain(troubles.into_iter().flatten()).collect::<Vec<_>>().join("; ")
     }
 
     fn set_reload_error(&self, reload_error: Option<String>) {

@@ -61,7 +61,7 @@ impl Session {
             _ => FLUSH_TIMEOUT,
         };
         (self.buffered, self.resume, self.stalled) = (Box::default(), NEVER, NEVER);
-        self.enters = false;
+        (self.enters, self.lookup) = (false, None);
         self.deadline = context.now.ticks + micros(patience);
         self.phase = Phase::Closing(Closing { ended: false, peer_ended: *reason == Reason::Closed });
         Some(Ended { person, in_room: in_room.unwrap_or_default() })

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::output::Source;
 use super::{Context, NEVER, Origin, STALL_TIMEOUT, Session, Step, micros};
-use crate::chat::{Answer, Command, Event, PersonId, Profile, Reason, Refusal, Reply, Stamp, Words};
+use crate::chat::{Answer, Command, Event, LookupError, PersonId, Profile, Reason, Refusal, Reply, Stamp, Words};
 use crate::dialect::detect::{ENOUGH, Verdict, detect};
 use crate::dialect::{ClientContext, Input, Protocol};
 use crate::room::{Mail, Outcome, State};
@@ -29,7 +29,7 @@ impl Session {
         let full = self.is_full();
         let Some(dialect) = &mut self.dialect else { return self.detect_protocol(context, state, input) };
         let busy = dialect.is_busy();
-        if full || (input.is_empty() && !busy) {
+        if full || self.lookup.is_some() || (input.is_empty() && !busy) {
             return Ok(Step::Wait);
         }
         if !busy && let Err(resume) = self.rate.allows(now, limits) {
@@ -95,6 +95,10 @@ impl Session {
         if self.deadline <= now {
             return Err(Reason::LoginTimeout);
         }
+        if self.lookup.take_if(|pending| pending.deadline <= now).is_some() {
+            self.render_found(context, state, &Err(LookupError::Unavailable));
+            return Ok(Step::More);
+        }
         if self.stalled <= now {
             return Err(Reason::Stalled(STALL_TIMEOUT.as_secs()));
         }
@@ -132,6 +136,13 @@ impl Session {
             Input::Answered => Step::Answered,
             Input::Invalid(hint) => Step::Invalid(hint),
             Input::Unfinished => Step::Pause,
+            Input::Lookup(lookup) => {
+                self.rate.count(context.now, context.limits);
+                // What the dialect has remarked comes first; the answer is complete when the lookup is.
+                self.output.post(&state.log, answers, Source::Own);
+                answers.clear();
+                return Ok(Step::Lookup(lookup));
+            }
             Input::Command(command) => {
                 self.last_message = context.now.ticks;
                 self.rate.count(context.now, context.limits);
@@ -247,7 +258,7 @@ impl Session {
     }
 
     /// Queues the complete answer to one message.
-    fn finish(&mut self, state: &State, answers: &mut Vec<u8>) {
+    pub(super) fn finish(&mut self, state: &State, answers: &mut Vec<u8>) {
         if let Some(dialect) = &mut self.dialect {
             dialect.finish(answers);
         }

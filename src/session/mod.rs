@@ -7,6 +7,7 @@
 
 mod ending;
 mod input;
+mod lookup;
 mod output;
 mod rate;
 mod saved;
@@ -20,7 +21,7 @@ pub use ending::Ended;
 pub use output::{FeedUpdate, Output};
 pub use saved::SavedSession;
 
-use crate::chat::{Command, Now, Person, PersonId, Reason};
+use crate::chat::{Command, Lookup, Now, Person, PersonId, Reason};
 use crate::config::Limits;
 use crate::dialect::{Dialect, Protocol, irc};
 use crate::net::Address;
@@ -37,6 +38,8 @@ const DETECT_TIMEOUT: Duration = Duration::from_millis(250);
 const MAX_ANSWERS: usize = 64 * 1024;
 /// How long a client with unsent output may go without reading any of it.
 const STALL_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long to wait for the answer to a lookup.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// One client's conversation.
 #[derive(Serialize, Deserialize)]
@@ -64,6 +67,10 @@ pub struct Session {
     last_message: u64,
     /// Whether the wait for the client to speak first is over.
     silent: bool,
+    /// Whether the client has closed its side while a lookup was pending.
+    input_ended: bool,
+    /// The lookup whose answer is awaited. No further input is processed before.
+    lookup: Option<Box<PendingLookup>>,
     /// Whether the next step is to enter the room, because the client has just got its name.
     enters: bool,
 }
@@ -90,6 +97,16 @@ enum Phase {
     Closing(Closing),
 }
 
+/// A lookup whose answer is awaited.
+#[derive(Serialize, Deserialize)]
+struct PendingLookup {
+    /// Tells its answer from one to an earlier session with the same number.
+    ticket: u64,
+    lookup: Lookup,
+    /// When it counts as unanswered, in ticks.
+    deadline: u64,
+}
+
 /// The circumstances of one step.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
@@ -108,6 +125,8 @@ pub struct Context<'a> {
 pub enum Step<'i> {
     /// Have the room perform this, and pass the outcome to [`Session::done`].
     Command(Command<'i>),
+    /// Have this answered by [`Session::found`]. Until then there are no further steps.
+    Lookup(Lookup),
     /// A message was invalid; this is for the journal.
     Invalid(&'static str),
     /// A message was understood and answered by the dialect alone. There may be more to do.
@@ -140,6 +159,8 @@ impl Session {
             stalled: NEVER,
             last_message: now,
             silent: false,
+            input_ended: false,
+            lookup: None,
             enters: false,
         };
         match protocol {
@@ -180,33 +201,41 @@ impl Session {
         self.output.answers() > MAX_ANSWERS
     }
 
+    /// Whether input waits: for the client's rate, for it to read its answers, or for the answer to a lookup.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.resume != NEVER || self.is_full() || self.lookup.is_some()
+    }
+
     /// Whether a step can make progress without new input.
     #[must_use]
     pub fn has_work(&self) -> bool {
-        let waits = self.resume != NEVER || self.is_full();
         let buffered = match self.dialect {
             Some(_) => !self.buffered.is_empty(),
             None => self.silent,
         };
-        self.is_open() && !waits && (buffered || self.enters || self.dialect.as_ref().is_some_and(Dialect::is_busy))
+        self.is_open()
+            && !self.is_waiting()
+            && (buffered || self.enters || self.dialect.as_ref().is_some_and(Dialect::is_busy))
     }
 
     /// Whether to read from the client. Not while it waits for its rate, unless its protocol is still unknown.
     #[must_use]
     pub fn wants_input(&self) -> bool {
-        let waits = self.resume != NEVER || self.is_full() || !self.buffered.is_empty();
+        let waits = self.is_waiting() || self.input_ended || !self.buffered.is_empty();
         self.is_open() && (self.dialect.is_none() || !waits && !self.has_work())
     }
 
     /// The next time limit, in ticks.
     #[must_use]
     pub fn due(&self) -> u64 {
-        self.resume.min(self.deadline).min(self.stalled).min(self.dialect_due()).min(self.output.due())
+        let lookup = self.lookup.as_ref().map_or(NEVER, |pending| pending.deadline);
+        self.resume.min(self.deadline).min(self.stalled).min(lookup).min(self.dialect_due()).min(self.output.due())
     }
 
     /// The dialect's next time limit. It does not apply while the client's input is not read: the client could not meet it.
     fn dialect_due(&self) -> u64 {
-        let waits = !self.is_open() || self.resume != NEVER || self.is_full() || self.has_work();
+        let waits = !self.is_open() || self.is_waiting() || self.has_work();
         self.dialect.as_ref().filter(|_| !waits).and_then(Dialect::due).unwrap_or(NEVER)
     }
 

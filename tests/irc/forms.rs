@@ -19,7 +19,7 @@ fn answers_carry_the_label_of_the_request() {
          > @label=2 PONG x
          < @label=2 :irc.test ACK
          > @label=3;+a=b;x=y PRIVMSG #lobby :hi
-         < @label=3;time=2026-01-02T03:04:05.678Z;msgid=19b7c72a0ae-3;+a=b :ana!ann@irc.test PRIVMSG #lobby :hi
+         < @label=3;time=2026-01-02T03:04:05.678Z;msgid=3;+a=b :ana!ann@irc.test PRIVMSG #lobby :hi
          > @label=4 LIST
          < @label=4 :irc.test BATCH +l4 labeled-response
          < @batch=l4 :irc.test 321 ana Channel :Users  Name
@@ -27,20 +27,20 @@ fn answers_carry_the_label_of_the_request() {
          < @batch=l4 :irc.test 323 ana :End of LIST
          < :irc.test BATCH -l4
          > @label=5 NICK anna
-         < @label=5;time=2026-01-02T03:04:05.678Z;msgid=19b7c72a0ae-4 :ana!ann@irc.test NICK anna
+         < @label=5;time=2026-01-02T03:04:05.678Z;msgid=4 :ana!ann@irc.test NICK anna
          > @label=6 NOTICE nobody :hi
          < @label=6 :irc.test ACK
          > @label=7 TAGMSG #lobby
-         < @label=7;time=2026-01-02T03:04:05.678Z;msgid=19b7c72a0ae-5 :anna!ann@irc.test TAGMSG #lobby
+         < @label=7;time=2026-01-02T03:04:05.678Z;msgid=5 :anna!ann@irc.test TAGMSG #lobby
          > @label=7;+typing=active TAGMSG #lobby
-         < @label=7;time=2026-01-02T03:04:05.678Z;msgid=19b7c72a0ae-6;+typing=active :anna!ann@irc.test TAGMSG #lobby
+         < @label=7;time=2026-01-02T03:04:05.678Z;msgid=6;+typing=active :anna!ann@irc.test TAGMSG #lobby
          > @label=8 JOIN #lobby
          < @label=8 :irc.test ACK
          > @label=9 PART #lobby :bye
-         < @label=9;time=2026-01-02T03:04:05.678Z;msgid=19b7c72a0ae-7 :anna!ann@irc.test PART #lobby :bye
+         < @label=9;time=2026-01-02T03:04:05.678Z;msgid=7 :anna!ann@irc.test PART #lobby :bye
          > @label=a\sb JOIN #lobby
          < @label=a\sb :irc.test BATCH +l11 labeled-response
-         < @batch=l11;time=2026-01-02T03:04:05.678Z;msgid=19b7c72a0ae-8 :anna!ann@irc.test JOIN #lobby
+         < @batch=l11;time=2026-01-02T03:04:05.678Z;msgid=8 :anna!ann@irc.test JOIN #lobby
          < @batch=l11 :irc.test 332 anna #lobby :tea
          < @batch=l11 :irc.test 333 anna #lobby irc.test 1767319445
          < @batch=l11 :irc.test 353 anna = #lobby :anna
@@ -49,11 +49,11 @@ fn answers_carry_the_label_of_the_request() {
          > @label=x FOO
          < @label=x :irc.test 421 anna FOO :Unknown command
          > PRIVMSG anna :me
-         < @time=2026-01-02T03:04:05.678Z;msgid=19b7c72a0ae-9 :anna!ann@irc.test PRIVMSG anna :me
+         < @time=2026-01-02T03:04:05.678Z;msgid=9 :anna!ann@irc.test PRIVMSG anna :me
          > NOTICE #lobby :hm
-         < @time=2026-01-02T03:04:05.678Z;msgid=19b7c72a0ae-a :anna!ann@irc.test NOTICE #lobby :hm
+         < @time=2026-01-02T03:04:05.678Z;msgid=a :anna!ann@irc.test NOTICE #lobby :hm
          > PRIVMSG #lobby :{1}ACTION waves{1}
-         < @time=2026-01-02T03:04:05.678Z;msgid=19b7c72a0ae-b :anna!ann@irc.test PRIVMSG #lobby :{1}ACTION waves{1}
+         < @time=2026-01-02T03:04:05.678Z;msgid=b :anna!ann@irc.test PRIVMSG #lobby :{1}ACTION waves{1}
          > PRIVMSG #lobby :{1}VERSION{1}
          < :irc.test 404 anna #lobby :Cannot send: requests between clients (CTCP) are not passed on
          > NOTICE #lobby :{1}VERSION x{1}
@@ -70,19 +70,19 @@ fn a_message_can_be_redacted() {
     talk.plays(
         r"
          > PRIVMSG #lobby :mine
-         < @msgid=19b7c72a0ae-6 :ana!ann@irc.test PRIVMSG #lobby :mine
+         < @msgid=6 :ana!ann@irc.test PRIVMSG #lobby :mine
          > REDACT
          < :irc.test FAIL REDACT NEED_MORE_PARAMS :REDACT takes a channel and a message identifier
          > REDACT bo x
          < :irc.test FAIL REDACT INVALID_TARGET bo :Only what was said in the room can be taken back
          > REDACT #lobby x
          < :irc.test FAIL REDACT UNKNOWN_MSGID #lobby x :This message is not kept
-         > REDACT #lobby 19b7c72a0ae-6
-         < @msgid=19b7c72a0ae-7 :ana!ann@irc.test REDACT #lobby 19b7c72a0ae-6
-         > REDACT #lobby 19b7c72a0ae-7 :oops
-         < :irc.test FAIL REDACT UNKNOWN_MSGID #lobby 19b7c72a0ae-7 :This message is not kept
-         > REDACT #lobby 19b7c72a0ae-7
-         < :irc.test FAIL REDACT UNKNOWN_MSGID #lobby 19b7c72a0ae-7 :This message is not kept
+         > REDACT #lobby 6
+         < @msgid=7 :ana!ann@irc.test REDACT #lobby 6
+         > REDACT #lobby 7 :oops
+         < :irc.test FAIL REDACT UNKNOWN_MSGID #lobby 7 :This message is not kept
+         > REDACT #lobby 7
+         < :irc.test FAIL REDACT UNKNOWN_MSGID #lobby 7 :This message is not kept
 ",
     );
 }
@@ -165,35 +165,35 @@ fn chathistory_is_answered() {
          < :irc.test FAIL CHATHISTORY INVALID_PARAMS LATEST :A reference or the limit cannot be understood
          > CHATHISTORY LATEST #lobby * 2
          < :irc.test BATCH +h1 chathistory #lobby
-         < @batch=h1;time=2026-01-02T03:04:05.678Z;msgid=19b7c72a0ae-6 :bo!chat@irc.test PRIVMSG #lobby :two
-         < @batch=h1;time=2026-01-02T03:04:05.678Z;msgid=19b7c72a0ae-7 :bo!chat@irc.test PRIVMSG #lobby :three
+         < @batch=h1;time=2026-01-02T03:04:05.678Z;msgid=6 :bo!chat@irc.test PRIVMSG #lobby :two
+         < @batch=h1;time=2026-01-02T03:04:05.678Z;msgid=7 :bo!chat@irc.test PRIVMSG #lobby :three
          < :irc.test BATCH -h1
-         > CHATHISTORY BEFORE #lobby msgid=19b7c72a0ae-6 1
+         > CHATHISTORY BEFORE #lobby msgid=6 1
          < :irc.test BATCH +h2 chathistory #lobby
-         < @batch=h2;time=2026-01-02T03:04:05.678Z;msgid=19b7c72a0ae-5 :bo!chat@irc.test PRIVMSG #lobby :one
+         < @batch=h2;time=2026-01-02T03:04:05.678Z;msgid=5 :bo!chat@irc.test PRIVMSG #lobby :one
          < :irc.test BATCH -h2
          > CHATHISTORY AFTER #lobby timestamp=2026-01-01T00:00:00.000Z 1
          < :irc.test BATCH +h3 chathistory #lobby
-         < @batch=h3;time=2026-01-02T03:04:05.678Z;msgid=19b7c72a0ae-5 :bo!chat@irc.test PRIVMSG #lobby :one
+         < @batch=h3;time=2026-01-02T03:04:05.678Z;msgid=5 :bo!chat@irc.test PRIVMSG #lobby :one
          < :irc.test BATCH -h3
-         > CHATHISTORY AROUND #lobby msgid=19b7c72a0ae-6 1
+         > CHATHISTORY AROUND #lobby msgid=6 1
          < :irc.test BATCH +h4 chathistory #lobby
-         < @batch=h4;time=2026-01-02T03:04:05.678Z;msgid=19b7c72a0ae-6 :bo!chat@irc.test PRIVMSG #lobby :two
+         < @batch=h4;time=2026-01-02T03:04:05.678Z;msgid=6 :bo!chat@irc.test PRIVMSG #lobby :two
          < :irc.test BATCH -h4
-         > CHATHISTORY BETWEEN #lobby msgid=19b7c72a0ae-5 msgid=19b7c72a0ae-7 5
+         > CHATHISTORY BETWEEN #lobby msgid=5 msgid=7 5
          < :irc.test BATCH +h5 chathistory #lobby
-         < @batch=h5;time=2026-01-02T03:04:05.678Z;msgid=19b7c72a0ae-6 :bo!chat@irc.test PRIVMSG #lobby :two
+         < @batch=h5;time=2026-01-02T03:04:05.678Z;msgid=6 :bo!chat@irc.test PRIVMSG #lobby :two
          < :irc.test BATCH -h5
-         > CHATHISTORY BETWEEN #lobby msgid=19b7c72a0ae-7 msgid=19b7c72a0ae-5 5
+         > CHATHISTORY BETWEEN #lobby msgid=7 msgid=5 5
          < :irc.test BATCH +h6 chathistory #lobby
-         < @batch=h6;time=2026-01-02T03:04:05.678Z;msgid=19b7c72a0ae-6 :bo!chat@irc.test PRIVMSG #lobby :two
+         < @batch=h6;time=2026-01-02T03:04:05.678Z;msgid=6 :bo!chat@irc.test PRIVMSG #lobby :two
          < :irc.test BATCH -h6
          > CHATHISTORY TARGETS timestamp=2026-01-01T00:00:00.000Z timestamp=2026-02-01T00:00:00.000Z 10
          < :irc.test BATCH +h7 draft/chathistory-targets
          < @batch=h7 :irc.test CHATHISTORY TARGETS #lobby 2026-01-02T03:04:05.678Z
          < :irc.test BATCH -h7
          > PART #lobby
-         < @time=2026-01-02T03:04:05.678Z;msgid=19b7c72a0ae-8 :ana!ann@irc.test PART #lobby
+         < @time=2026-01-02T03:04:05.678Z;msgid=8 :ana!ann@irc.test PART #lobby
          > CHATHISTORY LATEST #lobby * 10
          < :irc.test FAIL CHATHISTORY INVALID_TARGET LATEST #lobby :Only the history of the room is kept, for those who are in it
 ");
@@ -332,17 +332,9 @@ fn events_are_rendered_by_capabilities() {
             "@time=2026-01-02T03:04:05.678Z :bo!chat@irc.test PRIVMSG #lobby :hi",
         ),
         ("account-tag", Event::Said(bo(), tagged()), r"@account=bo\:home :bo!chat@irc.test PRIVMSG #lobby :hi"),
-        (
-            "message-tags",
-            Event::Said(bo(), tagged()),
-            "@msgid=19b7c72a0ae-ff;bot;+a=b :bo!chat@irc.test PRIVMSG #lobby :hi",
-        ),
-        (
-            all,
-            Event::Notice("tea".into()),
-            "@time=2026-01-02T03:04:05.678Z;msgid=19b7c72a0ae-ff :irc.test NOTICE #lobby :tea",
-        ),
-        ("message-tags", Event::Said(bo(), silent()), "@msgid=19b7c72a0ae-ff;bot;+a :bo!chat@irc.test TAGMSG #lobby"),
+        ("message-tags", Event::Said(bo(), tagged()), "@msgid=ff;bot;+a=b :bo!chat@irc.test PRIVMSG #lobby :hi"),
+        (all, Event::Notice("tea".into()), "@time=2026-01-02T03:04:05.678Z;msgid=ff :irc.test NOTICE #lobby :tea"),
+        ("message-tags", Event::Said(bo(), silent()), "@msgid=ff;bot;+a :bo!chat@irc.test TAGMSG #lobby"),
         ("", Event::Said(bo(), silent()), ""),
         ("", Event::Said(bo(), Words::action("waves")), ":bo!chat@irc.test PRIVMSG #lobby :\u{1}ACTION waves\u{1}"),
         ("", Event::Registered(bo()), ""),
@@ -360,11 +352,7 @@ fn events_are_rendered_by_capabilities() {
         ("", Event::Described(bo()), ""),
         ("setname", Event::Described(bo()), ":bo!chat@irc.test SETNAME :bo Real"),
         ("", redacted(None), ""),
-        (
-            "draft/message-redaction",
-            redacted(Some("oops".into())),
-            ":bo!chat@irc.test REDACT #lobby 19b7c72a0ae-10 :oops",
-        ),
+        ("draft/message-redaction", redacted(Some("oops".into())), ":bo!chat@irc.test REDACT #lobby 10 :oops"),
     ] {
         let end = if line.is_empty() { "" } else { "\r\n" };
         assert_eq!(seen(capabilities, &event), format!("{line}{end}"), "{capabilities}: {event:?}");

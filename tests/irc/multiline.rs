@@ -14,7 +14,7 @@ fn several_lines_are_one_message() {
          > @batch=b PRIVMSG #lobby :two
          > @batch=b;draft/multiline-concat PRIVMSG #lobby : and more
          > BATCH -b
-         < @label=m;msgid=19b7c72a0ae-3;+t=1 :ana!ann@irc.test BATCH +m3 draft/multiline #lobby
+         < @label=m;msgid=3;+t=1 :ana!ann@irc.test BATCH +m3 draft/multiline #lobby
          < @batch=m3 :ana!ann@irc.test PRIVMSG #lobby :one
          < @batch=m3 :ana!ann@irc.test PRIVMSG #lobby :two
          < @batch=m3;draft/multiline-concat :ana!ann@irc.test PRIVMSG #lobby : and more
@@ -44,7 +44,7 @@ fn a_message_that_is_refused_is_refused_once_and_none_of_its_lines_is_said() {
          > @batch=x PRIVMSG #lobby :two
          > @batch=c PRIVMSG #lobby :still whole
          > BATCH -c
-         < @msgid=19b7c72a0ae-3 :ana!ann@irc.test PRIVMSG #lobby :still whole
+         < @msgid=3 :ana!ann@irc.test PRIVMSG #lobby :still whole
          > @label=e BATCH +e draft/multiline #lobby
          > @batch=e PRIVMSG bo :one
          < @label=e :irc.test FAIL BATCH MULTILINE_INVALID :A line has another target than the message that it is part of
@@ -60,7 +60,7 @@ fn a_message_that_is_refused_is_refused_once_and_none_of_its_lines_is_said() {
          > @batch=g TAGMSG #lobby
          < :irc.test FAIL BATCH MULTILINE_INVALID :A line does not fit the message that it is part of
          > PRIVMSG #lobby :plain lines are said
-         < @msgid=19b7c72a0ae-4 :ana!ann@irc.test PRIVMSG #lobby :plain lines are said
+         < @msgid=4 :ana!ann@irc.test PRIVMSG #lobby :plain lines are said
 ",
     );
 }
@@ -77,7 +77,7 @@ fn too_many_or_too_long_lines_are_refused_once() {
         let mut talk = joined(CAPABILITIES);
         let answer = talk.send(&(begin.to_owned() + &lines.concat() + "BATCH -b\r\n"));
         assert_eq!(answer, format!("@label=b :irc.test {error}\r\n"));
-        talk.plays("> PRIVMSG #lobby :next\n< @msgid=19b7c72a0ae-3 :ana!ann@irc.test PRIVMSG #lobby :next");
+        talk.plays("> PRIVMSG #lobby :next\n< @msgid=3 :ana!ann@irc.test PRIVMSG #lobby :next");
     }
     let mut talk = joined(CAPABILITIES);
     let bytes = [begin.as_bytes(), b"@batch=b PRIVMSG #lobby :\xff\r\n@batch=b PRIVMSG #lobby :\xff\r\nBATCH -b\r\n"];
@@ -109,7 +109,7 @@ fn without_the_capability_a_batch_is_a_tag_like_any_other() {
          > BATCH +b draft/multiline #lobby
          < :irc.test 421 ana BATCH :Unknown command
          > @batch=b PRIVMSG #lobby :one
-         < @msgid=19b7c72a0ae-3 :ana!ann@irc.test PRIVMSG #lobby :one
+         < @msgid=3 :ana!ann@irc.test PRIVMSG #lobby :one
 ",
     );
 }

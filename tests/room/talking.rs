@@ -79,11 +79,12 @@ fn queries_are_answered_only_to_the_client_that_asks() {
     ana.say("/topic");
     ana.expect_next("*** Topic: Welcome to the lobby");
     ana.say("/help");
-    let help = ana.lines(10).join("\n");
+    let help = ana.lines(11).join("\n");
     let commands = [
         "help",
         "who",
-        "history",
+        "history [COUNT | since TIME]",
+        "search WORDS",
         "topic [TEXT]",
         "me TEXT",
         "msg NAME TEXT",

@@ -151,6 +151,11 @@ impl Talk {
             let mut rest = before;
             let command = match dialect.next(NOW, &mut rest, answer) {
                 Input::Command(command) => Some(Some(command.into_owned())),
+                Input::Lookup(lookup) => {
+                    let found = lookup.answer(answer.view.history());
+                    dialect.found(NOW, &found, answer);
+                    Some(None)
+                }
                 Input::Answered | Input::Unfinished | Input::Invalid(_) => Some(None),
                 Input::Incomplete => None,
             };

@@ -379,7 +379,7 @@ impl World {
             wire.note(Readiness { readable: true, writable: true, ended: false });
             let admission = self.admissions.enter(session.origin().address, 100_000).unwrap();
             let streams = wire.0.clone();
-            let id = self.connections.insert_restored(session, wire, admission);
+            let id = self.connections.insert_restored(self.now, session, wire, admission);
             let client = self.clients.iter_mut().find(|client| Rc::ptr_eq(&client.wire, &streams)).unwrap();
             client.id = id;
         }

@@ -6,10 +6,11 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Serialize};
 
 use super::Irc;
+use super::history::Asked;
 use super::listing::Listing;
 use super::multiline::Batch;
 use super::registration::Registration;
-use crate::chat::{Profile, View};
+use crate::chat::{Lookup, Profile, View};
 
 /// How far registration has come.
 #[derive(Serialize, Deserialize)]
@@ -49,6 +50,10 @@ pub struct Extras {
     pub listing: Option<Listing>,
     /// The position of its PART, if it left the room; it has been shown everything before that.
     pub shown: u64,
+    /// A question to the history that is about to be asked.
+    pub lookup: Option<Box<Lookup>>,
+    /// What was asked of the history and is not answered yet.
+    pub asked: Option<Asked>,
 }
 
 impl Irc {

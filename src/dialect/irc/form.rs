@@ -7,7 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use super::capability::Capabilities;
 use super::message::MAX_MESSAGE;
 use super::{Server, end_line, write};
-use crate::chat::{Event, Form, Manner, Person, Stamp, View, Words, shorten};
+use crate::chat::{Event, Form, Manner, Person, Stamp, View, Words, shorten, write_message_id};
 
 /// One combination of the capabilities that change how events are rendered.
 pub struct IrcForm {
@@ -70,7 +70,7 @@ impl Form for IrcForm {
             Event::Redacted { by, line: redacted, reason } if self.capabilities.has(Capabilities::REDACTION) => {
                 let line = self.of(stamp, by, out);
                 write(out, &["REDACT #", &self.server.room, " "]);
-                self.server.write_id(*redacted, out);
+                write_message_id(*redacted, out);
                 write_trailing(reason.as_deref(), out);
                 line
             }
@@ -203,7 +203,7 @@ impl IrcForm {
         if self.capabilities.has(Capabilities::MESSAGE_TAGS) {
             if named {
                 tag(out, "msgid=");
-                self.server.write_id(about.stamp.sequence, out);
+                write_message_id(about.stamp.sequence, out);
             }
             if about.who.is_some_and(|who| who.profile.bot) {
                 tag(out, "bot");

@@ -2,49 +2,27 @@
 
 use std::time::UNIX_EPOCH;
 
+use serde::{Deserialize, Serialize};
+
 use super::Irc;
 use super::capability::Capabilities;
 use super::form::{About, IrcForm, write_time};
 use super::message::Message;
-use crate::chat::{Answer, Event, Manner, Record, Stamp, Words};
+use crate::chat::{
+    Answer, Entry, Event, Found, Lookup, Manner, Page, Point, Record, Selection, Stamp, Words, parse_message_id,
+};
 use crate::dialect::TimeFormatter;
 
 /// The maximum number of messages per request.
 pub const MOST: usize = 100;
 
-/// A point in the history.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reference {
-    /// The event with this sequence.
-    Event(u64),
-    /// This time, in milliseconds since 1970-01-01 UTC.
-    Time(u64),
-}
-
-/// A parsed request.
-struct Query {
-    selection: Selection,
-    limit: usize,
-}
-
-enum Selection {
-    Latest(Option<Reference>),
-    Before(Reference),
-    After(Reference),
-    Around(Reference),
-    Between(Reference, Reference),
-    /// TARGETS: the conversations with messages between these times; only the room can be one.
-    Targets(u64, u64),
-}
-
-impl Reference {
-    /// Compares an event with this point.
-    fn compare(self, past: &Record) -> std::cmp::Ordering {
-        match self {
-            Reference::Event(sequence) => past.stamp.sequence.cmp(&sequence),
-            Reference::Time(unix) => past.stamp.unix.cmp(&unix),
-        }
-    }
+/// What a client has asked of the history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Asked {
+    /// A part of it (CHATHISTORY).
+    Part,
+    /// When something was last said in the room (CHATHISTORY TARGETS).
+    Targets,
 }
 
 impl Irc {
@@ -70,7 +48,7 @@ impl Irc {
             let why = "Only the history of the room is kept, for those who are in it";
             return self.fail(answer, "CHATHISTORY", "INVALID_TARGET", &[name, target], why);
         }
-        let Some(query) = self.parse_query(&subcommand, message, count) else {
+        let Some((asked, lookup)) = self.parse_query(&subcommand, message, count) else {
             return self.fail(
                 answer,
                 "CHATHISTORY",
@@ -79,51 +57,54 @@ impl Irc {
                 "A reference or the limit cannot be understood",
             );
         };
-        let history: Vec<&Record> = answer.view.history().collect();
-        if let Selection::Targets(from, to) = query.selection {
-            return self.targets(&history, from, to, answer);
-        }
-        let (from, to) = select(&history, &query);
-        self.play(history.get(from..to).unwrap_or_default(), answer);
+        let extras = self.extras();
+        (extras.asked, extras.lookup) = (Some(asked), Some(Box::new(lookup)));
     }
 
-    fn parse_query(&self, subcommand: &str, message: &Message<'_>, count: usize) -> Option<Query> {
-        let reference = |index: usize| self.parse_reference(message.parameter(index)?);
+    fn parse_query(&self, subcommand: &str, message: &Message<'_>, count: usize) -> Option<(Asked, Lookup)> {
+        let point = |index: usize| parse_point(message.parameter(index)?);
         let limit: usize = message.parameter(count - 1)?.parse().ok()?;
         let limit = if limit == 0 { MOST } else { limit.min(MOST) };
         let selection = match subcommand {
             "LATEST" if message.parameter(2) == Some("*") => Selection::Latest(None),
-            "LATEST" => Selection::Latest(Some(reference(2)?)),
-            "BEFORE" => Selection::Before(reference(2)?),
-            "AFTER" => Selection::After(reference(2)?),
-            "AROUND" => Selection::Around(reference(2)?),
-            "BETWEEN" => Selection::Between(reference(2)?, reference(3)?),
-            _ => match (reference(1)?, reference(2)?) {
-                (Reference::Time(one), Reference::Time(other)) => Selection::Targets(one.min(other), one.max(other)),
+            "LATEST" => Selection::Latest(Some(point(2)?)),
+            "BEFORE" => Selection::Before(point(2)?),
+            "AFTER" => Selection::After(point(2)?),
+            "AROUND" => Selection::Around(point(2)?),
+            "BETWEEN" => Selection::Between(point(2)?, point(3)?),
+            _ => match (point(1)?, point(2)?) {
+                (one @ Point::Time(from), other @ Point::Time(to)) => {
+                    // From the later one back: the newest message is wanted.
+                    let selection =
+                        Selection::Between(if from < to { other } else { one }, if from < to { one } else { other });
+                    return Some((Asked::Targets, Lookup::messages(selection, 1)));
+                }
                 _ => return None,
             },
         };
-        Some(Query { selection, limit })
+        Some((Asked::Part, Lookup::messages(selection, limit)))
     }
 
-    fn parse_reference(&self, text: &str) -> Option<Reference> {
-        match text.split_once('=')? {
-            // An identifier from an earlier run of the server counts as older than the whole history.
-            ("msgid", id) => Some(Reference::Event(self.server.parse_id(id).unwrap_or(0))),
-            ("timestamp", time) => parse_time(time).map(Reference::Time),
-            _ => None,
+    /// See [`Dialect::found`](crate::dialect::Dialect::found).
+    pub(in crate::dialect) fn found(&mut self, found: &Found, answer: &mut Answer<'_>) {
+        let Some(asked) = self.extras().asked.take() else { return };
+        match (asked, found) {
+            (_, Err(error)) => {
+                self.fail(answer, "CHATHISTORY", "MESSAGE_ERROR", &[], &error.to_string());
+            }
+            (Asked::Part, Ok(page)) => self.play(page, answer),
+            (Asked::Targets, Ok(page)) => self.targets(page, answer),
         }
     }
 
-    fn targets(&mut self, history: &[&Record], from: u64, to: u64, answer: &mut Answer<'_>) {
-        let last = history.iter().rev().map(|past| past.stamp.unix).find(|unix| from < *unix && *unix < to);
+    fn targets(&mut self, page: &Page, answer: &mut Answer<'_>) {
         let batch = self.open_batch("draft/chathistory-targets", answer);
-        if let Some(last) = last.filter(|_| self.own(answer.view).in_room) {
+        if let Some(last) = page.entries.last().filter(|_| self.own(answer.view).in_room) {
             if let Some(batch) = &batch {
                 answer.write(&["@batch=", batch, " "]);
             }
             answer.write(&[":", &self.server.name, " CHATHISTORY TARGETS #", &self.server.room, " "]);
-            write_time(last, answer.bytes);
+            write_time(last.stamp().unix, answer.bytes);
             answer.write(&["\r\n"]);
         }
         self.close_batch(batch, answer);
@@ -164,11 +145,19 @@ impl Irc {
     }
 
     /// Sends the reply to CHATHISTORY.
-    fn play(&mut self, history: &[&Record], answer: &mut Answer<'_>) {
+    fn play(&mut self, page: &Page, answer: &mut Answer<'_>) {
         let (form, room) = (self.own_form(), self.server.channel());
         let batch = self.open_batch(&format!("chathistory {room}"), answer);
-        for past in history {
-            play_one(&form, past, batch.as_deref(), &room, "", answer.bytes);
+        for entry in &page.entries {
+            match entry {
+                Entry::Event(past) => play_one(&form, past, batch.as_deref(), &room, "", answer.bytes),
+                Entry::Gap(gap) => {
+                    let text = format!("{} lines could not be kept here", gap.count);
+                    let words = Words { manner: Manner::Notice, ..Words::plain(text) };
+                    let about = About { stamp: gap.first, who: None, batch: batch.as_deref() };
+                    form.write_message(about, &[&room], &words, answer.bytes);
+                }
+            }
         }
         self.close_batch(batch, answer);
     }
@@ -203,26 +192,12 @@ fn play_one(form: &IrcForm, past: &Record, batch: Option<&str>, room: &str, time
     form.write_message(About { stamp: past.stamp, who, batch }, &[room], &words, out);
 }
 
-/// The range of the history that a request selects.
-fn select(history: &[&Record], query: &Query) -> (usize, usize) {
-    let limit = query.limit;
-    let at = |reference: Reference| history.partition_point(|past| reference.compare(past).is_lt());
-    let behind = |reference: Reference| history.partition_point(|past| reference.compare(past).is_le());
-    let last_of = |from: usize, to: usize| (from.max(to.saturating_sub(limit)), to);
-    let first_of = |from: usize, to: usize| (from, to.min(from + limit));
-    match query.selection {
-        Selection::Latest(None) => last_of(0, history.len()),
-        Selection::Latest(Some(reference)) => last_of(behind(reference), history.len()),
-        Selection::Before(reference) => last_of(0, at(reference)),
-        Selection::After(reference) => first_of(behind(reference), history.len()),
-        Selection::Around(reference) => {
-            let middle = at(reference);
-            let from = middle.saturating_sub(limit / 2);
-            first_of(from, history.len())
-        }
-        Selection::Between(one, other) if at(one) <= at(other) => first_of(behind(one), at(other)),
-        Selection::Between(one, other) => last_of(behind(other), at(one)),
-        Selection::Targets(..) => (0, 0),
+fn parse_point(text: &str) -> Option<Point> {
+    match text.split_once('=')? {
+        // What is no identifier of ours counts as older than the whole history.
+        ("msgid", id) => Some(Point::Event(parse_message_id(id).unwrap_or(0))),
+        ("timestamp", time) => parse_time(time).map(Point::Time),
+        _ => None,
     }
 }
 

@@ -120,10 +120,12 @@ impl Irc {
                 Cow::Owned(line) => self.take(now, &line, answer).map(Command::into_owned),
             }
         };
-        match command {
-            Some(command) => Input::Command(command),
-            None if self.is_busy() => Input::Unfinished,
-            None => Input::Answered,
+        let lookup = self.extras.as_mut().and_then(|extras| extras.lookup.take());
+        match (command, lookup) {
+            (_, Some(lookup)) => Input::Lookup(*lookup),
+            (Some(command), None) => Input::Command(command),
+            (None, None) if self.is_busy() => Input::Unfinished,
+            (None, None) => Input::Answered,
         }
     }
 

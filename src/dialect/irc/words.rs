@@ -6,7 +6,7 @@ use super::Irc;
 use super::capability::Capabilities;
 use super::client::Own;
 use super::message::{MAX_MESSAGE, Message, client_tags};
-use crate::chat::{Answer, Command, Manner, Words, clean};
+use crate::chat::{Answer, Command, Manner, Words, clean, parse_message_id};
 
 impl Irc {
     /// Handles a message to the room or to one user.
@@ -113,7 +113,7 @@ impl Irc {
             );
             return None;
         }
-        match self.server.parse_id(id) {
+        match parse_message_id(id) {
             None => {
                 self.refuse_redaction(answer, "UNKNOWN_MSGID", "This message is not kept");
                 None

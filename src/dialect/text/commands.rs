@@ -23,8 +23,10 @@ pub enum Meaning<'a> {
     Who,
     /// Show the topic.
     Topic,
-    /// Show the history.
-    History,
+    /// Show this part of the history.
+    History(Cow<'a, str>),
+    /// Search the history for these words.
+    Search(Cow<'a, str>),
     /// Turn the echo of the client's own messages on or off.
     Echo(bool),
     /// The arguments are invalid.
@@ -35,7 +37,18 @@ pub enum Meaning<'a> {
 const COMMANDS: &[Slash] = &[
     Slash { word: "help", arguments: "", does: "shows this", parse: |_| Meaning::Help },
     Slash { word: "who", arguments: "", does: "lists who is here", parse: |_| Meaning::Who },
-    Slash { word: "history", arguments: "", does: "shows what was said", parse: |_| Meaning::History },
+    Slash {
+        word: "history",
+        arguments: "[COUNT | since TIME]",
+        does: "shows what was said; TIME is 14:30, 2026-11-20, or 2h ago",
+        parse: |arguments| Meaning::History(arguments),
+    },
+    Slash {
+        word: "search",
+        arguments: "WORDS",
+        does: "finds lines with all these words; \"a phrase\" and beginn* work, too",
+        parse: |words| filled(words).map_or(Meaning::Nothing, Meaning::Search),
+    },
     Slash {
         word: "topic",
         arguments: "[TEXT]",

@@ -13,9 +13,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{Input, Lines};
 use crate::chat::{
-    Answer, Changes, Command, Event, Form, Manner, Now, Person, PersonView, Reason, Reply, Stamp, View, Words, clean,
+    Answer, Changes, Command, Event, Form, Found, Lookup, Manner, Now, Person, PersonView, Reason, Reply, Stamp, View,
+    Words, clean,
 };
 use commands::Meaning;
+use history::Asked;
 
 /// The number of names per line in a list of users.
 const NAMES_PER_LINE: usize = 16;
@@ -32,13 +34,15 @@ pub struct Text {
     echo: bool,
     /// The key of the last name that an unfinished `/who` has shown.
     listed: Option<Arc<str>>,
+    /// What the client has asked of the history and is not answered yet.
+    asked: Option<Asked>,
 }
 
 impl Text {
     /// `line_length`: the maximum size of a message in bytes. A longer one is truncated, and its author is told.
     #[must_use]
     pub fn new(line_length: usize) -> Text {
-        Text { lines: Lines::new(line_length), echo: true, listed: None }
+        Text { lines: Lines::new(line_length), echo: true, listed: None, asked: None }
     }
 
     /// Writes the greeting.
@@ -49,6 +53,7 @@ impl Text {
 
     /// See [`Dialect::next`](super::Dialect::next).
     pub(super) fn next<'i>(&mut self, now: Now, input: &mut &'i [u8], answer: &mut Answer<'_>) -> Input<'i> {
+        let mut lookup = None;
         let command = if self.is_busy() {
             self.list_more(answer);
             None
@@ -59,14 +64,15 @@ impl Text {
                 Cow::Owned(line) => Cow::Owned(cleaned(&line, self.lines.limit(), answer.bytes).into_owned()),
             };
             match answer.view.own() {
-                Some(_) => self.parse_line(now, line, answer),
+                Some(_) => self.parse_line(now, line, answer, &mut lookup),
                 None => login(line, answer.bytes),
             }
         };
-        match command {
-            Some(command) => Input::Command(command),
-            None if self.is_busy() => Input::Unfinished,
-            None => Input::Answered,
+        match (command, lookup) {
+            (_, Some(lookup)) => Input::Lookup(lookup),
+            (Some(command), None) => Input::Command(command),
+            (None, None) if self.is_busy() => Input::Unfinished,
+            (None, None) => Input::Answered,
         }
     }
 
@@ -123,13 +129,26 @@ impl Text {
         }
     }
 
+    /// See [`Dialect::found`](super::Dialect::found).
+    pub(super) fn found(&mut self, now: Now, found: &Found, answer: &mut Answer<'_>) {
+        if let Some(asked) = self.asked.take() {
+            history::write_found(answer.bytes, asked, found, now.unix, answer.view);
+        }
+    }
+
     /// The form for this client.
     pub(super) fn form(&self) -> Arc<dyn Form> {
         Arc::new(TextForm)
     }
 
     /// Interprets a line from a named user.
-    fn parse_line<'a>(&mut self, now: Now, line: Cow<'a, str>, answer: &mut Answer<'_>) -> Option<Command<'a>> {
+    fn parse_line<'a>(
+        &mut self,
+        now: Now,
+        line: Cow<'a, str>,
+        answer: &mut Answer<'_>,
+        lookup: &mut Option<Lookup>,
+    ) -> Option<Command<'a>> {
         if is_quit(&line) {
             return Some(Command::Quit(None));
         }
@@ -157,10 +176,12 @@ impl Text {
             Meaning::Help => commands::help(out),
             Meaning::Who => self.list_more(answer),
             Meaning::Topic => write_notice(out, &["Topic: ", &answer.view.topic().text]),
-            Meaning::History => {
-                if !history::play(out, answer.view, 0, now.unix, "What was said:") {
-                    write_notice(out, &["Nothing that was said is kept."]);
-                }
+            Meaning::History(arguments) => match history::parse(&arguments, now.unix) {
+                Some((asked, what)) => (self.asked, *lookup) = (Some(asked), Some(what)),
+                None => write_notice(out, &["Say: /", &word, " ", slash.arguments]),
+            },
+            Meaning::Search(words) => {
+                (self.asked, *lookup) = (Some(Asked::Search), Some(history::search(&words)));
             }
             Meaning::Echo(true) => {
                 self.echo = true;

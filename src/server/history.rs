@@ -1,0 +1,94 @@
+//! The history on disk, seen from the chat: what is taken up at the start, handed over while people talk, and looked up.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{spawn_blocking, yield_now};
+
+use super::Server;
+use crate::chat::{Event, Found, Lookup, LookupError, Now};
+use crate::config::Config;
+use crate::room::State;
+use crate::store::{Kept, Store};
+
+/// How long the store may take to write the rest when the daemon stops.
+const STORE_STOP: Duration = Duration::from_millis(900);
+/// More events than can have happened since the last one that is kept.
+const UNKEPT: u64 = 1 << 20;
+
+/// Takes up what was kept. Sequences go on behind all that were ever used, also those of events that were not kept: by the
+/// clock, 65,536 for each second, and behind the newest line if the clock was set back.
+pub(super) fn resume(state: &mut State, kept: Kept, configuration: &Config, now: Now) {
+    let kept_sequence = if kept.sequence > 0 { kept.sequence + UNKEPT } else { 0 };
+    state.resume(kept_sequence.max((now.unix / 1000) << 16), kept.history);
+    for (account, target, time) in kept.markers {
+        state.people.markers.set_of_account(&account, &target, time);
+    }
+    state.set_durable(!configuration.history.keep.is_zero());
+    let configured = configuration.room.topic.as_str();
+    match kept.topic {
+        // What people have made the topic stays, unless the administrator has changed it, too.
+        Some(topic) if kept.configured_topic.as_deref() == Some(configured) => state.room.topic = topic,
+        _ => _ = state.commit(now, &Event::Topic { by: None, text: configured.into() }),
+    }
+}
+
+impl Server {
+    /// Hands over what is to be kept, and the lookups, as long as the daemon runs.
+    pub(super) async fn run_store(self: Arc<Self>) {
+        let (answered, mut answers) = mpsc::unbounded_channel();
+        let server = self.clone();
+        tokio::spawn(async move {
+            while let Some((ticket, found)) = answers.recv().await {
+                server.driver.lock().found(ticket, server.driver.clock.now(), &found);
+                // Long pages take a tenth of a millisecond each.
+                yield_now().await;
+            }
+        });
+        loop {
+            self.driver.store_work().await;
+            let (durable, lookups) = {
+                let mut connections = self.driver.lock();
+                (connections.state.take_durable(), connections.take_lookups())
+            };
+            self.store.keep(durable);
+            for (ticket, lookup) in lookups {
+                let answered = answered.clone();
+                // Nobody waits for it when the daemon ends.
+                self.find(lookup, move |found| _ = answered.send((ticket, found)));
+            }
+            self.status.touch();
+        }
+    }
+
+    /// Looks something up, in the file or, if nothing is kept there, in memory.
+    pub async fn look_up(&self, lookup: Lookup) -> Found {
+        let (answered, answer) = oneshot::channel();
+        // Whoever asked may be gone.
+        self.find(lookup, |found| _ = answered.send(found));
+        answer.await.unwrap_or(Err(LookupError::Unavailable))
+    }
+
+    fn find(&self, lookup: Lookup, answer: impl FnOnce(Found) + Send + 'static) {
+        if self.store.keeps() {
+            return self.store.find(lookup, answer);
+        }
+        let found = lookup.answer(self.driver.lock().state.room.history().iter());
+        answer(found);
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// Hands over the rest, and waits for a moment until it is written.
+    pub(super) async fn stop_store(&self) {
+        self.store.keep(self.driver.lock().state.take_durable());
+        let store = self.store.clone();
+        // What could not be written is in the log.
+        let _ = spawn_blocking(move || store.stop(STORE_STOP)).await;
+    }
+}

@@ -1,0 +1,66 @@
+//! Forgetting: lines that are too old or too many, in small steps.
+
+use super::database::Database;
+use super::error::StoreError;
+use super::number::integer;
+use crate::chat::Point;
+use crate::config::History;
+
+/// Lines that one step removes.
+const STEP: i64 = 1000;
+/// Pages that one step gives back to the file system.
+const PAGES: i64 = 1000;
+/// Free pages that the file keeps in any case.
+const SPARE: i64 = 64;
+
+impl Database {
+    /// Removes some lines that are too old at `now` (milliseconds since 1970-01-01 UTC) or too many. Returns whether to
+    /// call it again soon.
+    ///
+    /// # Errors
+    /// The file cannot be written; nothing was removed.
+    pub fn prune(&mut self, now: u64, keep: History) -> Result<bool, StoreError> {
+        let (start, end) = self.range()?;
+        let mut limit = self.before(Point::Time(now.saturating_sub(keep.milliseconds())))?;
+        if limit <= start && self.used()? > keep.size {
+            limit = end;
+        }
+        if start < limit {
+            return self.remove(start, limit);
+        }
+        // A free page is used again for the next lines. Many are given back.
+        let free = self.pragma("freelist_count")?;
+        if free > SPARE && free * 2 > self.pragma("page_count")? {
+            self.connection.execute_batch(&format!("PRAGMA incremental_vacuum({PAGES})"))?;
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// Removes the first lines before `limit`.
+    fn remove(&mut self, start: i64, limit: i64) -> Result<bool, StoreError> {
+        let removed = self.try_remove(start, limit);
+        if removed.is_err() {
+            self.forget_uncommitted();
+        }
+        removed
+    }
+
+    fn try_remove(&mut self, start: i64, limit: i64) -> Result<bool, StoreError> {
+        let Database { connection, slices, people, .. } = self;
+        let transaction = connection.transaction()?;
+        let sql = "SELECT max(seq) FROM (SELECT seq FROM line WHERE seq >= ? AND seq < ? ORDER BY seq LIMIT ?)";
+        let last: Option<i64> = transaction.query_row(sql, [start, limit, STEP], |row| row.get(0))?;
+        let Some(last) = last else { return Ok(false) };
+        let removed = transaction.execute("DELETE FROM line WHERE seq <= ?", [last])?;
+        transaction.execute("UPDATE total SET lines = lines - ?", [integer(removed as u64)])?;
+        if transaction.execute("DELETE FROM person WHERE last <= ?", [last])? > 0 {
+            people.clear();
+        }
+        // A line leaves the search index with its slice.
+        let left: Option<i64> = transaction.query_row("SELECT min(seq) FROM line", [], |row| row.get(0))?;
+        slices.prune(&transaction, left)?;
+        transaction.commit()?;
+        Ok(true)
+    }
+}

@@ -1,0 +1,376 @@
+//! The store's thread: when to write, what to do when the disk fails, and when to tidy up.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::{fs, io};
+
+use tokio::sync::watch;
+use tracing::{error, info, warn};
+
+use super::database::{Database, Kept};
+use super::error::StoreError;
+use super::slices::Bounds;
+use super::{Request, Shared};
+use crate::chat::{Durable, LookupError};
+use crate::config::History;
+
+/// How long lines are gathered before they are written together.
+const GATHER: Duration = Duration::from_millis(25);
+/// The most items of one transaction.
+const BATCH: usize = 4096;
+/// How long one lookup may take.
+const LOOKUP: Duration = Duration::from_millis(250);
+/// How long to wait after a failure.
+const RETRY: Duration = Duration::from_secs(1);
+/// How long to wait with nothing to do before memory is given back.
+const REST: Duration = Duration::from_secs(1);
+/// How often to look for lines that are too old.
+const PRUNE: Duration = Duration::from_secs(60);
+/// Instructions of SQLite's virtual machine between two looks at the clock.
+const INSTRUCTIONS: i32 = 1000;
+/// Damaged files that are set aside. Of more, the oldest is removed.
+const ASIDE: usize = 4;
+
+/// The store's thread.
+pub(super) struct Worker {
+    path: PathBuf,
+    shared: Arc<Shared>,
+    written: watch::Sender<u64>,
+    /// `None`: it cannot be used, or there is none because nothing is kept.
+    database: Option<Database>,
+    /// Whether it could be opened since the start.
+    opened: bool,
+    keep: History,
+    /// What was taken from the queue and is not written yet.
+    batch: Vec<Durable>,
+    /// When to try again after a failure.
+    retry: Option<Instant>,
+    /// When to look for lines that are too old.
+    prune: Instant,
+    /// Whether words were erased that may still be in the write-ahead log.
+    erased: bool,
+    rested: bool,
+}
+
+/// What there is to do.
+struct Work {
+    lookups: Vec<Request>,
+    stop: bool,
+    /// Nothing has come for a while.
+    idle: bool,
+}
+
+impl Worker {
+    /// Opens the file and reads what a starting daemon takes up.
+    pub(super) fn new(
+        path: PathBuf,
+        shared: Arc<Shared>,
+        written: watch::Sender<u64>,
+        history: usize,
+    ) -> (Worker, Kept) {
+        let keep = shared.lock().keep;
+        let mut worker = Worker {
+            path,
+            shared,
+            written,
+            database: None,
+            opened: false,
+            keep,
+            batch: Vec::new(),
+            retry: None,
+            prune: Instant::now(),
+            erased: false,
+            rested: false,
+        };
+        let mut kept = Kept::default();
+        if !keep.keep.is_zero() || worker.path.exists() {
+            let taken_up = worker.open(None).and_then(|()| match &worker.database {
+                // What must not be kept any more is not shown either.
+                Some(database) if keep.keep.is_zero() => {
+                    Ok(Kept { sequence: database.kept(0)?.sequence, ..Kept::default() })
+                }
+                Some(database) => database.kept(history),
+                None => Ok(Kept::default()),
+            });
+            match taken_up {
+                Ok(taken_up) => kept = taken_up,
+                Err(error) => worker.fail(&error),
+            }
+            worker.note_figures();
+        }
+        (worker, kept)
+    }
+
+    /// Works until the store is stopped.
+    pub(super) fn run(&mut self) {
+        loop {
+            let Work { lookups, stop, idle } = self.wait();
+            self.write();
+            for request in lookups {
+                self.answer(request);
+            }
+            if stop {
+                break;
+            }
+            self.tidy(idle);
+        }
+        let unwritten = self.batch.len() + self.shared.lock().queue.len();
+        if unwritten > 0 {
+            warn!(chatd.event = "history-failed", "{unwritten} lines could not be kept before the end");
+        }
+        if let Some(database) = self.database.take() {
+            // At the next start, otherwise.
+            let _ = database.checkpoint();
+        }
+    }
+
+    /// Waits until there is something to do.
+    fn wait(&mut self) -> Work {
+        let shared = self.shared.clone();
+        let mut waiting = shared.lock();
+        let asleep_since = Instant::now();
+        loop {
+            if waiting.keep != self.keep {
+                self.keep = waiting.keep;
+                self.prune = asleep_since;
+                if let Some(database) = &mut self.database {
+                    database.bounds = bounds(self.keep);
+                }
+            }
+            let now = Instant::now();
+            let queued = waiting.since.map(|since| since + GATHER).filter(|_| self.retry.is_none());
+            let tidy = if self.database.is_some() { self.prune } else { now + PRUNE };
+            let rest = if self.rested || self.database.is_none() { now + PRUNE } else { asleep_since + REST };
+            let due = [queued, self.retry, Some(tidy), Some(rest)].into_iter().flatten().min().unwrap_or(now);
+            if waiting.stopping || !waiting.lookups.is_empty() || due <= now {
+                let lookups = waiting.lookups.drain(..).collect();
+                return Work { lookups, stop: waiting.stopping, idle: rest <= now };
+            }
+            waiting.sleeping = waiting.since.is_none();
+            let waited = shared.wake.wait_timeout(waiting, due - now);
+            (waiting, _) = waited.unwrap_or_else(std::sync::PoisonError::into_inner);
+            waiting.sleeping = false;
+        }
+    }
+
+    /// Writes everything that waits, unless the disk has just failed.
+    fn write(&mut self) {
+        if self.retry.is_some_and(|retry| Instant::now() < retry) {
+            return;
+        }
+        loop {
+            if self.batch.is_empty() {
+                let mut waiting = self.shared.lock();
+                self.batch = waiting.queue.take(BATCH);
+                if waiting.queue.is_empty() {
+                    waiting.since = None;
+                }
+            }
+            if self.batch.is_empty() && self.retry.is_none() {
+                return;
+            }
+            if let Err(error) = self.write_batch() {
+                return self.fail(&error);
+            }
+            self.recover();
+        }
+    }
+
+    fn write_batch(&mut self) -> Result<(), StoreError> {
+        let first = self.batch.iter().find_map(|item| match item {
+            Durable::Event(record) => Some(record.stamp.sequence),
+            Durable::Gap(gap) => Some(gap.first.sequence),
+            Durable::Marker { .. } => None,
+        });
+        self.open(first)?;
+        let Some(database) = &mut self.database else { return Ok(()) };
+        self.erased |= database.write(&self.batch)?;
+        self.rested = false;
+        if database.used()? > self.keep.size {
+            self.prune = Instant::now();
+        }
+        for item in &self.batch {
+            if let Durable::Gap(gap) = item {
+                warn!(
+                    chatd.event = "history-failed",
+                    "{} lines were not kept, because the disk was too slow or failed", gap.count
+                );
+            }
+        }
+        let newest = self.batch.iter().rev().find_map(|item| match item {
+            Durable::Event(record) => Some(record.stamp.sequence),
+            _ => None,
+        });
+        self.shared.lock().queue.written(&self.batch);
+        self.batch = Vec::new();
+        self.note_figures();
+        if let Some(newest) = newest {
+            self.written.send_replace(newest);
+        }
+        Ok(())
+    }
+
+    /// Opens the file if it is not open. One that is damaged is set aside, and a new one begun.
+    fn open(&mut self, first: Option<u64>) -> Result<(), StoreError> {
+        if self.database.is_some() {
+            return Ok(());
+        }
+        let bounds = bounds(self.keep);
+        // Later, a line may be in the file already, when the disk reported a failure after all was written.
+        let first = first.filter(|_| !self.opened);
+        let database = match Database::open(&self.path, bounds, first) {
+            Err(error @ (StoreError::Damaged(_) | StoreError::Ahead)) => {
+                let aside = set_aside(&self.path, SystemTime::now())?;
+                error!(
+                    chatd.event = "history-damaged",
+                    "the history {} was set aside as {}, and a new one begun: {error}",
+                    self.path.display(),
+                    aside.display()
+                );
+                Database::open(&self.path, bounds, first)?
+            }
+            opened => opened?,
+        };
+        self.database = Some(database);
+        self.opened = true;
+        Ok(())
+    }
+
+    /// Closes the file after a failure, to try again in a moment. What waits goes on waiting.
+    fn fail(&mut self, error: &StoreError) {
+        self.database = None;
+        if matches!(error, StoreError::Damaged(_)) {
+            // Whatever is damaged may not be found when it is opened.
+            match set_aside(&self.path, SystemTime::now()) {
+                Ok(aside) => {
+                    error!(
+                        chatd.event = "history-damaged",
+                        "the history was set aside as {}, and a new one begun: {error}",
+                        aside.display()
+                    );
+                    self.retry = Some(Instant::now());
+                    return;
+                }
+                Err(other) => return self.fail(&other),
+            }
+        }
+        self.retry = Some(Instant::now() + RETRY);
+        let trouble = format!("nothing is kept in {}: {error}", self.path.display());
+        let known = self.shared.lock().status.trouble.replace(trouble.clone());
+        if known.as_ref() != Some(&trouble) {
+            error!(chatd.event = "history-failed", "{trouble}; it is tried again every second");
+        }
+    }
+
+    /// The file can be written.
+    fn recover(&mut self) {
+        self.retry = None;
+        if self.shared.lock().status.trouble.take().is_some() {
+            info!(chatd.event = "history-resumed", "what is said is kept again in {}", self.path.display());
+        }
+    }
+
+    fn answer(&mut self, Request { lookup, answer }: Request) {
+        // Lines that were said before the question are part of the answer.
+        let Some(database) = &self.database else { return answer(Err(LookupError::Unavailable)) };
+        self.rested = false;
+        let end = Instant::now() + LOOKUP;
+        // Setting the handler fails only on a closed file.
+        let _ = database.connection.progress_handler(INSTRUCTIONS, Some(move || Instant::now() >= end));
+        let found = database.find(&lookup);
+        let _ = database.connection.progress_handler(0, None::<fn() -> bool>);
+        match found {
+            Ok(found) => answer(found),
+            Err(error) => {
+                answer(Err(LookupError::Unavailable));
+                self.fail(&error);
+            }
+        }
+    }
+
+    /// Removes what is too old, and gives back what is not needed.
+    fn tidy(&mut self, idle: bool) {
+        let Some(database) = &mut self.database else { return };
+        if std::mem::take(&mut self.erased) {
+            // If somebody else has the file open, the words stay in the write-ahead log until it is written over.
+            self.erased = database.checkpoint().is_err();
+        }
+        let now = Instant::now();
+        if self.prune <= now {
+            match database.prune(unix(SystemTime::now()), self.keep) {
+                Ok(true) => self.prune = now,
+                Ok(false) => self.prune = now + PRUNE,
+                Err(error) => return self.fail(&error),
+            }
+            if !is_same(database, &self.path) {
+                self.database = None;
+                return;
+            }
+            self.note_figures();
+        }
+        if idle && let Some(database) = &mut self.database {
+            database.rest();
+            self.rested = true;
+        }
+    }
+
+    fn note_figures(&mut self) {
+        if let Some(database) = &self.database
+            && let Ok(figures) = database.figures()
+        {
+            self.shared.lock().status.figures = figures;
+        }
+    }
+}
+
+fn bounds(keep: History) -> Bounds {
+    Bounds::new(keep.milliseconds(), keep.size)
+}
+
+fn unix(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Whether the file is still the one that was opened, and not removed or replaced.
+fn is_same(database: &Database, path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|now| database.inode == (now.dev(), now.ino()))
+}
+
+/// Renames the file and its write-ahead log, so that a new one can be begun. Returns the new name.
+fn set_aside(path: &Path, now: SystemTime) -> Result<PathBuf, StoreError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source: io::Error| StoreError::Io { path, source }
+    };
+    let time = humantime::format_rfc3339_seconds(now).to_string().replace(['-', ':'], "");
+    let with = |suffix: &str| PathBuf::from(format!("{}{suffix}", path.display()));
+    let aside = with(&format!(".damaged-{time}"));
+    fs::rename(path, &aside).map_err(failed(path))?;
+    for suffix in ["-wal", "-shm"] {
+        // They exist only if the file was not closed.
+        let _ = fs::rename(with(suffix), PathBuf::from(format!("{}{suffix}", aside.display())));
+    }
+    remove_oldest(path);
+    Ok(aside)
+}
+
+/// Removes the oldest damaged files if there are too many.
+fn remove_oldest(path: &Path) {
+    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else { return };
+    let start = format!("{}.damaged-", name.to_string_lossy());
+    let Ok(entries) = fs::read_dir(directory) else { return };
+    let mut aside: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&start)))
+        .filter(|path| !path.to_string_lossy().ends_with("-wal") && !path.to_string_lossy().ends_with("-shm"))
+        .collect();
+    aside.sort();
+    for old in aside.iter().rev().skip(ASIDE) {
+        for suffix in ["", "-wal", "-shm"] {
+            let _ = fs::remove_file(format!("{}{suffix}", old.display()));
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! The history on disk: what a restart keeps, what people can look up, and what a failing disk does to the chat.
+
+mod looking_back;
+mod restart;
