@@ -37,6 +37,8 @@ pub enum Kind {
     Auto,
     Text,
     Irc,
+    /// IRC with the capability echo-message.
+    Echo,
     Classic,
     PodSixNet,
 }
@@ -53,9 +55,13 @@ pub struct Client {
 }
 
 impl Client {
-    /// Then it is not sent its own lines.
     pub fn speaks_irc(&self) -> bool {
-        matches!(self.kind, Kind::Auto | Kind::Irc)
+        matches!(self.kind, Kind::Auto | Kind::Irc | Kind::Echo)
+    }
+
+    /// Whether it is sent its own lines.
+    pub fn has_echo(&self) -> bool {
+        !matches!(self.kind, Kind::Auto | Kind::Irc)
     }
 }
 
@@ -66,7 +72,7 @@ pub struct World {
     pub clients: Vec<Client>,
     delivery: Option<Delivery>,
     admissions: Arc<Admissions>,
-    protocols: [Option<Protocol>; 5],
+    protocols: [Option<Protocol>; 6],
     /// How many things have been said, each with its own number.
     pub said: usize,
     /// Who has said each of them; `None`: the administrator.
@@ -112,6 +118,7 @@ impl World {
             None,
             Some(Protocol::Text),
             Some(Protocol::Irc),
+            Some(Protocol::Irc),
             Some(Protocol::Classic(quit_echo().into())),
             Some(Protocol::PodSixNet(Some(Version::New))),
         ];
@@ -151,6 +158,9 @@ impl World {
         let Client { kind, name, .. } = &self.clients[client];
         match kind {
             Kind::Auto | Kind::Irc => format!("NICK {name}\r\nUSER u 0 * :real\r\n").into_bytes(),
+            Kind::Echo => {
+                format!("CAP REQ :echo-message\r\nNICK {name}\r\nUSER u 0 * :real\r\nCAP END\r\n").into_bytes()
+            }
             Kind::Text | Kind::Classic => format!("{name}\n").into_bytes(),
             Kind::PodSixNet => frame("nickname", "nickname", name),
         }
@@ -173,7 +183,7 @@ impl World {
     pub fn line(&mut self, client: usize) -> Vec<u8> {
         let token = format!("?{}?", self.next(Some(client), None));
         match self.clients[client].kind {
-            Kind::Auto | Kind::Irc => format!("PRIVMSG #lobby :{token}\r\n").into_bytes(),
+            Kind::Auto | Kind::Irc | Kind::Echo => format!("PRIVMSG #lobby :{token}\r\n").into_bytes(),
             Kind::Text | Kind::Classic => format!("{token}\n").into_bytes(),
             Kind::PodSixNet => frame("message", "message", &token),
         }

@@ -48,6 +48,7 @@ fn kind() -> impl Strategy<Value = Kind> {
         1 => Just(Kind::Auto),
         3 => Just(Kind::Text),
         4 => Just(Kind::Irc),
+        2 => Just(Kind::Echo),
         1 => Just(Kind::Classic),
         1 => Just(Kind::PodSixNet),
     ]
@@ -123,7 +124,7 @@ fn play(steps: &[Step], history: usize, restart: bool, rests: bool) -> World {
             }
             Step::Tell(who, to) => {
                 // The others have no words for it.
-                let can = |who: &usize| matches!(world.clients[*who].kind, Kind::Irc | Kind::Text);
+                let can = |who: &usize| matches!(world.clients[*who].kind, Kind::Irc | Kind::Echo | Kind::Text);
                 if let Some(who) = other(*who).filter(can) {
                     let to = at(*to);
                     world.tell(who, to);
@@ -202,20 +203,24 @@ fn check_order(world: &World, members: &[usize]) {
         let seen = world.seen(client);
         let wandered = world.clients[client].wandered;
         check_authors(world, client, &seen);
+        check_echo(world, client, &seen);
         let public: Vec<usize> = seen.into_iter().filter(|number| world.addressees[number - 1].is_none()).collect();
         let place = |number: &usize| places[*number].expect("it was said to everybody");
-        let own = |place: &usize| world.clients[client].speaks_irc() && world.authors[all[*place] - 1] == Some(client);
+        let is_own = |number: &usize| world.authors[number - 1] == Some(client);
+        let left_out = |place: &usize| !world.clients[client].has_echo() && is_own(&all[*place]);
         for pair in public.windows(2) {
             let (one, next) = (place(&pair[0]), place(&pair[1]));
             assert!(one < next, "client {client} sees another order: {public:?} of {all:?}");
-            // Clients of IRC are not sent their own lines.
-            let missed = (one + 1..next).find(|place| !own(place));
+            let missed = (one + 1..next).find(|place| !left_out(place));
             assert!(wandered || missed.is_none(), "client {client} misses something: {public:?} of {all:?}");
         }
         if members.contains(&client) {
             let next = public.last().map_or(all.len(), |last| place(last) + 1);
-            let missed = (next..all.len()).find(|place| !own(place));
+            let missed = (next..all.len()).find(|place| !left_out(place));
             assert!(missed.is_none(), "client {client} misses the end: {public:?} of {all:?}");
+            let said = all.iter().filter(|number| is_own(number));
+            let own = public.iter().filter(|number| is_own(number));
+            assert!(!world.clients[client].has_echo() || said.eq(own), "client {client} misses its own: {public:?}");
         }
         check_lines(world, client);
     }
@@ -236,6 +241,18 @@ fn check_authors(world: &World, client: usize, seen: &[usize]) {
     }
 }
 
+/// Without echo, a client sees nothing of what it says; with echo, it sees that once. What it says to itself, it hears once
+/// more.
+fn check_echo(world: &World, client: usize, seen: &[usize]) {
+    let echo = usize::from(world.clients[client].has_echo());
+    let mut times = vec![0; world.said + 1];
+    for number in seen.iter().filter(|number| world.authors[**number - 1] == Some(client)) {
+        times[*number] += 1;
+        let heard = usize::from(world.addressees[number - 1] == Some(client));
+        assert!(times[*number] <= echo + heard, "client {client} sees its own {number} too often: {seen:?}");
+    }
+}
+
 /// No line is torn, and none is another protocol's.
 fn check_lines(world: &World, client: usize) {
     let text = world.text(client);
@@ -244,7 +261,7 @@ fn check_lines(world: &World, client: usize) {
         return;
     }
     match world.clients[client].kind {
-        Kind::Irc => {
+        Kind::Irc | Kind::Echo => {
             // The last line of a client that broke off may be torn.
             let whole = text.rfind("\r\n").and_then(|end| text.get(..end)).unwrap_or_default();
             for line in whole.split("\r\n").filter(|line| !line.is_empty()) {
