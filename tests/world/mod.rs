@@ -251,6 +251,7 @@ impl World {
     /// Time passes from one alarm to the next, so that the order of time limits does not depend on who has a turn first.
     pub fn pass_by_alarms(&mut self, time: Duration) {
         let end = self.now.ticks + time.as_micros() as u64;
+        self.settle();
         while let Some(next) = self.connections.next_alarm().filter(|next| *next < end) {
             let step = next.saturating_sub(self.now.ticks).max(1000);
             self.pass(Duration::from_micros(step.min(end.saturating_sub(self.now.ticks))));
@@ -350,6 +351,26 @@ impl World {
             self.settle();
             self.pass(Duration::from_millis(200));
         }
+    }
+
+    /// The same until all input is processed and everything is sent, which takes time at a client's rate or pace.
+    pub fn calm_down_completely(&mut self) {
+        self.connections.set_limits(limits().into());
+        for _ in 0..30 {
+            self.calm_down(Duration::from_secs(20));
+            if self.connections.ids().all(|id| self.is_idle(id)) {
+                return;
+            }
+        }
+        panic!("it never calms down");
+    }
+
+    /// Whether a session waits for nothing but new input.
+    fn is_idle(&self, id: SessionId) -> bool {
+        let Some((session, wire)) = self.connections.session(id).zip(self.connections.transport(id)) else {
+            return true;
+        };
+        session.wants_input() && wire.0.borrow().to_server.is_empty() && self.owed(id) == 0
     }
 
     pub fn kick(&mut self, client: usize) {
