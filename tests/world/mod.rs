@@ -50,8 +50,8 @@ pub struct Client {
     pub id: SessionId,
     pub wire: Rc<RefCell<Streams>>,
     pub received: Vec<u8>,
-    /// Whether it has been out of the room meanwhile.
-    pub wandered: bool,
+    /// How often it has left the room and come back.
+    pub parts: usize,
 }
 
 impl Client {
@@ -133,7 +133,7 @@ impl World {
         let wire = Rc::new(RefCell::new(Streams::new(capacity, piece)));
         let id = self.insert(kind, Wire(wire.clone()));
         let name = format!("c{}", self.clients.len());
-        self.clients.push(Client { kind, name, id, wire, received: Vec::new(), wandered: false });
+        self.clients.push(Client { kind, name, id, wire, received: Vec::new(), parts: 0 });
         self.clients.len() - 1
     }
 
@@ -175,17 +175,23 @@ impl World {
 
     /// A client says the next numbered thing to the room.
     pub fn say(&mut self, client: usize) {
-        let line = self.line(client);
+        self.say_at_length(client, 0);
+    }
+
+    /// The same, with so many bytes besides the number.
+    pub fn say_at_length(&mut self, client: usize, size: usize) {
+        let line = self.line(client, size);
         self.write(client, line);
     }
 
     /// The next numbered line, in the client's manner.
-    pub fn line(&mut self, client: usize) -> Vec<u8> {
-        let token = format!("?{}?", self.next(Some(client), None));
+    pub fn line(&mut self, client: usize, size: usize) -> Vec<u8> {
+        let token = format!("?{}?{}", self.next(Some(client), None), "x".repeat(size));
         match self.clients[client].kind {
             Kind::Auto | Kind::Irc | Kind::Echo => format!("PRIVMSG #lobby :{token}\r\n").into_bytes(),
             Kind::Text | Kind::Classic => format!("{token}\n").into_bytes(),
-            Kind::PodSixNet => frame("message", "message", &token),
+            // The frames here are short.
+            Kind::PodSixNet => frame("message", "message", token.trim_end_matches('x')),
         }
     }
 
@@ -395,8 +401,9 @@ impl World {
         let mut saved = Vec::new();
         for id in ids {
             let (session, wire) = old.remove(id).unwrap();
+            let answers = session.output().answers();
             let bytes = postcard::to_allocvec(&session.save(&mut old.state)).unwrap();
-            saved.push((id, bytes, wire));
+            saved.push((answers, bytes, wire));
         }
         let people = postcard::to_allocvec(&old.state.people).unwrap();
         let room = postcard::to_allocvec(&old.state.room).unwrap();
@@ -404,9 +411,10 @@ impl World {
         let room: Room = postcard::from_bytes(&room).unwrap();
         let state = State::from_parts(people, room, old.state.log.sequence());
         self.connections = Connections::new(state, limits, irc.clone());
-        for (_, bytes, mut wire) in saved {
+        for (answers, bytes, mut wire) in saved {
             let saved: SavedSession = postcard::from_bytes(&bytes).unwrap();
             let session = saved.restore(&irc, &mut self.connections.state);
+            assert_eq!(session.output().answers(), answers, "what is its own stays its own");
             wire.note(Readiness { readable: true, writable: true, ended: false });
             let admission = self.admissions.enter(session.origin().address, 100_000).unwrap();
             let streams = wire.0.clone();

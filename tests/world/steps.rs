@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
-use super::{Kind, World, limits};
+use super::{Client, Kind, World, limits};
 
 /// What makes the worlds of an ordinary run.
 const SEED: u64 = 11;
@@ -16,7 +16,8 @@ const SEED: u64 = 11;
 enum Step {
     Connect(Kind, usize, usize, Manner),
     Login(usize),
-    Say(usize, usize),
+    /// So many lines, each with so many bytes besides its number.
+    Say(usize, usize, usize),
     /// A part of a line now, and the rest later.
     SayPart(usize, usize),
     Tell(usize, usize),
@@ -62,7 +63,8 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (kind(), size.clone(), prop_oneof![1..20_usize, Just(1 << 20)], manner)
             .prop_map(|(kind, capacity, piece, manner)| Step::Connect(kind, capacity, piece, manner)),
         6 => who.clone().prop_map(Step::Login),
-        10 => (who.clone(), 1..30_usize).prop_map(|(who, count)| Step::Say(who, count)),
+        10 => (who.clone(), 1..30_usize, prop_oneof![4 => Just(0_usize), 1 => 100..300_usize])
+            .prop_map(|(who, count, size)| Step::Say(who, count, size)),
         3 => (who.clone(), 1..20_usize).prop_map(|(who, at)| Step::SayPart(who, at)),
         4 => (who.clone(), who.clone()).prop_map(|(who, to)| Step::Tell(who, to)),
         2 => (who.clone(), 0..6_usize).prop_map(|(who, what)| Step::Ask(who, what)),
@@ -109,14 +111,14 @@ fn play(steps: &[Step], history: usize, restart: bool, rests: bool) -> World {
                     world.write(who, login);
                 }
             }
-            Step::Say(who, count) => {
+            Step::Say(who, count, size) => {
                 if let Some(who) = other(*who) {
-                    (0..*count).for_each(|_| world.say(who));
+                    (0..*count).for_each(|_| world.say_at_length(who, *size));
                 }
             }
             Step::SayPart(who, split) => {
                 if let Some(who) = other(*who) {
-                    let line = world.line(who);
+                    let line = world.line(who, 0);
                     let (first, rest) = line.split_at((*split).min(line.len()));
                     world.write(who, first);
                     world.turns(3);
@@ -155,7 +157,7 @@ fn play(steps: &[Step], history: usize, restart: bool, rests: bool) -> World {
             }
             Step::Leave(who) => {
                 if let Some(who) = other(*who).filter(|who| world.clients[*who].speaks_irc()) {
-                    world.clients[who].wandered = true;
+                    world.clients[who].parts += 1;
                     world.write(who, "PART #lobby :out\r\nJOIN #lobby\r\n");
                 }
             }
@@ -202,9 +204,10 @@ fn check_order(world: &World, members: &[usize]) {
     }
     for client in 1..world.clients.len() {
         let seen = world.seen(client);
-        let wandered = world.clients[client].wandered;
+        let wandered = world.clients[client].parts > 0;
         check_authors(world, client, &seen);
         check_echo(world, client, &seen);
+        check_moves(world, client);
         let public: Vec<usize> = seen.into_iter().filter(|number| world.addressees[number - 1].is_none()).collect();
         let place = |number: &usize| places[*number].expect("it was said to everybody");
         let is_own = |number: &usize| world.authors[number - 1] == Some(client);
@@ -231,7 +234,7 @@ fn check_order(world: &World, members: &[usize]) {
 /// to others alone.
 fn check_authors(world: &World, client: usize, seen: &[usize]) {
     // Whoever was out of the room reads later, as history, what was said there meanwhile.
-    let wandered = world.clients[client].wandered;
+    let wandered = world.clients[client].parts > 0;
     let mut last = vec![[0; 2]; world.clients.len()];
     for number in seen {
         let (author, addressee) = (world.authors[number - 1], world.addressees[number - 1]);
@@ -254,6 +257,16 @@ fn check_echo(world: &World, client: usize, seen: &[usize]) {
         times[*number] += 1;
         let heard = usize::from(world.addressees[number - 1] == Some(client));
         assert!(times[*number] <= echo + heard, "client {client} sees its own {number} too often: {seen:?}");
+    }
+}
+
+/// Nobody sees themselves come or go more often than they do.
+fn check_moves(world: &World, client: usize) {
+    let Client { name, parts, .. } = &world.clients[client];
+    let (text, source) = (world.text(client), format!(":{name}!"));
+    for (command, most) in [("JOIN", parts + 1), ("PART", *parts)] {
+        let is_own = |line: &&str| line.contains(&source) && line.contains(&format!(" {command} #lobby"));
+        assert!(text.lines().filter(is_own).count() <= most, "client {client} sees its own {command} again: {text:?}");
     }
 }
 
