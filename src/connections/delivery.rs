@@ -94,9 +94,11 @@ enum Served {
 fn serve<T: Transport>(connection: &mut Connection<T>, updates: &[FeedUpdate<'_>], now: Now) -> Served {
     let Connection { session, transport, .. } = connection;
     let output = session.output_mut();
-    let Some(own) = output.reading().and_then(|feed| updates.get(feed.index())) else { return Served::Done };
+    // Before a queued switch it is sent nothing of this round, but the feed behind the switch may have grown.
+    let nothing = if output.is_switching() { Served::Waiting } else { Served::Done };
+    let Some(own) = output.reading().and_then(|feed| updates.get(feed.index())) else { return nothing };
     if own.start == own.end {
-        return Served::Done;
+        return nothing;
     }
     let waits = output.is_blocked() && !output.is_paced();
     let written = if output.is_caught_up(own) {

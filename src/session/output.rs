@@ -125,6 +125,12 @@ impl Output {
         }
     }
 
+    /// Whether a switch to another feed, or to none, is queued.
+    #[must_use]
+    pub fn is_switching(&self) -> bool {
+        self.outbox.as_ref().is_some_and(|outbox| outbox.last_switch().is_some())
+    }
+
     fn last_cursor(&mut self) -> Option<&mut Cursor> {
         let Output { cursor, outbox, .. } = self;
         match outbox.as_mut().and_then(|outbox| outbox.last_switch_mut()) {

@@ -62,6 +62,20 @@ fn a_stop_processes_a_bounded_amount_of_input() {
 }
 
 #[test]
+fn a_stop_processes_input_that_waits_for_its_rate() {
+    let mut world = World::with(Limits { message_rate: 1, message_burst: 1, ..generous() }, 0);
+    let ana = world.join(Kind::Text, LARGE);
+    let bo = world.join(Kind::Text, LARGE);
+    world.pass(Duration::from_secs(10));
+    world.settle();
+    (0..50).for_each(|_| world.say(bo));
+    world.settle();
+    world.stop();
+    world.calm_down(Duration::from_secs(10));
+    assert_eq!(world.seen(ana), (1..=50).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_paced_client_that_reads_nothing_is_bounded() {
     let mut world = World::with(generous(), 0);
     let student = world.join(Kind::Classic, 64);
@@ -163,6 +177,24 @@ fn own_answers_do_not_count_as_lag() {
         world.read(newcomer, usize::MAX);
     }
     assert_eq!(world.text(newcomer).matches(" 315 ").count(), 20);
+}
+
+#[test]
+fn a_client_that_has_not_read_its_welcome_lags_like_any_other() {
+    let mut world = World::with(Limits { max_lag: 16 * 1024, ..generous() }, 0);
+    let ana = world.join(Kind::Text, LARGE);
+    let newcomer = world.join(Kind::Text, 1);
+    let changing = world.join(Kind::Irc, 4096);
+    world.read(changing, usize::MAX);
+    world.clients[changing].wire.borrow_mut().capacity = 1;
+    world.write(changing, "CAP REQ :server-time\r\n");
+    world.settle();
+    // No time passes, so neither has a turn of its own.
+    world.write(ana, format!("{}\n", "x".repeat(1000)).repeat(20));
+    world.settle();
+    for client in [newcomer, changing] {
+        assert!(!world.is_member(client), "client {client} is {} bytes behind", world.owed(world.clients[client].id));
+    }
 }
 
 #[test]

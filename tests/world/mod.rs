@@ -391,8 +391,8 @@ impl World {
         self.connections.commit(self.now, &Event::Notice(text.into()));
     }
 
-    /// Everything is written down, and read back by another process.
-    pub fn save_and_restore(&mut self) {
+    /// Everything is written down, and read back by another process; `renumber`: the sessions get other numbers there.
+    pub fn save_and_restore(&mut self, renumber: bool) {
         self.finish_round();
         let ids: Vec<SessionId> = self.connections.ids().filter(|id| self.connections.session(*id).is_some()).collect();
         let limits = self.connections.limits().clone();
@@ -411,6 +411,7 @@ impl World {
         let room: Room = postcard::from_bytes(&room).unwrap();
         let state = State::from_parts(people, room, old.state.log.sequence());
         self.connections = Connections::new(state, limits, irc.clone());
+        let first = renumber.then(|| self.insert(Kind::Text, Wire(Rc::default())));
         for (answers, bytes, mut wire) in saved {
             let saved: SavedSession = postcard::from_bytes(&bytes).unwrap();
             let session = saved.restore(&irc, &mut self.connections.state);
@@ -422,6 +423,7 @@ impl World {
             let client = self.clients.iter_mut().find(|client| Rc::ptr_eq(&client.wire, &streams)).unwrap();
             client.id = id;
         }
+        first.map(|first| self.connections.remove(first));
     }
 
     /// The round that is on its way is over.

@@ -182,7 +182,7 @@ fn play(steps: &[Step], history: usize, restart: bool, rests: bool) -> World {
                 let limits = chatd::config::Limits { message_rate: rate, ..limits() };
                 world.connections.set_limits(limits.into());
             }
-            Step::SaveAndRestore if restart => world.save_and_restore(),
+            Step::SaveAndRestore if restart => world.save_and_restore(!rests),
             Step::SaveAndRestore => {}
         }
         if rests {
@@ -190,7 +190,20 @@ fn play(steps: &[Step], history: usize, restart: bool, rests: bool) -> World {
         }
         world.read(0, usize::MAX);
     }
+    check_rate(&world);
     world
+}
+
+/// Nobody has said more than their rate allows, and a last line that was forgiven.
+fn check_rate(world: &World) {
+    let limits = limits();
+    let seconds = world.now.ticks.div_ceil(1_000_000);
+    let most = u64::from(limits.message_burst) + u64::from(limits.message_rate) * (seconds - 1) + 1;
+    let mut said = vec![0; world.clients.len()];
+    for author in world.seen(0).into_iter().filter_map(|number| world.authors[number - 1]) {
+        said[author] += 1;
+        assert!(said[author] <= most, "client {author} has said {} lines in {seconds} seconds", said[author]);
+    }
 }
 
 /// What must hold when everybody has read everything. `ended`: whoever was in the room to the end has seen everything to
