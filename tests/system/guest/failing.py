@@ -34,6 +34,9 @@ def watchdog():
 def killed():
     since, pid = machine.started(), machine.main_pid()
     waiting = Client("waiting")
+    # After what was said earlier.
+    waiting.say("hello")
+    waiting.expect("waiting: hello")
     run("systemctl", "kill", "-s", "KILL", "--kill-whom=main", SERVICE)
     require_equal(waiting.rest(), [], "what a client reads of a killed daemon")
     # This one comes while nothing runs, and waits in the socket.

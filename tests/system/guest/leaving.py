@@ -28,6 +28,8 @@ def upgrade():
     CONFIG.write_text(CONFIG.read_text() + "\n# an administrator was here\n")
     sockets = {unit: prop("ActiveEnterTimestampMonotonic", unit) for unit in SOCKETS}
     clients, pid = [Client("ana"), Client("ben", tls=True)], machine.main_pid()
+    clients[1].say("said before the upgrade")
+    clients[0].expect("ben: said before the upgrade")
     came_back = []
 
     def come_back():
@@ -42,6 +44,9 @@ def upgrade():
     show("\n".join(line for line in said.splitlines() if "chatd" in line and "onf" in line))
     waiting.join()
     show(f"ana read last: {came_back[0]}\nand at once connected again: {came_back[1]}")
+    kept = came_back[2].expect("*** You are up to date")
+    show(f"and was shown: {came_back[2].seen[-2]}\n{kept}")
+    require(any(line.endswith("] ben: said before the upgrade") for line in came_back[2].seen), "what was said is gone")
     require_equal([came_back[0], clients[1].rest()[-1]], ["*** Goodbye: the server is stopping."] * 2, "the last lines")
     require(machine.main_pid() != pid, "the old daemon still runs")
     since = {unit: prop("ActiveEnterTimestampMonotonic", unit) for unit in SOCKETS}
