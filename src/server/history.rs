@@ -40,7 +40,8 @@ impl Server {
         let (answered, mut answers) = mpsc::unbounded_channel();
         let server = self.clone();
         tokio::spawn(async move {
-            while let Some((ticket, found)) = answers.recv().await {
+            while let Some((ticket, lookup, found)) = answers.recv().await {
+                let found = server.or_in_memory(&lookup, found);
                 server.driver.lock().found(ticket, server.driver.clock.now(), &found);
                 // Long pages take a tenth of a millisecond each.
                 yield_now().await;
@@ -56,7 +57,7 @@ impl Server {
             for (ticket, lookup) in lookups {
                 let answered = answered.clone();
                 // Nobody waits for it when the daemon ends.
-                self.find(lookup, move |found| _ = answered.send((ticket, found)));
+                self.find(lookup.clone(), move |found| _ = answered.send((ticket, lookup, found)));
             }
             self.status.touch();
         }
@@ -66,16 +67,27 @@ impl Server {
     pub async fn look_up(&self, lookup: Lookup) -> Found {
         let (answered, answer) = oneshot::channel();
         // Whoever asked may be gone.
-        self.find(lookup, |found| _ = answered.send(found));
-        answer.await.unwrap_or(Err(LookupError::Unavailable))
+        self.find(lookup.clone(), |found| _ = answered.send(found));
+        self.or_in_memory(&lookup, answer.await.unwrap_or(Err(LookupError::Unavailable)))
     }
 
     fn find(&self, lookup: Lookup, answer: impl FnOnce(Found) + Send + 'static) {
-        if self.store.keeps() {
-            return self.store.find(lookup, answer);
+        match self.store.keeps() {
+            true => self.store.find(lookup, answer),
+            false => answer(self.in_memory(&lookup)),
         }
-        let found = lookup.answer(self.driver.lock().state.room.history().iter());
-        answer(found);
+    }
+
+    /// If the disk does not answer, what is in memory is better than nothing.
+    fn or_in_memory(&self, lookup: &Lookup, found: Found) -> Found {
+        match found {
+            Err(LookupError::Unavailable) if lookup.words.is_none() => self.in_memory(lookup),
+            found => found,
+        }
+    }
+
+    fn in_memory(&self, lookup: &Lookup) -> Found {
+        lookup.answer(self.driver.lock().state.room.history().iter())
     }
 
     /// The store.

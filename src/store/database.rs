@@ -15,9 +15,12 @@ use super::number::{integer, natural};
 use super::schema;
 use super::slices::{Bounds, Slices};
 use crate::chat::{Entry, Lookup, Nick, Person, PersonId, Record, Selection, Topic};
+use crate::config::History;
 
 /// How long to wait for an administrator who has the file open, too.
 const BUSY: Duration = Duration::from_millis(500);
+/// Bytes of the write-ahead log that are kept for the next lines once they are in the file.
+const JOURNAL: i64 = 4 << 20;
 /// Memory for pages, in KiB.
 const CACHE: i64 = 2048;
 /// Read markers that are read at the start.
@@ -66,7 +69,7 @@ impl Database {
     ///
     /// # Errors
     /// It cannot be used.
-    pub fn open(path: &Path, bounds: Bounds, first: Option<u64>) -> Result<Database, StoreError> {
+    pub fn open(path: &Path, keep: History, first: Option<u64>) -> Result<Database, StoreError> {
         // SQLite would make it readable for others.
         let created = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
         if let Err(source) = created
@@ -84,17 +87,23 @@ impl Database {
         // What was reported as kept survives a loss of power.
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "secure_delete", "ON")?;
+        connection.pragma_update(None, "journal_size_limit", JOURNAL)?;
         connection.pragma_update(None, "cache_size", -CACHE)?;
         connection.pragma_update(None, "temp_store", "MEMORY")?;
         schema::migrate(&mut connection)?;
         let slices = probe(&connection).map_err(|error| StoreError::Damaged(error.to_string()))?;
         let metadata = std::fs::metadata(path).map_err(|source| StoreError::Io { path: path.to_owned(), source })?;
         let inode = (metadata.dev(), metadata.ino());
-        let database = Database { connection, slices, bounds, inode, people: HashMap::new() };
+        let database = Database { connection, slices, bounds: bounds(keep), inode, people: HashMap::new() };
         if first.is_some_and(|first| database.range().is_ok_and(|(_, end)| integer(first) < end)) {
             return Err(StoreError::Ahead);
         }
         Ok(database)
+    }
+
+    /// Changes how much is kept.
+    pub fn set_keep(&mut self, keep: History) {
+        self.bounds = bounds(keep);
     }
 
     /// What a starting daemon takes up, with up to `history` messages of at most `size` bytes.
@@ -181,6 +190,10 @@ impl Database {
             self.connection.prepare_cached(sql)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok((first.unwrap_or(1), last.map_or(1, |last| last + 1)))
     }
+}
+
+fn bounds(keep: History) -> Bounds {
+    Bounds::new(keep.milliseconds(), keep.size)
 }
 
 /// Uses every table once, so that a missing one is noticed, and reads the slices.

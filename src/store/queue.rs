@@ -7,6 +7,9 @@ use crate::chat::{Durable, Gap};
 
 /// Bytes that may wait. At 100 bytes a line this is more than a second of the fastest talk that was ever measured.
 const CAPACITY: usize = 8 << 20;
+/// The most items, and about the most bytes, of one transaction.
+const BATCH: usize = 4096;
+const BATCH_BYTES: usize = 1 << 20;
 /// The memory of one item apart from its text, roughly.
 const OVERHEAD: usize = 128;
 
@@ -56,14 +59,21 @@ impl Queue {
         self.items.push_back(item);
     }
 
-    /// Removes up to `most` items, oldest first. They count until they are [written](Self::written).
-    pub fn take(&mut self, most: usize) -> Vec<Durable> {
+    /// Removes items for one transaction, oldest first. They count until they are [written](Self::written).
+    pub fn take(&mut self) -> Vec<Durable> {
         if self.items.is_empty()
             && let Some(gap) = self.gap.take()
         {
             self.add(Durable::Gap(gap));
         }
-        self.items.drain(..self.items.len().min(most)).collect()
+        let mut room = BATCH_BYTES;
+        let count = self.items.iter().take(BATCH).take_while(|item| {
+            let fits = room > 0;
+            room = room.saturating_sub(size(item));
+            fits
+        });
+        let count = count.count();
+        self.items.drain(..count).collect()
     }
 
     /// These items are written, or given up.
@@ -104,27 +114,32 @@ mod tests {
         let fitting = (1..).take_while(|number| queue.push(item(*number))).count() as u64;
         assert_eq!(fitting, (CAPACITY / (1000 + OVERHEAD)) as u64);
         assert!(!queue.push(item(fitting + 2)), "a gap goes on until there is room again");
-        let taken = queue.take(10);
+        let mut taken = queue.take();
+        assert!((900..1000).contains(&taken.len()), "about a mebibyte: {}", taken.len());
         queue.written(&taken);
         assert!(!queue.push(item(fitting + 3)), "a few free places do not end it");
-        let taken = queue.take(usize::MAX);
-        assert_eq!(taken.len() as u64, fitting - 10);
+        taken.clear();
+        while !queue.items.is_empty() {
+            taken.extend(queue.take());
+        }
         assert!(!queue.push(item(fitting + 4)), "taken is not written");
         queue.written(&taken);
         assert!(queue.push(item(fitting + 5)));
         let stamp = |sequence| Stamp { sequence, unix: 10 * sequence };
         let gap = Gap { first: stamp(fitting + 1), last: stamp(fitting + 4), count: 4 };
-        assert_eq!(queue.take(10), [Durable::Gap(gap), item(fitting + 5)]);
+        assert_eq!(queue.take(), [Durable::Gap(gap), item(fitting + 5)]);
     }
 
     #[test]
     fn a_gap_is_written_though_nothing_follows_it() {
         let mut queue = Queue::default();
         let fitting = (1..).take_while(|number| queue.push(item(*number))).count() as u64;
-        let taken = queue.take(usize::MAX);
-        queue.written(&taken);
+        while !queue.items.is_empty() {
+            let taken = queue.take();
+            queue.written(&taken);
+        }
         assert!(!queue.is_empty());
-        let [Durable::Gap(gap)] = queue.take(10)[..] else { panic!("no gap") };
+        let [Durable::Gap(gap)] = queue.take()[..] else { panic!("no gap") };
         assert_eq!((gap.first.sequence, gap.count), (fitting + 1, 1));
         assert!(queue.is_empty());
     }

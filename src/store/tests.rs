@@ -3,14 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::slices::Bounds;
 use super::*;
 use crate::chat::{
     Durable, Entry, Event, Further, Gap, Manner, Nick, Person, PersonId, Point, Profile, Reason, Record, Selection,
     Stamp, Words,
 };
 
-const DAY: u64 = 24 * 3600 * 1000;
+const DAY: u64 = 24 * 3600;
+const KEEP: History = keep(30 * DAY, 1 << 30);
+
+const fn keep(seconds: u64, size: u64) -> History {
+    History { keep: Duration::from_secs(seconds), size }
+}
 
 struct File {
     directory: tempfile::TempDir,
@@ -19,19 +23,19 @@ struct File {
 
 impl File {
     fn new() -> File {
-        File::with(Bounds::new(30 * DAY, 1 << 30))
+        File::with(KEEP)
     }
 
-    fn with(bounds: Bounds) -> File {
+    fn with(keep: History) -> File {
         let directory = tempfile::tempdir().unwrap();
-        let database = Database::open(&directory.path().join(FILE), bounds, None).unwrap();
+        let database = Database::open(&directory.path().join(FILE), keep, None).unwrap();
         File { directory, database }
     }
 
     fn reopen(self) -> File {
         let File { directory, database } = self;
         drop(database);
-        let database = Database::open(&directory.path().join(FILE), Bounds::new(30 * DAY, 1 << 30), None).unwrap();
+        let database = Database::open(&directory.path().join(FILE), KEEP, None).unwrap();
         File { directory, database }
     }
 
@@ -153,7 +157,7 @@ fn pages_are_those_of_a_history_in_memory() {
 
 #[test]
 fn search_finds_words_prefixes_phrases_and_names() {
-    let mut file = File::with(Bounds::new(60_000, 1 << 20));
+    let mut file = File::with(keep(60, 1 << 20));
     let texts = ["hot tea", "Tea, hot!", "cold coffee", "Café tout chaud", "teapots", "\"quoted\" OR not"];
     // Many slices: one for each two seconds.
     let records: Vec<_> = (1..).zip(texts).map(|(number, text)| said(3 * number, "ana", text)).collect();
@@ -213,13 +217,12 @@ fn redacted_words_are_nowhere_in_the_files() {
 
 #[test]
 fn what_is_too_old_or_too_much_goes_and_the_file_shrinks() {
-    let mut file = File::with(Bounds::new(30 * DAY, 4 << 20));
+    let mut file = File::with(keep(30 * DAY, 4 << 20));
     let text = "some words that take room in the file, again and again, until there are many of them";
     for chunk in 0..20 {
         let records: Vec<_> = (1..=1000).map(|number| said(1000 * chunk + number, "ana", text)).collect();
         file.write(&records);
     }
-    let keep = |seconds, size| History { keep: Duration::from_secs(seconds), size };
     // By time: 20,000 lines, one a second; at second 20,000, 5,000 are kept.
     while file.database.prune(20_000_000, keep(5000, u64::MAX)).unwrap() {}
     assert_eq!(file.found(&Lookup::messages(Selection::After(Point::Event(0)), 1)), [15_000]);
@@ -268,7 +271,7 @@ fn a_starting_daemon_takes_up_what_was_kept() {
 fn other_files_are_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join(FILE);
-    let open = |first| Database::open(&path, Bounds::new(30 * DAY, 1 << 30), first).map(|_| ());
+    let open = |first| Database::open(&path, KEEP, first).map(|_| ());
     std::fs::write(&path, "this is no database, but somebody's letter").unwrap();
     assert!(matches!(open(None), Err(StoreError::Damaged(_))));
     std::fs::remove_file(&path).unwrap();
@@ -286,7 +289,7 @@ fn a_file_that_goes_on_after_the_present_is_not_continued() {
     let mut file = File::new();
     file.write(&[said(100, "ana", "x")]);
     let path = file.directory.path().join(FILE);
-    let open = |first| Database::open(&path, Bounds::new(30 * DAY, 1 << 30), Some(first)).map(|_| ());
+    let open = |first| Database::open(&path, KEEP, Some(first)).map(|_| ());
     assert!(matches!(open(100), Err(StoreError::Ahead)));
     open(101).unwrap();
 }
@@ -301,7 +304,7 @@ fn earlier_schemas_are_brought_up_to_date() {
         MIGRATIONS[..version].iter().for_each(|step| connection.execute_batch(step).unwrap());
         connection.pragma_update(None, "user_version", version as i64).unwrap();
         drop(connection);
-        let mut database = Database::open(&path, Bounds::new(30 * DAY, 1 << 30), None).unwrap();
+        let mut database = Database::open(&path, KEEP, None).unwrap();
         database.write(&[Durable::Event(said(1, "ana", "tea"))]).unwrap();
         assert_eq!(database.find(&search("tea")).unwrap().unwrap().entries.len(), 1, "from version {version}");
     }

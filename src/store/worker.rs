@@ -11,15 +11,12 @@ use tracing::{error, info, warn};
 
 use super::database::{Database, Kept};
 use super::error::StoreError;
-use super::slices::Bounds;
 use super::{Request, Shared};
 use crate::chat::{Durable, LookupError};
 use crate::config::History;
 
 /// How long lines are gathered before they are written together.
 const GATHER: Duration = Duration::from_millis(25);
-/// The most items of one transaction.
-const BATCH: usize = 4096;
 /// How long one lookup may take.
 const LOOKUP: Duration = Duration::from_millis(250);
 /// How long to wait after a failure.
@@ -136,7 +133,7 @@ impl Worker {
                 self.keep = waiting.keep;
                 self.prune = asleep_since;
                 if let Some(database) = &mut self.database {
-                    database.bounds = bounds(self.keep);
+                    database.set_keep(self.keep);
                 }
             }
             let now = Instant::now();
@@ -163,7 +160,7 @@ impl Worker {
         loop {
             if self.batch.is_empty() {
                 let mut waiting = self.shared.lock();
-                self.batch = waiting.queue.take(BATCH);
+                self.batch = waiting.queue.take();
                 if waiting.queue.is_empty() {
                     waiting.since = None;
                 }
@@ -217,10 +214,9 @@ impl Worker {
         if self.database.is_some() {
             return Ok(());
         }
-        let bounds = bounds(self.keep);
         // Later, a line may be in the file already, when the disk reported a failure after all was written.
         let first = first.filter(|_| !self.opened);
-        let database = match Database::open(&self.path, bounds, first) {
+        let database = match Database::open(&self.path, self.keep, first) {
             Err(error @ (StoreError::Damaged(_) | StoreError::Ahead)) => {
                 let aside = set_aside(&self.path, SystemTime::now())?;
                 error!(
@@ -229,7 +225,7 @@ impl Worker {
                     self.path.display(),
                     aside.display()
                 );
-                Database::open(&self.path, bounds, first)?
+                Database::open(&self.path, self.keep, first)?
             }
             opened => opened?,
         };
@@ -323,10 +319,6 @@ impl Worker {
             self.shared.lock().status.figures = figures;
         }
     }
-}
-
-fn bounds(keep: History) -> Bounds {
-    Bounds::new(keep.milliseconds(), keep.size)
 }
 
 fn unix(time: SystemTime) -> u64 {

@@ -66,7 +66,7 @@ struct Server {
 impl Server {
     fn chatd() -> Server {
         let directory = tempfile::tempdir().unwrap();
-        let config = "[room]\nhistory = 0\n[[listen]]\naddress = \"127.0.0.1:0\"\nprotocol = \"text\"\n\
+        let config = "[room]\nhistory = 0\n[history]\nkeep = \"0s\"\n[[listen]]\naddress = \"127.0.0.1:0\"\nprotocol = \"text\"\n\
                       [limits]\nconnections-per-address = 100000\nmessage-rate = 1000000\nmessage-burst = 1000000\n\
                       max-lag = \"256MiB\"\n";
         let path = directory.path().join("chatd.toml");

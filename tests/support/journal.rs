@@ -88,7 +88,7 @@ pub(crate) fn stream(file: &File) -> String {
 }
 
 /// The options with which unshare(1) may mount on this machine.
-fn namespace() -> &'static [&'static str] {
+pub(crate) fn namespace() -> &'static [&'static str] {
     static NAMESPACE: OnceLock<Option<&[&str]>> = OnceLock::new();
     let found = NAMESPACE.get_or_init(|| {
         let possible: [&[&str]; 2] = [&["--map-root-user", "--mount"], &["--mount"]];
