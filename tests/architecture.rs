@@ -49,7 +49,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
         ],
     ),
     ("trial", &["chat", "config", "connections", "dialect", "net", "people", "room", "server", "session"]),
-    ("admin", &["connections", "log", "server"]),
+    ("admin", &["chat", "connections", "log", "server"]),
     ("arguments", &[]),
     ("ctl", &["admin", "arguments", "directories", "log"]),
     ("check", &["config", "net", "server"]),

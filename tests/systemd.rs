@@ -63,6 +63,11 @@ impl Manager {
         }
     }
 
+    /// Reads until a status line is as wanted.
+    fn expect_status(&self, wanted: impl Fn(&str) -> bool) {
+        while !self.next().iter().any(|line| line.strip_prefix("STATUS=").is_some_and(&wanted)) {}
+    }
+
     /// Reads the messages of a reload: its start time, and the status lines until it is ready.
     fn expect_reload(&self) -> (u64, Vec<String>) {
         let begin = self.expect("RELOADING=1");
@@ -331,4 +336,19 @@ fn an_unused_socket_from_systemd_causes_a_warning() {
     let daemon = launch_with(&manager, config, vec![("plain", tcp().0), ("spare", tcp().0)]);
     daemon.wait_for_log("WARN the socket \"spare\" was handed over, but no listener takes it");
     manager.expect("READY=1");
+}
+
+#[test]
+fn the_status_line_tells_that_nothing_can_be_kept() {
+    let manager = Manager::new();
+    let database = manager.directory.path().join("state/chatd.db");
+    std::fs::create_dir_all(&database).unwrap();
+    let daemon = manager.start(LISTENERS);
+    let mut ana = daemon.join("ana");
+    manager.expect_status(|status| status.contains(&format!("; nothing is kept in {}: ", database.display())));
+    // The chat does not mind, and goes on keeping when it can.
+    std::fs::remove_dir(&database).unwrap();
+    daemon.wait_for_log("what is said is kept again in ");
+    ana.say("hello");
+    manager.expect_status(|status| !status.contains("nothing is kept"));
 }

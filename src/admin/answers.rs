@@ -1,10 +1,13 @@
 //! Converts the server's data to the types of the admin interface.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::types::{self, Certificate, Error, LimitsReached, Listener, Status, User, Users};
+use super::types::{
+    self, Certificate, Error, History, HistoryEntry, HistoryStatus, LimitsReached, Listener, Status, User, Users,
+};
+use crate::chat::{Entry, Event, Gap, LookupError, Manner, Page, Person, Record, message_id};
 use crate::connections::Snapshot;
-use crate::server::{InvalidNotice, Listening, NoSuchUser, StatusReport, UserList};
+use crate::server::{BackupError, HistoryReport, InvalidNotice, Listening, NoSuchUser, StatusReport, UserList};
 
 impl From<UserList> for Users {
     /// Sorted by name. With ten thousand people this takes milliseconds.
@@ -20,7 +23,7 @@ fn user(seen: &Snapshot) -> User {
         address: seen.address.to_string(),
         transport: seen.transport.to_owned(),
         protocol: seen.protocol.to_owned(),
-        connected_at: UNIX_EPOCH + Duration::from_millis(seen.connected.unix),
+        connected_at: time(seen.connected.unix),
         idle_seconds: seen.idle / 1_000_000,
         lag_bytes: seen.lag,
     }
@@ -56,6 +59,102 @@ impl From<StatusReport> for Status {
                 backlog: reached.backlog,
             },
             log_lost: report.log_lost,
+            history: report.history.into(),
+        }
+    }
+}
+
+impl From<HistoryReport> for HistoryStatus {
+    fn from(HistoryReport { keep, status }: HistoryReport) -> HistoryStatus {
+        HistoryStatus {
+            keep_seconds: keep.as_secs(),
+            lines: status.figures.lines,
+            bytes: status.figures.bytes,
+            oldest_at: status.figures.oldest.map(time),
+            lost: status.lost,
+            trouble: status.trouble,
+        }
+    }
+}
+
+impl From<Page> for History {
+    fn from(Page { entries }: Page) -> History {
+        History { entries: entries.iter().map(HistoryEntry::from).collect() }
+    }
+}
+
+impl From<&Entry> for HistoryEntry {
+    fn from(entry: &Entry) -> HistoryEntry {
+        let stamp = entry.stamp();
+        let nothing = HistoryEntry {
+            time: time(stamp.unix),
+            kind: String::new(),
+            msgid: message_id(stamp.sequence),
+            name: None,
+            text: None,
+            deleted: None,
+            count: None,
+            until: None,
+        };
+        match entry {
+            Entry::Event(Record { event, .. }) => {
+                let (kind, text) = kind_and_text(event);
+                let name = event.author().map(|author| Person::as_str(author).to_owned());
+                let deleted = match event {
+                    Event::Redacted { line, .. } => Some(message_id(*line)),
+                    _ => None,
+                };
+                HistoryEntry { kind: kind.to_owned(), name, text, deleted, ..nothing }
+            }
+            Entry::Gap(Gap { last, count, .. }) => {
+                let (kind, count, until) = ("gap".to_owned(), Some(*count), Some(time(last.unix)));
+                HistoryEntry { kind, count, until, ..nothing }
+            }
+        }
+    }
+}
+
+fn kind_and_text(event: &Event<'_>) -> (&'static str, Option<String>) {
+    match event {
+        Event::Said(_, words) if words.manner == Manner::TagsOnly => ("tags", Some(words.tags.to_string())),
+        Event::Said(_, words) => {
+            let kind = match words.manner {
+                Manner::Action => "action",
+                Manner::Notice => "notice",
+                Manner::Plain | Manner::TagsOnly => "message",
+            };
+            (kind, Some(words.lines().collect::<Vec<_>>().join("\n")))
+        }
+        Event::Notice(text) => ("notice", Some(text.to_string())),
+        Event::Topic { text, .. } => ("topic", Some(text.to_string())),
+        Event::Joined(_) => ("join", None),
+        Event::Parted(_, word) => ("part", word.as_ref().map(ToString::to_string)),
+        Event::Left(_, reason) => ("leave", Some(reason.to_string())),
+        Event::Renamed { to, .. } => ("rename", Some(to.to_string())),
+        Event::Redacted { reason, .. } => ("redaction", reason.as_ref().map(ToString::to_string)),
+        // These are never kept.
+        Event::Registered(_) => ("registration", None),
+        Event::Away(_, why) => ("away", why.as_ref().map(ToString::to_string)),
+        Event::Described(_) => ("profile", None),
+    }
+}
+
+fn time(unix: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(unix)
+}
+
+impl From<LookupError> for Error {
+    fn from(error: LookupError) -> Error {
+        Error::HistoryUnavailable { reason: error.to_string() }
+    }
+}
+
+impl From<BackupError> for Error {
+    fn from(error: BackupError) -> Error {
+        match error {
+            BackupError::NothingKept => Error::NothingKept {},
+            BackupError::InProgress => Error::BackupInProgress {},
+            BackupError::Failed(reason) => Error::BackupFailed { reason },
         }
     }
 }

@@ -46,9 +46,38 @@ pub enum Request {
     /// Events as they happen.
     #[serde(rename = "org.chatd.Admin.Watch")]
     Watch {},
+    /// What was said and done.
+    #[serde(rename = "org.chatd.Admin.History")]
+    History(HistoryQuery),
+    /// A copy of the history on disk.
+    #[serde(rename = "org.chatd.Admin.Backup")]
+    Backup {},
     /// Read the configuration and certificates again.
     #[serde(rename = "org.chatd.Admin.Reload")]
     Reload {},
+}
+
+/// The parameters of `History`. Without any: the last 50 entries.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct HistoryQuery {
+    /// What happened at this time or later, as `chatctl history --since` takes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// What happened before this time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// What the user with this name said and did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// What has all these words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub search: Option<String>,
+    /// The last so many of these entries.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
+    /// Go on with what happens from then on.
+    #[serde(skip_serializing_if = "is_false")]
+    pub follow: bool,
 }
 
 /// chatd's own interface.
@@ -77,6 +106,15 @@ impl Request {
             (ADMIN, "Notice") => Request::Notice { text: parameters.string("text")? },
             (ADMIN, "Status") => Request::Status {},
             (ADMIN, "Watch") => Request::Watch {},
+            (ADMIN, "History") => Request::History(HistoryQuery {
+                since: parameters.optional_string("since")?,
+                until: parameters.optional_string("until")?,
+                from: parameters.optional_string("from")?,
+                search: parameters.optional_string("search")?,
+                limit: parameters.optional_number("limit")?,
+                follow: parameters.flag("follow")?,
+            }),
+            (ADMIN, "Backup") => Request::Backup {},
             (ADMIN, "Reload") => Request::Reload {},
             (SERVICE | ADMIN, _) => return Err(Error::MethodNotFound { method: call.method }),
             _ => return Err(Error::InterfaceNotFound { interface: interface.to_owned() }),
@@ -87,7 +125,7 @@ impl Request {
 
     /// Whether it has more than one reply.
     pub fn answers_more(&self) -> bool {
-        matches!(self, Request::Watch {})
+        matches!(self, Request::Watch {} | Request::History(_) | Request::Backup {})
     }
 }
 
@@ -107,10 +145,29 @@ impl Parameters {
         }
     }
 
+    fn optional_number(&mut self, name: &str) -> Result<Option<u64>, Error> {
+        match self.0.remove(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => value.as_u64().map(Some).ok_or_else(|| invalid(name)),
+        }
+    }
+
+    /// `false` if it is missing.
+    fn flag(&mut self, name: &str) -> Result<bool, Error> {
+        match self.0.remove(name) {
+            None | Some(Value::Null) => Ok(false),
+            Some(value) => value.as_bool().ok_or_else(|| invalid(name)),
+        }
+    }
+
     /// Rejects unknown parameters: ignoring them could do something that the caller did not mean.
     fn end(self) -> Result<(), Error> {
         self.0.keys().next().map_or(Ok(()), |name| Err(invalid(name)))
     }
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 fn invalid(parameter: &str) -> Error {

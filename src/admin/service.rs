@@ -1,8 +1,11 @@
 //! The daemon's side of the admin socket: accepts administrators and answers their calls in order.
 //!
 //! Each administrator has a task, so they do not wait for each other. A peer can make the daemon hold at most one
-//! incomplete call and one reply. A watcher costs no memory of its own: the log keeps the recent events and counts
+//! incomplete call and one reply, or one page of the history. A watcher costs no memory of its own: the log keeps the recent events and counts
 //! those that a slow watcher missed. Access is controlled by the socket's owner and mode, not here.
+
+mod backup;
+mod history;
 
 use std::convert::Infallible;
 use std::io;
@@ -12,12 +15,12 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::request::{ADMIN, Request, SERVICE};
-use super::types::{Error, Noticed, Reloaded, Status, Users, WatchEvent};
+use super::types::{BackupPiece, Error, History, Noticed, Reloaded, Status, Users, WatchEvent};
 use super::varlink::{self, Call, FrameTooLarge, Frames};
 use crate::log::{self, Missed};
 use crate::server::{Server, UserList};
@@ -164,9 +167,11 @@ impl Peer {
         let outcome = match parse_request(call) {
             Err(error) => Err(error),
             Ok(request) if request.answers_more() && !more => Err(Error::ExpectedMore {}),
-            // The caller wants no replies, so there is nothing to watch for.
-            Ok(Request::Watch {}) if oneway => Err(Error::WatchEnded {}),
+            // The caller wants no replies, so there is nothing to do.
+            Ok(request) if request.answers_more() && oneway => Err(Error::WatchEnded {}),
             Ok(Request::Watch {}) => Err(self.watch().await?),
+            Ok(Request::History(query)) => self.history(query).await?.map(Answer::History),
+            Ok(Request::Backup {}) => self.back_up().await?.map(Answer::BackupPiece),
             Ok(request) => self.perform(request).await,
         };
         match outcome {
@@ -189,7 +194,7 @@ impl Peer {
                 Answer::Noticed(Noticed { reached: self.server.notice(&text, self.uid)? as u64 })
             }
             Request::Status {} => Answer::Status(Box::new(self.server.status_report().into())),
-            Request::Watch {} => return Err(Error::ExpectedMore {}),
+            Request::Watch {} | Request::History(_) | Request::Backup {} => return Err(Error::ExpectedMore {}),
             Request::Reload {} => match self.server.reload(Some(self.uid)).await {
                 Ok(warnings) => Answer::Reloaded(Reloaded { warnings }),
                 Err(mistakes) => return Err(Error::ReloadFailed { mistakes }),
@@ -197,13 +202,20 @@ impl Peer {
         })
     }
 
+    /// A permit for somebody whose replies may take hours.
+    fn watcher(&self) -> Result<OwnedSemaphorePermit, Error> {
+        let refused = |_| Error::TooManyWatchers { maximum: self.maximum_watchers as u64 };
+        Arc::clone(&self.watchers).try_acquire_owned().map_err(refused)
+    }
+
     /// Sends events until the peer sends anything or closes. The final reply is an error, because it is not an event.
     ///
     /// Writing a reply has no timeout here: a pager may block the peer for as long as its user reads, and a blocked
     /// watcher costs only the count of missed events.
     async fn watch(&mut self) -> Result<Error, Fault> {
-        let Ok(_permit) = Arc::clone(&self.watchers).try_acquire_owned() else {
-            return Ok(Error::TooManyWatchers { maximum: self.maximum_watchers as u64 });
+        let _permit = match self.watcher() {
+            Ok(permit) => permit,
+            Err(error) => return Ok(error),
         };
         let mut records = log::watch();
         tracing::info!(chatd.event = "admin", chatd.uid = self.uid, "an administrator is watching");
@@ -259,6 +271,8 @@ enum Answer {
     Noticed(Noticed),
     Status(Box<Status>),
     Reloaded(Reloaded),
+    History(History),
+    BackupPiece(BackupPiece),
     Nothing {},
 }
 

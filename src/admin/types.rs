@@ -3,9 +3,13 @@
 //! These types are `org.chatd.Admin.varlink` in Rust; a test keeps the two in step. They do not deal with the
 //! transport. Unknown fields are ignored when reading, so chatctl and chatd need not be updated at the same moment.
 
+mod history;
+
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
+
+pub use history::{BackupPiece, History, HistoryEntry, HistoryStatus};
 
 /// A user: somebody who has a name. An IRC client may leave the room and stay connected.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +80,9 @@ pub struct Status {
     pub limits_reached: LimitsReached,
     /// Log entries that were lost because they could not be written in time.
     pub log_lost: u64,
+    /// The history on disk.
+    #[serde(default)]
+    pub history: HistoryStatus,
 }
 
 /// A socket on which clients are accepted.
@@ -215,7 +222,47 @@ pub enum Error {
         /// The mistakes, each with its place.
         mistakes: Vec<String>,
     },
-    /// Watch: the limit on watchers is reached.
+    /// History: not a time that can be used.
+    #[error("the time {time:?} cannot be used: {reason}")]
+    #[serde(rename = "org.chatd.Admin.InvalidTime")]
+    InvalidTime {
+        /// The time as it was given.
+        time: String,
+        /// Why not.
+        reason: String,
+    },
+    /// History: not a name that anybody can have.
+    #[error("nobody can be called {name:?}: {reason}")]
+    #[serde(rename = "org.chatd.Admin.InvalidName")]
+    InvalidName {
+        /// The name as it was given.
+        name: String,
+        /// Why not.
+        reason: String,
+    },
+    /// History: there is no answer.
+    #[error("{reason}")]
+    #[serde(rename = "org.chatd.Admin.HistoryUnavailable")]
+    HistoryUnavailable {
+        /// Why not.
+        reason: String,
+    },
+    /// Backup: nothing is kept on disk.
+    #[error("there is nothing to back up: this server keeps no history on disk (history.keep is \"0s\")")]
+    #[serde(rename = "org.chatd.Admin.NothingKept")]
+    NothingKept {},
+    /// Backup: another one is being made.
+    #[error("another backup is being made; try again when it is done")]
+    #[serde(rename = "org.chatd.Admin.BackupInProgress")]
+    BackupInProgress {},
+    /// Backup: the copy could not be made.
+    #[error("no backup could be made: {reason}")]
+    #[serde(rename = "org.chatd.Admin.BackupFailed")]
+    BackupFailed {
+        /// Why not.
+        reason: String,
+    },
+    /// Watch, History: the limit on watchers is reached.
     #[error("{maximum} others are watching already, which is as many as may; raise admin.connections to allow more")]
     #[serde(rename = "org.chatd.Admin.TooManyWatchers")]
     TooManyWatchers {
@@ -297,6 +344,40 @@ mod rfc3339_milliseconds {
 
     pub(super) fn serialize<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&humantime::format_rfc3339_millis(super::writable(*time)))
+    }
+}
+
+/// Times to the second that may be null.
+mod optional_rfc3339_seconds {
+    use std::time::SystemTime;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(time: &Option<SystemTime>, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Time(#[serde(with = "super::rfc3339_seconds")] SystemTime);
+        time.map(Time).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SystemTime>, D::Error> {
+        #[derive(Deserialize)]
+        struct Time(#[serde(with = "super::rfc3339_seconds")] SystemTime);
+        Ok(Option::<Time>::deserialize(deserializer)?.map(|Time(time)| time))
+    }
+}
+
+/// Times to the millisecond that may be null.
+mod optional_rfc3339_milliseconds {
+    use std::time::SystemTime;
+
+    use serde::{Serialize, Serializer};
+
+    pub(super) use super::optional_rfc3339_seconds::deserialize;
+
+    pub(super) fn serialize<S: Serializer>(time: &Option<SystemTime>, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Time(#[serde(with = "super::rfc3339_milliseconds")] SystemTime);
+        time.map(Time).serialize(serializer)
     }
 }
 

@@ -6,7 +6,7 @@ use clap::{Args, CommandFactory, Subcommand, ValueEnum, ValueHint};
 use clap_complete::generate;
 use clap_complete::shells::{Bash, Fish, Zsh};
 
-use crate::admin::request::Request;
+use crate::admin::request::{HistoryQuery, Request};
 use crate::arguments::DaemonArguments;
 
 /// Steers a running chatd.
@@ -25,10 +25,10 @@ pub struct Arguments {
 #[expect(missing_docs, reason = "clap would take a description of this group for that of the whole program")]
 pub struct Options {
     /// The daemon's admin socket, when it is not where chatd puts it by default
-    #[arg(long, value_name = "PATH", global = true, value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "PATH", global = true, display_order = 100, value_hint = ValueHint::FilePath)]
     pub socket: Option<PathBuf>,
     /// Print what the daemon answered, as JSON
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 100)]
     pub json: bool,
 }
 
@@ -71,6 +71,33 @@ pub enum Action {
     Status,
     /// Show what happens, as it happens, until interrupted
     Watch,
+    /// Show what was said and done: without options, the last 50 entries
+    History {
+        /// From this time on, in UTC: 14:30, 2026-11-20, "2026-11-20 14:30", or 2h, which is two hours ago
+        #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+        since: Option<String>,
+        /// Before this time
+        #[arg(long, value_name = "TIME", allow_hyphen_values = true, conflicts_with = "follow")]
+        until: Option<String>,
+        /// Only what this user said and did
+        #[arg(long, value_name = "NAME")]
+        from: Option<String>,
+        /// Only what has all these words, such as: tea cof* "at five"
+        #[arg(long, value_name = "WORDS")]
+        search: Option<String>,
+        /// Only the last N entries of these
+        #[arg(short = 'n', long, value_name = "N")]
+        lines: Option<u32>,
+        /// Go on with what is said from then on, until interrupted
+        #[arg(short, long)]
+        follow: bool,
+    },
+    /// Write a copy of the history on disk to a new file
+    Backup {
+        /// The file, which must not exist
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+    },
     /// Read configuration and certificates again; nobody is disconnected
     Reload,
 }
@@ -84,6 +111,10 @@ impl Action {
             Action::Notice { text } => Request::Notice { text },
             Action::Status => Request::Status {},
             Action::Watch => Request::Watch {},
+            Action::History { since, until, from, search, lines, follow } => {
+                Request::History(HistoryQuery { since, until, from, search, limit: lines.map(u64::from), follow })
+            }
+            Action::Backup { .. } => Request::Backup {},
             Action::Reload => Request::Reload {},
         }
     }

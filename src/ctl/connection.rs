@@ -1,6 +1,6 @@
 //! chatctl's side of the admin socket: finding a daemon, sending a request, reading the replies.
 //!
-//! All I/O has a timeout, except waiting for the next event of a watch.
+//! All I/O has a timeout, except waiting for what has not happened yet.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
@@ -14,16 +14,25 @@ use serde_json::value::RawValue;
 use super::failure::Failure;
 use crate::admin::request::Request;
 use crate::admin::types::Error;
-use crate::admin::varlink::{self, Frames, MAXIMUM_CALL, MAXIMUM_REPLY, Reply};
+use crate::admin::varlink::{self, Frames, MAXIMUM_CALL, MAXIMUM_REPLY};
 
 /// The timeout for the daemon to accept, to read a call, and to answer it.
-const LIMIT: Duration = Duration::from_secs(10);
+pub const LIMIT: Duration = Duration::from_secs(10);
 
 /// A connection to a daemon.
 #[derive(Debug)]
 pub struct Connection {
     stream: BufReader<UnixStream>,
     frames: Frames,
+}
+
+/// A reply that is no error.
+#[derive(Debug)]
+pub struct Reply {
+    /// Its parameters, unparsed.
+    pub parameters: Box<RawValue>,
+    /// Whether there are further replies.
+    pub continues: bool,
 }
 
 impl Connection {
@@ -55,17 +64,17 @@ impl Connection {
     /// Sends a request with a single reply and returns the reply's parameters unparsed.
     pub fn ask(&mut self, request: &Request) -> Result<Box<RawValue>, Failure> {
         self.send(request, false)?;
-        self.reply(Some(Instant::now() + LIMIT))
+        Ok(self.next_reply(Some(LIMIT))?.parameters)
     }
 
-    /// Sends a request with many replies; read them with [`Connection::next_event`].
-    pub fn watch(&mut self, request: &Request) -> Result<(), Failure> {
+    /// Sends a request with many replies; read them with [`Connection::next_reply`].
+    pub fn begin(&mut self, request: &Request) -> Result<(), Failure> {
         self.send(request, true)
     }
 
-    /// Waits for the next reply of a watch, without a timeout.
-    pub fn next_event(&mut self) -> Result<Box<RawValue>, Failure> {
-        self.reply(None)
+    /// Waits for the next reply, for as long as `limit` if there is one; after that, it may be called again.
+    pub fn next_reply(&mut self, limit: Option<Duration>) -> Result<Reply, Failure> {
+        self.reply(limit.map(|limit| Instant::now() + limit))
     }
 
     fn send(&mut self, request: &Request, more: bool) -> Result<(), Failure> {
@@ -80,15 +89,15 @@ impl Connection {
         }
     }
 
-    fn reply(&mut self, deadline: Option<Instant>) -> Result<Box<RawValue>, Failure> {
+    fn reply(&mut self, deadline: Option<Instant>) -> Result<Reply, Failure> {
         let frame = self.next_frame(deadline)?;
-        let reply: Reply = serde_json::from_slice(&frame).map_err(not_understood)?;
+        let reply: varlink::Reply = serde_json::from_slice(&frame).map_err(not_understood)?;
         let parameters = match reply.parameters {
             Some(parameters) => parameters,
             None => RawValue::from_string("{}".to_owned()).map_err(not_understood)?,
         };
         match reply.error {
-            None => Ok(parameters),
+            None => Ok(Reply { parameters, continues: reply.continues }),
             Some(name) => Err(refused(name, &parameters)),
         }
     }

@@ -42,7 +42,7 @@ pub enum Failure {
         paths(.sockets)
     )]
     NotPermitted { sockets: Vec<PathBuf> },
-    #[error("the socket {} cannot be used: {error}", paths(std::slice::from_ref(.socket)))]
+    #[error("the socket {} cannot be used: {error}", one(.socket))]
     Unusable { socket: PathBuf, error: io::Error },
     #[error("the daemon did not answer within {seconds} seconds; is it stopped, or are too many others connected?")]
     NoAnswer { seconds: u64 },
@@ -54,6 +54,12 @@ pub enum Failure {
     NotUnderstood(String),
     #[error("the output cannot be written: {0}")]
     Output(io::Error),
+    #[error("{} is there already, and nothing is overwritten; remove it, or name another file", one(.path))]
+    FileExists { path: PathBuf },
+    #[error("the file {} cannot be written: {error}", one(.path))]
+    File { path: PathBuf, error: io::Error },
+    #[error("interrupted")]
+    Interrupted,
     #[error("chatctl cannot prepare for being interrupted: {0}")]
     Interruptible(io::Error),
 }
@@ -73,8 +79,10 @@ impl Failure {
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Failure::Refused(Error::CannotStart { .. }) => EXIT_NO_DAEMON,
+            Failure::Refused(Error::InvalidTime { .. }) => EXIT_USAGE,
             Failure::Refused(_) | Failure::RefusedOtherwise { .. } => EXIT_REFUSED,
             Failure::TooLong => EXIT_USAGE,
+            Failure::FileExists { .. } | Failure::File { .. } | Failure::Interrupted => EXIT_OUTPUT,
             Failure::NotPermitted { .. } => EXIT_NOT_PERMITTED,
             Failure::Output(_) | Failure::Interruptible(_) => EXIT_OUTPUT,
             Failure::NoDaemon { .. }
@@ -102,6 +110,10 @@ fn refusal(error: &Error) -> String {
         let _ = write!(text, "\n{}", printable(mistake));
     }
     text
+}
+
+fn one(path: &PathBuf) -> String {
+    paths(std::slice::from_ref(path))
 }
 
 fn paths(paths: &[PathBuf]) -> String {

@@ -2,12 +2,14 @@
 //!
 //! - [`arguments`]: the command line
 //! - [`connection`]: finding the daemon, requests and replies
+//! - [`backup`]: a backup as a file
 //! - [`show`]: replies as text, made with [`table`] and [`terminal`]
 //! - [`failure`]: errors and exit statuses
 //!
 //! It is a plain blocking program, and shares only [`crate::admin`] with the daemon.
 
 pub mod arguments;
+pub mod backup;
 pub mod connection;
 pub mod failure;
 pub mod show;
@@ -23,11 +25,11 @@ use std::time::SystemTime;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use self::arguments::{Arguments, Command, Options};
-use self::connection::Connection;
+use self::arguments::{Action, Arguments, Command, Options};
+use self::connection::{Connection, LIMIT};
 use self::failure::Failure;
-use crate::admin::request::Request;
-use crate::admin::types::{Noticed, Reloaded, Status, Users, WatchEvent};
+use crate::admin::request::{HistoryQuery, Request};
+use crate::admin::types::{HistoryEntry, Noticed, Reloaded, Status, Users, WatchEvent};
 use crate::{directories, log};
 
 /// chatctl's `main`.
@@ -47,31 +49,79 @@ pub fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<(), Failure> {
-    let request = match arguments.command {
+    let action = match arguments.command {
         Command::Completions { shell, program } => return print(arguments::completions(shell, program)),
-        Command::Ask(action) => action.request(),
+        Command::Ask(action) => action,
     };
     let Options { socket, json } = arguments.options;
     let sockets = socket.map_or_else(directories::admin_socket_candidates, |socket| vec![socket]);
     let mut connection = Connection::open(&sockets)?;
-    if request.answers_more() {
-        watch(&mut connection, &request, json)
-    } else {
-        let reply = connection.ask(&request)?;
-        if json { print_json(&reply) } else { print_answer(&request, &reply) }
+    if let Action::Backup { file } = &action {
+        let saved = backup::save(&mut connection, file)?;
+        return print(if json { show::backup_json(&saved) } else { show::backup(&saved, file) });
+    }
+    match action.request() {
+        Request::Watch {} => watch(&mut connection, json),
+        Request::History(query) => history(&mut connection, query, json),
+        request => {
+            let reply = connection.ask(&request)?;
+            if json { print_json(&reply) } else { print_answer(&request, &reply) }
+        }
     }
 }
 
 /// Shows events until interrupted.
-fn watch(connection: &mut Connection, request: &Request, json: bool) -> Result<(), Failure> {
+fn watch(connection: &mut Connection, json: bool) -> Result<(), Failure> {
+    end_when_interrupted()?;
+    connection.begin(&Request::Watch {})?;
+    loop {
+        let reply = connection.next_reply(None)?.parameters;
+        if json { print_json(&reply)? } else { print(show::watch_event(&parse::<WatchEvent>(&reply)?))? }
+    }
+}
+
+/// Shows the history as it comes in.
+fn history(connection: &mut Connection, query: HistoryQuery, json: bool) -> Result<(), Failure> {
+    #[derive(serde::Deserialize)]
+    struct Entries {
+        entries: Vec<Box<RawValue>>,
+    }
+    let limit = if query.follow { None } else { Some(LIMIT) };
+    let nothing = if query == HistoryQuery::default() { "the history is empty" } else { "nothing was found" };
+    if query.follow {
+        end_when_interrupted()?;
+    }
+    connection.begin(&Request::History(query))?;
+    let mut any = false;
+    loop {
+        let connection::Reply { parameters, continues } = connection.next_reply(limit)?;
+        let mut text = String::new();
+        for entry in parse::<Entries>(&parameters)?.entries {
+            any = true;
+            if json {
+                text += &terminal::printable_json(entry.get());
+                text.push('\n');
+            } else {
+                text += &show::history_entry(&parse::<HistoryEntry>(&entry)?);
+            }
+        }
+        print(text)?;
+        if !continues {
+            break;
+        }
+    }
+    if !any && !json {
+        complain(nothing);
+    }
+    Ok(())
+}
+
+/// From now on, Ctrl-C is a way to end the program in order.
+fn end_when_interrupted() -> Result<(), Failure> {
     let always = Arc::new(AtomicBool::new(true));
     signal_hook::flag::register_conditional_shutdown(signal_hook::consts::SIGINT, 0, always)
         .map_err(Failure::Interruptible)?;
-    connection.watch(request)?;
-    loop {
-        let reply = connection.next_event()?;
-        if json { print_json(&reply)? } else { print(show::watch_event(&parse::<WatchEvent>(&reply)?))? }
-    }
+    Ok(())
 }
 
 fn print_answer(request: &Request, reply: &RawValue) -> Result<(), Failure> {

@@ -1,12 +1,16 @@
 //! Formats the daemon's replies for people. The current time is an argument.
 
+use std::fmt::Write as _;
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use bytesize::ByteSize;
 
 use super::table::table;
 use super::terminal::printable;
-use crate::admin::types::{Certificate, LimitsReached, Noticed, Status, User, WatchEvent, writable};
+use crate::admin::types::{
+    BackupPiece, Certificate, HistoryEntry, HistoryStatus, LimitsReached, Noticed, Status, User, WatchEvent, writable,
+};
 
 /// The users, one per line.
 pub fn users(users: &[User], now: SystemTime) -> String {
@@ -65,8 +69,85 @@ pub fn status(status: &Status, now: SystemTime) -> String {
     }
     lines.push(("limits reached", limits(&status.limits_reached)));
     lines.push(("log entries lost", status.log_lost.to_string()));
+    lines.extend(history(&status.history));
     let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     lines.iter().map(|(name, value)| format!("{name:width$}  {}\n", printable(value))).collect()
+}
+
+/// The state of the history on disk.
+fn history(history: &HistoryStatus) -> Vec<(&'static str, String)> {
+    let mut lines = Vec::new();
+    if history.keep_seconds == 0 {
+        lines.push(("history", "nothing is kept on disk".to_owned()));
+    } else {
+        let count = counted(history.lines, "line");
+        let since = history.oldest_at.map(|oldest| format!(", since {}", time(oldest))).unwrap_or_default();
+        let keep = duration(history.keep_seconds);
+        lines.push(("history", format!("{count}, {}{since} (kept for {keep})", size(history.bytes))));
+    }
+    if history.lost > 0 {
+        lines.push(("  lost", counted(history.lost, "event")));
+    }
+    lines.extend(history.trouble.clone().map(|trouble| ("  trouble", trouble)));
+    lines
+}
+
+/// An entry of the history, mostly on one line.
+pub fn history_entry(entry: &HistoryEntry) -> String {
+    let HistoryEntry { kind, name, text, count, until, .. } = entry;
+    let who = name.as_deref().unwrap_or("the administrator");
+    let with =
+        |before: &str, after: &str| text.as_ref().map(|text| format!("{before}{text}{after}")).unwrap_or_default();
+    let said = match (kind.as_str(), name) {
+        ("message" | "notice", Some(name)) => (format!("{name}: "), with("", "")),
+        ("action", Some(name)) => (format!("* {name} "), with("", "")),
+        (kind, _) => (
+            "*** ".to_owned(),
+            match kind {
+                "notice" => with("notice: ", ""),
+                "topic" if text.as_deref() == Some("") => format!("{who} has cleared the topic"),
+                "topic" if name.is_none() => with("the topic is: ", ""),
+                "topic" => format!("{who} has changed the topic: {}", with("", "")),
+                "join" => format!("{who} has joined"),
+                "part" => format!("{who} has left the room{}", with(" (", ")")),
+                "leave" => format!("{who} has left{}", with(" (", ")")),
+                "rename" => format!("{who} is now known as {}", with("", "")),
+                "redaction" => format!("{who} has taken a line back{}", with(" (", ")")),
+                "tags" => format!("{who} has sent {}", with("", "")),
+                "gap" => {
+                    let until = until.map(|until| format!(" until {}", time(until))).unwrap_or_default();
+                    format!("{}{until} could not be kept", counted(count.unwrap_or_default(), "event"))
+                }
+                other => format!("{other} by {who}{}", with(": ", "")),
+            },
+        ),
+    };
+    let (prefix, text) = said;
+    let mut shown = String::new();
+    for line in text.split('\n') {
+        // Writing to a String cannot fail.
+        let _ = writeln!(shown, "{}  {}{}", time(entry.time), printable(&prefix), printable(line));
+    }
+    shown
+}
+
+/// What was written as a backup.
+pub fn backup(last: &BackupPiece, file: &Path) -> String {
+    let file = file.to_string_lossy();
+    let (lines, bytes) = (counted(last.lines, "line"), counted(last.bytes, "byte"));
+    let verb = if last.lines == 1 { "is" } else { "are" };
+    format!("{lines} of the history {verb} in {}, {bytes}\n", printable(&file))
+}
+
+/// The same as JSON.
+pub fn backup_json(last: &BackupPiece) -> String {
+    format!("{{\"bytes\":{},\"lines\":{}}}\n", last.bytes, last.lines)
+}
+
+/// `1 line`, `2 lines`.
+fn counted(number: u64, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{plural}")
 }
 
 /// One event on one line.

@@ -40,6 +40,7 @@ pub static KINDS: &[Kind] = &[
     kind("kick", "46c342c3f6e4485fbec4888661d9cd87"),
     kind("notice", "feae1775faa94512855d60084d89c053"),
     kind("reload", "2cc877e2a68c452794eaec586a0d827d"),
+    kind("backup", "e13061ce422f430d97547bb0ae55d72a"),
     kind("admin", "cbc7b4e3f02f480f9ed7a233b1e550de"),
     // Rejected clients, and limits that were reached.
     kind("refused", "6c96ceb1f7cb4f04a3d4b6e41886da84"),

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
-use super::{Server, Source, history_limit};
+use super::{HistoryReport, Server, Source, history_limit};
 use crate::chat::{Event, Nick, Reason, clean};
 use crate::config::Config;
 use crate::config::file::LoadError;
@@ -63,6 +63,8 @@ pub struct StatusReport {
     pub reached: LimitCounts,
     /// Log entries that were lost.
     pub log_lost: u64,
+    /// The history on disk.
+    pub history: HistoryReport,
 }
 
 /// How often each limit of the configuration was reached.
@@ -150,6 +152,7 @@ impl Server {
     pub fn status_report(&self) -> StatusReport {
         let now = self.driver.clock.now();
         let configured = self.configuration().tls.is_some();
+        let keep = self.configuration().history.keep;
         let mut connections = self.driver.lock();
         let counters = &mut connections.counters;
         let reached = LimitCounts {
@@ -173,6 +176,7 @@ impl Server {
             certificate: self.tls.as_ref().map(|tls| ((*tls.facts()).clone(), !configured)),
             reached,
             log_lost: log::lost(),
+            history: HistoryReport { keep, status: self.store.status() },
         }
     }
 

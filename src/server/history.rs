@@ -3,19 +3,66 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{spawn_blocking, yield_now};
 
 use super::Server;
 use crate::chat::{Event, Found, Lookup, LookupError, Now};
 use crate::config::Config;
 use crate::room::State;
-use crate::store::{Kept, Store};
+use crate::store::{self, Kept, Store};
 
 /// How long the store may take to write the rest when the daemon stops.
 const STORE_STOP: Duration = Duration::from_millis(900);
 /// More events than can have happened since the last one that is kept.
 const UNKEPT: u64 = 1 << 20;
+
+/// The state of the history on disk.
+#[derive(Debug, Clone)]
+pub struct HistoryReport {
+    /// For how long lines are kept; zero: nothing is.
+    pub keep: Duration,
+    /// What the store is doing.
+    pub status: store::Status,
+}
+
+/// Tells when there is more to look up.
+pub struct Follower {
+    store: Arc<Store>,
+    written: watch::Receiver<u64>,
+    delivered: watch::Receiver<()>,
+}
+
+impl Follower {
+    /// The sequence of the newest event in the file; 0 if nothing was written since the daemon started. News that come
+    /// after this call end the next [`news`](Self::news).
+    pub fn newest(&mut self) -> u64 {
+        self.delivered.mark_unchanged();
+        *self.written.borrow_and_update()
+    }
+
+    /// Waits until there may be something that could not be looked up before. Cancel safe.
+    pub async fn news(&mut self) {
+        loop {
+            let delivered = tokio::select! {
+                written = self.written.changed() => return stay(written).await,
+                delivered = self.delivered.changed() => delivered,
+            };
+            stay(delivered).await;
+            // What is kept on disk is looked up there, and that is a moment later.
+            if !self.store.keeps() {
+                return;
+            }
+        }
+    }
+}
+
+/// Never returns when there will be no more news.
+async fn stay(changed: Result<(), watch::error::RecvError>) {
+    if changed.is_err() {
+        std::future::pending().await
+    }
+}
 
 /// Takes up what was kept. Sequences go on behind all that were ever used, also those of events that were not kept: by the
 /// clock, 65,536 for each second, and behind the newest line if the clock was set back.
@@ -88,6 +135,12 @@ impl Server {
 
     fn in_memory(&self, lookup: &Lookup) -> Found {
         lookup.answer(self.driver.lock().state.room.history().iter())
+    }
+
+    /// Follows what is said.
+    #[must_use]
+    pub fn follow(&self) -> Follower {
+        Follower { store: self.store.clone(), written: self.store.written(), delivered: self.delivered.subscribe() }
     }
 
     /// The store.

@@ -4,6 +4,7 @@
 //! administrators, whatever the transport of their requests.
 
 mod accept;
+mod backup;
 mod clock;
 mod control;
 mod descriptors;
@@ -19,6 +20,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinSet, spawn_blocking, yield_now};
 use tokio::time::{Instant, interval, sleep, timeout_at};
 use tracing::{info, warn};
@@ -36,11 +38,13 @@ use crate::room::{HistoryLimit, State};
 use crate::store::Store;
 use crate::systemd::{self, Watchdog};
 
+pub use backup::{Backup, BackupError};
 pub use clock::Clock;
 pub use control::{InvalidNotice, Listening, NoSuchUser, StatusReport, UserList};
 pub use descriptors::allow_descriptors;
 pub use driver::Driver;
 use handshakes::Handshakes;
+pub use history::{Follower, HistoryReport};
 
 /// How often the warning about the certificate's expiry is repeated.
 const EXPIRY_REMINDER: Duration = Duration::from_secs(24 * 3600);
@@ -84,6 +88,10 @@ pub struct Server {
     handshake_timeout: AtomicU64,
     tls: Option<Arc<TlsInForce>>,
     store: Arc<Store>,
+    /// A permit for the backup that may be made.
+    backups: Arc<Semaphore>,
+    /// Changes with each delivery.
+    delivered: watch::Sender<()>,
     source: Source,
     /// Held while files are read again, so that reloads do not overlap.
     reading: tokio::sync::Mutex<()>,
@@ -121,6 +129,8 @@ impl Server {
             handshake_timeout: AtomicU64::new(0),
             tls: tls.map(Arc::new),
             store: Arc::new(store),
+            backups: Arc::new(Semaphore::new(1)),
+            delivered: watch::Sender::default(),
             source,
             reading: tokio::sync::Mutex::default(),
             listening: listening.collect(),
@@ -145,6 +155,7 @@ impl Server {
             loop {
                 heartbeat.answer_while(server.driver.appended()).await;
                 server.driver.deliver().await;
+                server.delivered.send_replace(());
                 server.status.touch();
             }
         });

@@ -29,6 +29,7 @@ use std::{io, thread};
 
 use tokio::sync::watch;
 
+pub use backup::Backup;
 pub use database::{Database, Figures, Kept};
 pub use error::StoreError;
 use queue::Queue;
@@ -97,6 +98,7 @@ impl Store {
     /// There is no thread for it.
     pub fn start(directory: &Path, keep: History, history: usize) -> io::Result<(Store, Kept)> {
         let path = directory.join(FILE);
+        backup::remove_left(directory);
         let shared = Arc::new(Shared::default());
         shared.lock().keep = keep;
         let (tell, written) = watch::channel(0);

@@ -5,8 +5,8 @@ use std::time::SystemTime;
 
 use chatd::admin::request::{ADMIN, Request, SERVICE};
 use chatd::admin::types::{
-    Certificate, Error, InvalidText, LimitsReached, Listener, NoSuchUser, Noticed, Reloaded, Status, User, Users,
-    WatchEvent,
+    BackupPiece, Certificate, Error, History, HistoryEntry, HistoryStatus, InvalidText, LimitsReached, Listener,
+    NoSuchUser, Noticed, Reloaded, Status, User, Users, WatchEvent,
 };
 use chatd::admin::varlink::Call;
 use serde_json::{Value, json};
@@ -95,6 +95,20 @@ fn status() -> Status {
         }),
         limits_reached: LimitsReached::default(),
         log_lost: 7,
+        history: HistoryStatus { oldest_at: Some(SystemTime::UNIX_EPOCH), ..HistoryStatus::default() },
+    }
+}
+
+fn history_entry() -> HistoryEntry {
+    HistoryEntry {
+        time: SystemTime::UNIX_EPOCH,
+        kind: text("gap"),
+        msgid: text("1"),
+        name: Some(text("ana")),
+        text: Some(text("hello")),
+        deleted: Some(text("0")),
+        count: Some(1),
+        until: Some(SystemTime::UNIX_EPOCH),
     }
 }
 
@@ -121,6 +135,8 @@ fn replies_have_the_fields_that_are_described() {
     reply("Notice", json!(Noticed { reached: 1 }));
     reply("Status", json!(status()));
     reply("Watch", json!(watch_event()));
+    reply("History", json!(History::default()));
+    reply("Backup", json!(BackupPiece::default()));
     reply("Reload", json!(Reloaded { warnings: vec![] }));
     let part = |name: &str, value: Value| {
         assert_eq!(keys(&value), find(&described, "type", name).fields[0], "{name}");
@@ -130,8 +146,10 @@ fn replies_have_the_fields_that_are_described() {
     part("Listener", status["listeners"][0].clone());
     part("Certificate", status["certificate"].clone());
     part("LimitsReached", status["limits_reached"].clone());
-    assert_eq!(described.iter().filter(|one| one.kind == "method").count(), 6);
-    assert_eq!(described.iter().filter(|one| one.kind == "type").count(), 4);
+    part("HistoryStatus", status["history"].clone());
+    part("HistoryEntry", json!(history_entry()));
+    assert_eq!(described.iter().filter(|one| one.kind == "method").count(), 8);
+    assert_eq!(described.iter().filter(|one| one.kind == "type").count(), 6);
 }
 
 #[test]
@@ -143,6 +161,12 @@ fn errors_are_described() {
         Error::from(InvalidText { reason: text("it is empty") }),
         Error::ReloadFailed { mistakes: vec![] },
         Error::CannotStart { mistakes: vec![] },
+        Error::InvalidTime { time: text("tea time"), reason: text("why") },
+        Error::InvalidName { name: text("a b"), reason: text("why") },
+        Error::HistoryUnavailable { reason: text("why") },
+        Error::NothingKept {},
+        Error::BackupInProgress {},
+        Error::BackupFailed { reason: text("why") },
         Error::TooManyWatchers { maximum: 7 },
         Error::WatchEnded {},
         Error::InterfaceNotFound { interface: text("a.b") },
@@ -162,12 +186,21 @@ fn errors_are_described() {
     }
 }
 
+/// A value of the type that the parameter with this name has.
+fn value(parameter: &str) -> Value {
+    match parameter {
+        "limit" => json!(1),
+        "follow" => json!(true),
+        _ => json!("text"),
+    }
+}
+
 #[test]
 fn every_method_takes_exactly_the_parameters_that_are_described() {
     for (interface, description) in [(ADMIN, ADMIN_DESCRIPTION), (SERVICE, SERVICE_DESCRIPTION)] {
         for method in declarations(description).iter().filter(|one| one.kind == "method") {
             let mut parameters: serde_json::Map<_, _> =
-                method.fields[0].iter().map(|name| (name.clone(), json!("text"))).collect();
+                method.fields[0].iter().map(|name| (name.clone(), value(name))).collect();
             let call = |parameters: &serde_json::Map<_, _>| -> Call {
                 let method = format!("{interface}.{}", method.name);
                 serde_json::from_value(json!({"method": method, "parameters": parameters})).unwrap()
@@ -189,6 +222,32 @@ fn times_are_rfc_3339_in_utc() {
     let written = json!(event);
     assert_eq!(written["time"], "2026-11-08T10:09:05.678Z");
     assert_eq!(serde_json::from_value::<WatchEvent>(written).unwrap(), event);
+}
+
+#[test]
+fn a_history_entry_is_read_as_it_was_written() {
+    let entry = history_entry();
+    assert_eq!(json!(entry)["until"], "1970-01-01T00:00:00.000Z");
+    assert_eq!(serde_json::from_value::<HistoryEntry>(json!(entry)).unwrap(), entry);
+    let bare = HistoryEntry { name: None, text: None, deleted: None, count: None, until: None, ..entry };
+    assert_eq!(keys(&json!(bare)), ["kind", "msgid", "time"].map(text).into());
+    assert_eq!(serde_json::from_value::<HistoryEntry>(json!(bare)).unwrap(), bare);
+}
+
+#[test]
+fn the_status_of_an_older_daemon_is_understood() {
+    let mut older = json!(status());
+    older.as_object_mut().unwrap().remove("history");
+    assert_eq!(serde_json::from_value::<Status>(older).unwrap().history, HistoryStatus::default());
+}
+
+#[test]
+fn parameters_of_the_wrong_type_are_refused() {
+    for (parameter, wrong) in [("limit", json!(-1)), ("limit", json!("1")), ("follow", json!(1)), ("since", json!(1))] {
+        let call = json!({"method": "org.chatd.Admin.History", "parameters": {parameter: wrong}});
+        let error = Request::from_call(serde_json::from_value(call).unwrap()).unwrap_err();
+        assert_eq!(error, Error::InvalidParameter { parameter: text(parameter) });
+    }
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! Replies formatted for people.
 
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use chatd::admin::types::{Certificate, LimitsReached, Listener, Noticed, Status, User, WatchEvent};
+use chatd::admin::types::{
+    BackupPiece, Certificate, HistoryEntry, HistoryStatus, LimitsReached, Listener, Noticed, Status, User, WatchEvent,
+};
 use chatd::ctl::terminal::{printable, printable_json};
 use chatd::ctl::{show, table};
 use proptest::prelude::*;
@@ -43,6 +46,20 @@ fn status() -> Status {
         certificate: None,
         limits_reached: LimitsReached::default(),
         log_lost: 0,
+        history: HistoryStatus::default(),
+    }
+}
+
+fn entry(kind: &str, name: Option<&str>, text: Option<&str>) -> HistoryEntry {
+    HistoryEntry {
+        time: now(),
+        kind: kind.to_owned(),
+        msgid: "19c".to_owned(),
+        name: name.map(str::to_owned),
+        text: text.map(str::to_owned),
+        deleted: None,
+        count: None,
+        until: None,
     }
 }
 
@@ -91,6 +108,7 @@ messages          1520 (0.4 per second over the last minute)
 certificate       none
 limits reached    none
 log entries lost  0
+history           nothing is kept on disk
 ";
     assert_eq!(show::status(&status(), now()), expected);
 }
@@ -121,6 +139,68 @@ limits reached    connections-per-address 1, max-lag 2
 ";
     let shown = show::status(&status, now());
     assert!(shown.contains(expected), "{shown}");
+}
+
+#[test]
+fn a_status_with_a_history() {
+    let history = HistoryStatus { keep_seconds: 2_592_000, ..HistoryStatus::default() };
+    let shown = |history| show::status(&Status { history, ..status() }, now());
+    assert!(shown(history.clone()).ends_with("\nhistory           0 lines, 0 (kept for 30d)\n"));
+    let history = HistoryStatus {
+        lines: 1234,
+        bytes: 98_304,
+        oldest_at: Some(ago(86_400)),
+        lost: 1,
+        trouble: Some("nothing is kept in chatd.db: the disk is full".to_owned()),
+        ..history
+    };
+    let expected = "
+history           1234 lines, 96 KiB, since 2026-11-07T10:09:05Z (kept for 30d)
+  lost            1 event
+  trouble         nothing is kept in chatd.db: the disk is full
+";
+    assert!(shown(history.clone()).ends_with(expected), "{}", shown(history));
+}
+
+#[test]
+fn history_entries_read_like_the_room() {
+    let cases = [
+        (entry("message", Some("ana"), Some("hello")), "ana: hello"),
+        (entry("notice", Some("bot"), Some("hello")), "bot: hello"),
+        (entry("action", Some("ana"), Some("waves")), "* ana waves"),
+        (entry("notice", None, Some("tea")), "*** notice: tea"),
+        (entry("topic", None, Some("tea")), "*** the topic is: tea"),
+        (entry("topic", Some("ana"), Some("tea")), "*** ana has changed the topic: tea"),
+        (entry("topic", Some("ana"), Some("")), "*** ana has cleared the topic"),
+        (entry("join", Some("ana"), None), "*** ana has joined"),
+        (entry("part", Some("ana"), None), "*** ana has left the room"),
+        (entry("part", Some("ana"), Some("bye")), "*** ana has left the room (bye)"),
+        (entry("leave", Some("ana"), Some("quit: bye")), "*** ana has left (quit: bye)"),
+        (entry("rename", Some("ana"), Some("anna")), "*** ana is now known as anna"),
+        (entry("redaction", Some("ana"), None), "*** ana has taken a line back"),
+        (entry("redaction", Some("ana"), Some("typo")), "*** ana has taken a line back (typo)"),
+        (entry("tags", Some("ana"), Some("+draft/react=☕")), "*** ana has sent +draft/react=☕"),
+        (
+            HistoryEntry { count: Some(12), until: Some(now()), ..entry("gap", None, None) },
+            "*** 12 events until 2026-11-08T10:09:05Z could not be kept",
+        ),
+        (entry("of a newer chatd", Some("ana"), Some("x")), "*** of a newer chatd by ana: x"),
+        (entry("message", Some("a\u{1b}"), Some("\u{9b}2J")), "a\\u{1b}: \\u{9b}2J"),
+    ];
+    for (entry, expected) in cases {
+        assert_eq!(show::history_entry(&entry), format!("2026-11-08T10:09:05Z  {expected}\n"));
+    }
+    let shown = show::history_entry(&entry("message", Some("ana"), Some("one\ntwo")));
+    assert_eq!(shown, "2026-11-08T10:09:05Z  ana: one\n2026-11-08T10:09:05Z  ana: two\n");
+}
+
+#[test]
+fn a_backup_says_how_much_it_is() {
+    let last = BackupPiece { data: String::new(), bytes: 49_152, lines: 1 };
+    assert_eq!(show::backup(&last, Path::new("b.db")), "1 line of the history is in b.db, 49152 bytes\n");
+    let last = BackupPiece { lines: 2, ..last };
+    assert_eq!(show::backup(&last, Path::new("b.db")), "2 lines of the history are in b.db, 49152 bytes\n");
+    assert_eq!(show::backup_json(&last), "{\"bytes\":49152,\"lines\":2}\n");
 }
 
 #[test]
