@@ -75,7 +75,7 @@ fn commands_and_capabilities_of_irc() {
     let daemon = Daemon::start(FAST);
     let mut client = daemon.connect();
     // Some commands are available only with these capabilities.
-    client.send("CAP REQ :message-tags draft/read-marker draft/message-redaction\r\n");
+    client.send("CAP REQ :message-tags draft/read-marker draft/message-redaction soju.im/search\r\n");
     client.send("NICK ana\r\nUSER ana 0 * :Ana\r\nCAP END\r\nHELP\r\n");
     client.expect_start(":chatd.internal 704 ");
     loop {

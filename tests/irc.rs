@@ -3,6 +3,7 @@
 mod clients;
 mod forms;
 mod grammar;
+mod history;
 mod long;
 mod multiline;
 mod registration;

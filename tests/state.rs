@@ -181,7 +181,7 @@ fn a_user_outside_the_room_keeps_the_name_and_causes_no_room_events() {
         Command::Exit(None),
         Command::Say(Words::plain("psst")),
         Command::SetTopic("tea".into()),
-        Command::Redact { line: 1, reason: None },
+        Command::Redact { line: 1, author: None, reason: None },
     ] {
         assert_eq!(does(&mut state, bo, command), Err(Refusal::NotInRoom));
     }
@@ -205,7 +205,7 @@ fn only_the_author_can_redact_a_line() {
     let line = say(&mut state, ana, "oops");
     leave(&mut state, ana);
     let (other, _) = join(&mut state, "ana", 0);
-    let redact = |line| Command::Redact { line, reason: None };
+    let redact = |line| Command::Redact { line, author: None, reason: None };
     assert_eq!(does(&mut state, other, redact(line)), Err(Refusal::NotYours), "it only has the same name");
     let line = say(&mut state, other, "oops again");
     assert_eq!(does(&mut state, other, redact(line + 1)), Err(Refusal::NoSuchLine));
@@ -213,6 +213,34 @@ fn only_the_author_can_redact_a_line() {
     does(&mut state, other, redact(line)).unwrap();
     assert_eq!(state.room.history().len(), 1);
     assert_eq!(does(&mut state, other, redact(line)), Err(Refusal::NoSuchLine), "it is gone already");
+}
+
+#[test]
+fn a_line_on_disk_belongs_to_its_account_or_to_who_has_kept_the_name() {
+    let mut state = state(HISTORY);
+    let with = |account: &str| Profile { account: Some(account.into()), ..Profile::default() };
+    let author = |name, profile| Arc::new(Person { profile: Arc::new(profile), ..Person::named(nick(name)) });
+    let redact = |line, author: &Arc<Person>| Command::Redact { line, author: Some(author.clone()), reason: None };
+    let (ana, _) = join(&mut state, "ana", 0);
+    let plain = author("ana", Profile::default());
+    // No line of the log that is in memory has these positions.
+    let soon = state.log.sequence();
+    does(&mut state, ana, redact(soon, &plain)).unwrap();
+    assert_eq!(does(&mut state, ana, redact(1, &plain)), Err(Refusal::NotYours), "said before she came");
+    assert_eq!(does(&mut state, ana, redact(soon, &author("bo", Profile::default()))), Err(Refusal::NotYours));
+    does(&mut state, ana, Command::Name("ANA".into())).unwrap();
+    does(&mut state, ana, redact(soon, &plain)).unwrap();
+    does(&mut state, ana, Command::Name("anna".into())).unwrap();
+    does(&mut state, ana, Command::Name("ana".into())).unwrap();
+    assert_eq!(does(&mut state, ana, redact(soon, &plain)), Err(Refusal::NotYours), "somebody may have been ana");
+    does(&mut state, ana, Command::Describe(Box::new(with("ana@home")))).unwrap();
+    does(&mut state, ana, redact(1, &author("cy", with("ana@home")))).unwrap();
+    assert_eq!(does(&mut state, ana, redact(1, &author("ana", with("bo@home")))), Err(Refusal::NotYours));
+    // The same with a line in memory.
+    let (bo, _) = join(&mut state, "bo", 0);
+    does(&mut state, bo, Command::Describe(Box::new(with("ana@home")))).unwrap();
+    let line = say(&mut state, bo, "from her other client");
+    does(&mut state, ana, Command::Redact { line, author: None, reason: None }).unwrap();
 }
 
 #[test]
@@ -269,7 +297,7 @@ proptest! {
                 (1, Some(who)) => {
                     prop_assert_eq!(people.may_rename(who, &name).is_err(), is_taken(Some(who)));
                     if people.may_rename(who, &name).is_ok() {
-                        prop_assert_eq!(&people.rename(0, who, &name).unwrap().nick, &name);
+                        prop_assert_eq!(&people.rename(Stamp { sequence: number as u64, unix: 0 }, who, &name).unwrap().nick, &name);
                         model.insert(who, name);
                     }
                 }

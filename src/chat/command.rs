@@ -1,8 +1,9 @@
 //! Commands: what a client can ask of the room.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
-use super::{Nick, Profile, Words};
+use super::{Nick, Person, Profile, Words};
 
 /// One request, as parsed by a dialect. All texts have already been through [`clean`](super::clean).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +42,8 @@ pub enum Command<'a> {
     Redact {
         /// The event's [sequence](super::Stamp).
         line: u64,
+        /// Who said it, as the history on disk knows them; for a message that may no longer be in memory.
+        author: Option<Arc<Person>>,
         /// Why.
         reason: Option<Cow<'a, str>>,
     },
@@ -84,7 +87,7 @@ impl Command<'_> {
             Command::ChangeForm => Command::ChangeForm,
             Command::Say(words) => Command::Say(words.into_owned()),
             Command::Private { to, words } => Command::Private { to: owned(to), words: words.into_owned() },
-            Command::Redact { line, reason } => Command::Redact { line, reason: reason.map(owned) },
+            Command::Redact { line, author, reason } => Command::Redact { line, author, reason: reason.map(owned) },
             Command::SetTopic(topic) => Command::SetTopic(owned(topic)),
             Command::Away(why) => Command::Away(why.map(owned)),
             Command::Describe(profile) => Command::Describe(profile),

@@ -1,10 +1,10 @@
 //! Lookups of sessions in the history: passed on to whoever has it, and their answers back.
 
-use super::Connections;
+use super::{Connection, Connections};
 use crate::chat::{Found, Lookup, Now};
 use crate::net::Transport;
 use crate::people::SessionId;
-use crate::session::Context;
+use crate::session::{Context, Step};
 
 /// Who waits for the answer to a lookup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +24,7 @@ impl<T: Transport> Connections<T> {
         let found = (!self.state.is_durable()).then(|| lookup.answer(self.state.room.history().iter()));
         connection.session.await_lookup(context, ticket.number, lookup.clone());
         match found {
-            Some(found) => _ = connection.session.found(context, &self.state, ticket.number, &found),
+            Some(found) => _ = self.pass_on(ticket, now, &found),
             None => self.lookups.push((ticket, lookup)),
         }
     }
@@ -42,11 +42,20 @@ impl<T: Transport> Connections<T> {
 
     /// Passes on the answer to a lookup.
     pub fn found(&mut self, ticket: Ticket, now: Now, found: &Found) {
-        let Ticket { id, number } = ticket;
-        let Some(connection) = self.all.get_mut(id as usize) else { return };
-        let context = Context { now, limits: &self.limits, irc: &self.irc, id };
-        if connection.session.found(context, &self.state, number, found) {
-            self.wake(id);
+        if self.pass_on(ticket, now, found) {
+            self.wake(ticket.id);
         }
+    }
+
+    /// Returns whether it was awaited.
+    fn pass_on(&mut self, Ticket { id, number }: Ticket, now: Now, found: &Found) -> bool {
+        let Some(Connection { session, .. }) = self.all.get_mut(id as usize) else { return false };
+        let context = Context { now, limits: &self.limits, irc: &self.irc, id };
+        let mut answers = Vec::new();
+        let Some(step) = session.found(context, &self.state, number, found, &mut answers) else { return false };
+        if let Step::Command(command) = step {
+            self.perform(id, now, command, &mut answers);
+        }
+        true
     }
 }

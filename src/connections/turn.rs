@@ -160,7 +160,7 @@ impl<T: Transport> Connections<T> {
         Ok(())
     }
 
-    fn perform(&mut self, id: SessionId, now: Now, command: Command<'_>, answers: &mut Vec<u8>) {
+    pub(super) fn perform(&mut self, id: SessionId, now: Now, command: Command<'_>, answers: &mut Vec<u8>) {
         let Some(Connection { session, .. }) = self.all.get_mut(id as usize) else { return };
         let outcome = self.state.perform(now, session.actor(id), command);
         self.counters.count_outcome(now, &outcome);

@@ -195,13 +195,16 @@ impl Dialect {
         }
     }
 
-    /// Renders the answer to a [lookup](Input::Lookup).
-    pub fn found(&mut self, now: Now, found: &Found, answer: &mut Answer<'_>) {
+    /// Renders the answer to a [lookup](Input::Lookup). Returns the command that the lookup was for, if it was for one.
+    pub fn found(&mut self, now: Now, found: &Found, answer: &mut Answer<'_>) -> Option<Command<'static>> {
         match self {
-            Dialect::Text(text) => text.found(now, found, answer),
+            Dialect::Text(text) => {
+                text.found(now, found, answer);
+                None
+            }
             Dialect::Irc(irc) => irc.found(found, answer),
             // These protocols have no questions.
-            Dialect::Classic(_) | Dialect::PodSixNet(_) => {}
+            Dialect::Classic(_) | Dialect::PodSixNet(_) => None,
         }
     }
 

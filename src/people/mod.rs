@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::chat::{Gone, Nick, Now, Person, PersonId, Refusal};
+use crate::chat::{Gone, Nick, Now, Person, PersonId, Refusal, Stamp};
 pub use markers::ReadMarkers;
 pub use watchers::Watchers;
 
@@ -45,6 +45,8 @@ pub struct PersonEntry {
     pub away: Option<Box<str>>,
     /// When they got a name.
     pub since: Now,
+    /// The position in the log since which nobody else has had their present name.
+    pub named: u64,
     /// When they last said something to the room, in ticks.
     pub active: u64,
     /// Their connection; `None` until it is known.
@@ -61,8 +63,14 @@ impl People {
             Entry::Occupied(_) => Err(Refusal::NameTaken(person.as_str().into())),
             Entry::Vacant(place) => {
                 place.insert(person.id);
-                let entry =
-                    PersonEntry { person: person.clone(), away: None, since: now, active: now.ticks, session: None };
+                let entry = PersonEntry {
+                    person: person.clone(),
+                    away: None,
+                    since: now,
+                    named: person.id.0,
+                    active: now.ticks,
+                    session: None,
+                };
                 self.by_id.insert(person.id, entry);
                 self.peak = self.peak.max(self.by_id.len());
                 Ok(())
@@ -103,14 +111,17 @@ impl People {
     }
 
     /// Changes a name; [`may_rename`](Self::may_rename) must have allowed it. Returns the changed person.
-    pub fn rename(&mut self, unix: u64, id: PersonId, to: &Nick) -> Option<Arc<Person>> {
+    pub fn rename(&mut self, stamp: Stamp, id: PersonId, to: &Nick) -> Option<Arc<Person>> {
         let entry = self.by_id.get_mut(&id)?;
         let before = entry.person.clone();
+        if to.key() != before.nick.key() {
+            entry.named = stamp.sequence;
+        }
         entry.person = Arc::new(Person { nick: to.clone(), ..(*before).clone() });
         let after = entry.person.clone();
         self.by_name.remove(before.nick.key());
         self.by_name.insert(to.key().clone(), id);
-        self.remember(Gone { person: before, unix, shown: None });
+        self.remember(Gone { person: before, unix: stamp.unix, shown: None });
         Some(after)
     }
 

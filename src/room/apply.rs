@@ -31,7 +31,7 @@ impl State {
             }
             Event::Renamed { from, to } => {
                 let present = room.members.remove(from);
-                if let Some(after) = people.rename(stamp.unix, from.id, to) {
+                if let Some(after) = people.rename(stamp, from.id, to) {
                     if present {
                         room.members.add(&after);
                     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::State;
 use crate::chat::{Command, Event, Nick, Person, PersonId, Profile, Refusal, TEXT_LENGTH, Words, shorten};
-use crate::people::SessionId;
+use crate::people::{PersonEntry, SessionId};
 
 /// The author of a command.
 #[derive(Debug, Clone, Copy)]
@@ -88,9 +88,9 @@ impl State {
                 let Some(to) = found else { return Err(Refusal::NoSuchUser(to.into())) };
                 return Ok(Decision::Private { from: person, to: to.person.id, words });
             }
-            Command::Redact { line, reason } => {
+            Command::Redact { line, author, reason } => {
                 must_be_in_room?;
-                self.may_redact(person.id, line)?;
+                self.may_redact(entry, line, author.as_deref())?;
                 Event::Redacted { by: person, line, reason: reason.map(shorten_message) }
             }
             Command::SetTopic(text) => {
@@ -142,14 +142,22 @@ impl State {
         Ok(Decision::Event(Event::Renamed { from: person, to }))
     }
 
-    fn may_redact(&self, by: PersonId, line: u64) -> Result<(), Refusal> {
+    /// `kept`: who said the line according to the history on disk, which knows no [`PersonId`].
+    fn may_redact(&self, by: &PersonEntry, line: u64, kept: Option<&Person>) -> Result<(), Refusal> {
         let history = &self.room.history;
         let index = history.binary_search_by_key(&line, |record| record.stamp.sequence);
-        match index.ok().and_then(|index| history.get(index)).map(|record| &record.event) {
-            None => Err(Refusal::NoSuchLine),
-            Some(Event::Said(who, _)) if who.id == by => Ok(()),
-            Some(_) => Err(Refusal::NotYours),
-        }
+        let account =
+            |author: &Person| author.profile.account.is_some() && author.profile.account == by.person.profile.account;
+        let is_own = match index.ok().and_then(|index| history.get(index)).map(|record| &record.event) {
+            Some(Event::Said(author, _)) => author.id == by.person.id || account(author),
+            Some(_) => false,
+            None => {
+                let author = kept.ok_or(Refusal::NoSuchLine)?;
+                // Whoever has had the name since before the line was said is its author: names are unique.
+                by.named < line && author.nick.key() == by.person.nick.key() || account(author)
+            }
+        };
+        if is_own { Ok(()) } else { Err(Refusal::NotYours) }
     }
 }
 

@@ -96,8 +96,7 @@ impl Session {
             return Err(Reason::LoginTimeout);
         }
         if self.lookup.take_if(|pending| pending.deadline <= now).is_some() {
-            self.render_found(context, state, &Err(LookupError::Unavailable));
-            return Ok(Step::More);
+            return Ok(self.render_found(context, state, &Err(LookupError::Unavailable), answers));
         }
         if self.stalled <= now {
             return Err(Reason::Stalled(STALL_TIMEOUT.as_secs()));

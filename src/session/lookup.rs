@@ -1,7 +1,7 @@
 //! Lookups: a question to the history is answered later, because the history is on disk. Until then the session processes
 //! no further input.
 
-use super::{Context, LOOKUP_TIMEOUT, PendingLookup, Session, micros};
+use super::{Context, LOOKUP_TIMEOUT, PendingLookup, Session, Step, micros};
 use crate::chat::{Answer, Found, Lookup};
 use crate::room::State;
 
@@ -18,23 +18,38 @@ impl Session {
         Some(&self.lookup.as_ref()?.lookup)
     }
 
-    /// Takes the answer with this ticket. Returns whether it was awaited.
-    pub fn found(&mut self, context: Context<'_>, state: &State, ticket: u64, found: &Found) -> bool {
+    /// Takes the answer with this ticket; `None` if it is not awaited. The step is a [command](Step::Command) if the lookup
+    /// was for one, otherwise the client is answered.
+    pub fn found(
+        &mut self,
+        context: Context<'_>,
+        state: &State,
+        ticket: u64,
+        found: &Found,
+        answers: &mut Vec<u8>,
+    ) -> Option<Step<'static>> {
         if !self.is_open() || self.lookup.take_if(|pending| pending.ticket == ticket).is_none() {
-            return false;
+            return None;
         }
-        self.render_found(context, state, found);
-        true
+        Some(self.render_found(context, state, found, answers))
     }
 
     /// Sends the client what was found.
-    pub(super) fn render_found(&mut self, context: Context<'_>, state: &State, found: &Found) {
-        let mut answers = Vec::new();
-        if let Some(dialect) = &mut self.dialect {
-            let view = state.view_for(self.person);
-            dialect.found(context.now, found, &mut Answer { view: &view, bytes: &mut answers });
+    pub(super) fn render_found(
+        &mut self,
+        context: Context<'_>,
+        state: &State,
+        found: &Found,
+        answers: &mut Vec<u8>,
+    ) -> Step<'static> {
+        let view = state.view_for(self.person);
+        let answer = &mut Answer { view: &view, bytes: answers };
+        let command = self.dialect.as_mut().and_then(|dialect| dialect.found(context.now, found, answer));
+        if let Some(command) = command {
+            return Step::Command(command);
         }
-        self.finish(state, &mut answers);
+        self.finish(state, answers);
+        Step::More
     }
 
     /// The client has closed its side, and everything that can be processed is. Returns whether there is more, for which the

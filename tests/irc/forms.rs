@@ -142,64 +142,6 @@ fn read_markers_of_an_account_outlive_its_connection() {
 }
 
 #[test]
-fn chathistory_is_answered() {
-    let mut talk = joined("batch message-tags server-time draft/chathistory");
-    let bo = talk.arrives("bo", true);
-    ["one", "two", "three"].iter().for_each(|text| {
-        talk.says(&bo, text);
-    });
-    talk.plays(r"
-         > CHATHISTORY
-         < :irc.test FAIL CHATHISTORY NEED_MORE_PARAMS :CHATHISTORY takes a subcommand
-         > CHATHISTORY FOO
-         < :irc.test FAIL CHATHISTORY INVALID_PARAMS FOO :Unknown subcommand
-         > CHATHISTORY LATEST #lobby
-         < :irc.test FAIL CHATHISTORY NEED_MORE_PARAMS LATEST :Parameters are missing
-         > CHATHISTORY LATEST #other * 10
-         < :irc.test FAIL CHATHISTORY INVALID_TARGET LATEST #other :Only the history of the room is kept, for those who are in it
-         > CHATHISTORY LATEST bo * 10
-         < :irc.test FAIL CHATHISTORY INVALID_TARGET LATEST bo :Only the history of the room is kept, for those who are in it
-         > CHATHISTORY LATEST #lobby nonsense 10
-         < :irc.test FAIL CHATHISTORY INVALID_PARAMS LATEST :A reference or the limit cannot be understood
-         > CHATHISTORY LATEST #lobby * x
-         < :irc.test FAIL CHATHISTORY INVALID_PARAMS LATEST :A reference or the limit cannot be understood
-         > CHATHISTORY LATEST #lobby * 2
-         < :irc.test BATCH +h1 chathistory #lobby
-         < @batch=h1;time=2026-01-02T03:04:05.678Z;msgid=6 :bo!chat@irc.test PRIVMSG #lobby :two
-         < @batch=h1;time=2026-01-02T03:04:05.678Z;msgid=7 :bo!chat@irc.test PRIVMSG #lobby :three
-         < :irc.test BATCH -h1
-         > CHATHISTORY BEFORE #lobby msgid=6 1
-         < :irc.test BATCH +h2 chathistory #lobby
-         < @batch=h2;time=2026-01-02T03:04:05.678Z;msgid=5 :bo!chat@irc.test PRIVMSG #lobby :one
-         < :irc.test BATCH -h2
-         > CHATHISTORY AFTER #lobby timestamp=2026-01-01T00:00:00.000Z 1
-         < :irc.test BATCH +h3 chathistory #lobby
-         < @batch=h3;time=2026-01-02T03:04:05.678Z;msgid=5 :bo!chat@irc.test PRIVMSG #lobby :one
-         < :irc.test BATCH -h3
-         > CHATHISTORY AROUND #lobby msgid=6 1
-         < :irc.test BATCH +h4 chathistory #lobby
-         < @batch=h4;time=2026-01-02T03:04:05.678Z;msgid=6 :bo!chat@irc.test PRIVMSG #lobby :two
-         < :irc.test BATCH -h4
-         > CHATHISTORY BETWEEN #lobby msgid=5 msgid=7 5
-         < :irc.test BATCH +h5 chathistory #lobby
-         < @batch=h5;time=2026-01-02T03:04:05.678Z;msgid=6 :bo!chat@irc.test PRIVMSG #lobby :two
-         < :irc.test BATCH -h5
-         > CHATHISTORY BETWEEN #lobby msgid=7 msgid=5 5
-         < :irc.test BATCH +h6 chathistory #lobby
-         < @batch=h6;time=2026-01-02T03:04:05.678Z;msgid=6 :bo!chat@irc.test PRIVMSG #lobby :two
-         < :irc.test BATCH -h6
-         > CHATHISTORY TARGETS timestamp=2026-01-01T00:00:00.000Z timestamp=2026-02-01T00:00:00.000Z 10
-         < :irc.test BATCH +h7 draft/chathistory-targets
-         < @batch=h7 :irc.test CHATHISTORY TARGETS #lobby 2026-01-02T03:04:05.678Z
-         < :irc.test BATCH -h7
-         > PART #lobby
-         < @time=2026-01-02T03:04:05.678Z;msgid=8 :ana!ann@irc.test PART #lobby
-         > CHATHISTORY LATEST #lobby * 10
-         < :irc.test FAIL CHATHISTORY INVALID_TARGET LATEST #lobby :Only the history of the room is kept, for those who are in it
-");
-}
-
-#[test]
 fn clients_without_chathistory_are_sent_the_history() {
     let mut talk = registered("batch server-time");
     let bo = talk.arrives("bo", true);

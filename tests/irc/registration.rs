@@ -105,9 +105,9 @@ fn capabilities_are_negotiated() {
          > CAP FOO
          < :irc.test 410 * FOO :Invalid CAP command
          > CAP LS
-         < :irc.test CAP * LS :account-notify account-tag away-notify batch cap-notify draft/chathistory draft/message-redaction draft/multiline draft/read-marker echo-message extended-join extended-monitor labeled-response message-tags multi-prefix server-time setname standard-replies userhost-in-names
+         < :irc.test CAP * LS :account-notify account-tag away-notify batch cap-notify draft/chathistory draft/event-playback draft/message-redaction draft/multiline draft/read-marker echo-message extended-join extended-monitor labeled-response message-tags multi-prefix server-time setname soju.im/search standard-replies userhost-in-names
          > CAP LS 302
-         < :irc.test CAP * LS :account-notify account-tag away-notify batch cap-notify draft/chathistory draft/message-redaction draft/multiline=max-bytes=4096,max-lines=32 draft/read-marker echo-message extended-join extended-monitor labeled-response message-tags multi-prefix server-time setname standard-replies userhost-in-names
+         < :irc.test CAP * LS :account-notify account-tag away-notify batch cap-notify draft/chathistory draft/event-playback draft/message-redaction draft/multiline=max-bytes=4096,max-lines=32 draft/read-marker echo-message extended-join extended-monitor labeled-response message-tags multi-prefix server-time setname soju.im/search standard-replies userhost-in-names
          > CAP REQ :batch nonsense
          < :irc.test CAP * NAK :batch nonsense
          > CAP REQ :batch server-time

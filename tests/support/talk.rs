@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use chatd::chat::{Answer, Command, Event, Nick, Now, Person, PersonId, Profile, Reason, Reply, Stamp, Words};
+use chatd::chat::{
+    Answer, Command, Durable, Event, Nick, Now, Person, PersonId, Profile, Reason, Record, Reply, Stamp, Words,
+};
 use chatd::dialect::irc::Server;
 use chatd::dialect::{ClientContext, Dialect, Input, Protocol};
 use chatd::room::{Actor, HistoryLimit, Outcome, State};
@@ -23,6 +25,8 @@ pub struct Talk {
     restored: Dialect,
     person: Option<PersonId>,
     irc: Arc<Server>,
+    /// What the history on disk would hold, if there is one.
+    kept: Vec<Record>,
 }
 
 /// Properties of the client and its server; the default is an unencrypted client of `irc.test`.
@@ -74,7 +78,14 @@ impl Talk {
         let dialect = protocol.new_dialect(START, client);
         let restored = read_back(&dialect, &irc);
         let limit = HistoryLimit { length: 100, size: 10_000 };
-        Talk { state: State::new(START, options.room, "tea", limit), dialect, restored, person: None, irc }
+        Talk {
+            state: State::new(START, options.room, "tea", limit),
+            dialect,
+            restored,
+            person: None,
+            irc,
+            kept: Vec::new(),
+        }
     }
 
     /// Disconnects the client and connects another one to the same room.
@@ -147,14 +158,17 @@ impl Talk {
     /// One parsing step: its command, if any, and the answer so far. `None`: nothing is left to do.
     pub fn step(&mut self, bytes: &mut &[u8]) -> Option<(Option<Command<'static>>, Vec<u8>)> {
         let (before, mut after, mut out) = (*bytes, *bytes, Vec::new());
+        let kept = self.kept();
         let command = self.both(&mut out, |dialect, answer| {
             let mut rest = before;
             let command = match dialect.next(NOW, &mut rest, answer) {
                 Input::Command(command) => Some(Some(command.into_owned())),
                 Input::Lookup(lookup) => {
-                    let found = lookup.answer(answer.view.history());
-                    dialect.found(NOW, &found, answer);
-                    Some(None)
+                    let found = match &kept {
+                        Some(kept) => lookup.answer(kept.iter()),
+                        None => lookup.answer(answer.view.history()),
+                    };
+                    Some(dialect.found(NOW, &found, answer))
                 }
                 Input::Answered | Input::Unfinished | Input::Invalid(_) => Some(None),
                 Input::Incomplete => None,
@@ -164,6 +178,23 @@ impl Talk {
         });
         *bytes = after;
         command.map(|command| (command, out))
+    }
+
+    /// From now on, lookups are answered as from disk: there are other events than messages, too, what has been deleted is
+    /// gone, and nobody's identity is known.
+    pub fn keeps_history(&mut self) {
+        self.state.set_durable(true);
+    }
+
+    fn kept(&mut self) -> Option<Vec<Record>> {
+        for item in self.state.take_durable() {
+            let Durable::Event(record) = item else { continue };
+            if let Event::Redacted { line, .. } = record.event {
+                self.kept.retain(|kept| kept.stamp.sequence != line);
+            }
+            self.kept.push(record);
+        }
+        self.state.is_durable().then(|| self.kept.iter().cloned().map(without_identity).collect())
     }
 
     /// Completes the answer to a step.
@@ -290,6 +321,13 @@ impl Talk {
 /// A user of whom only the name is known.
 pub fn person(name: &str) -> Arc<Person> {
     Arc::new(Person::named(Nick::new(name).unwrap()))
+}
+
+fn without_identity(mut record: Record) -> Record {
+    if let Event::Said(who, _) = &mut record.event {
+        *who = Arc::new(Person { id: PersonId(0), ..(**who).clone() });
+    }
+    record
 }
 
 fn read_back(dialect: &Dialect, irc: &Arc<Server>) -> Dialect {

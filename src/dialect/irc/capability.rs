@@ -47,6 +47,10 @@ impl Capabilities {
     const STANDARD_REPLIES: Capabilities = Capabilities(1 << 18);
     /// sasl: authentication by client certificate.
     pub const SASL: Capabilities = Capabilities(1 << 19);
+    /// draft/event-playback: the history includes joins, leaves and the like.
+    pub const EVENT_PLAYBACK: Capabilities = Capabilities(1 << 20);
+    /// soju.im/search: the history can be searched.
+    pub const SEARCH: Capabilities = Capabilities(1 << 21);
 
     /// The capabilities that change how events are rendered.
     pub const OF_FORM: Capabilities = Capabilities((1 << 9) - 1);
@@ -92,6 +96,7 @@ pub const ALL: &[(&str, Capabilities, &str)] = &[
     ("batch", Capabilities::BATCH, ""),
     ("cap-notify", Capabilities::CAP_NOTIFY, ""),
     ("draft/chathistory", Capabilities::HISTORY, ""),
+    ("draft/event-playback", Capabilities::EVENT_PLAYBACK, ""),
     ("draft/message-redaction", Capabilities::REDACTION, ""),
     ("draft/multiline", Capabilities::MULTILINE, "max-bytes=4096,max-lines=32"),
     ("draft/read-marker", Capabilities::READ_MARKER, ""),
@@ -104,6 +109,7 @@ pub const ALL: &[(&str, Capabilities, &str)] = &[
     ("sasl", Capabilities::SASL, "EXTERNAL"),
     ("server-time", Capabilities::SERVER_TIME, ""),
     ("setname", Capabilities::SETNAME, ""),
+    ("soju.im/search", Capabilities::SEARCH, ""),
     ("standard-replies", Capabilities::STANDARD_REPLIES, ""),
     ("userhost-in-names", Capabilities::USERHOST_IN_NAMES, ""),
 ];

@@ -31,6 +31,7 @@ const HELP: &[(&str, &str)] = &[
     ("PRIVMSG", "nick|#room :text says something"),
     ("QUIT", "[:text] leaves"),
     ("REDACT", "#room msgid [:reason] takes back what you have said"),
+    ("SEARCH", "[text=words][;from=nick][;after=time][;before=time][;limit=count]: what was said"),
     ("SETNAME", ":real name changes your real name"),
     ("TIME", "tells the server's time"),
     ("TOPIC", "#room [:topic] shows or changes the topic"),
@@ -76,6 +77,7 @@ impl Irc {
             "CAP" => return self.change_capabilities(&message, answer),
             "MARKREAD" if self.has(Capabilities::READ_MARKER) => return self.mark_read(&message, answer),
             "CHATHISTORY" => self.history(&message, answer),
+            "SEARCH" if self.has(Capabilities::SEARCH) => self.search(&message, answer),
             "NAMES" | "WHO" | "WHOIS" | "WHOWAS" | "LIST" | "LUSERS" | "USERHOST" | "ISON" => {
                 self.answer_query(name, &message, answer);
             }

@@ -34,17 +34,24 @@ impl Form for IrcForm {
     }
 
     fn render(&self, stamp: Stamp, event: &Event<'_>, _view: &dyn View, out: &mut Vec<u8>) {
+        self.write_event(stamp, event, None, out);
+    }
+}
+
+impl IrcForm {
+    /// Writes an event of the room, as part of this batch if one is given; nothing if the client does not understand it.
+    pub fn write_event(&self, stamp: Stamp, event: &Event<'_>, batch: Option<&str>, out: &mut Vec<u8>) {
         let room: &[&str] = &["#", &self.server.room];
         let line = match event {
             Event::Said(who, words) => {
-                return self.write_message(About { stamp, who: Some(who), batch: None }, room, words, out);
+                return self.write_message(About { stamp, who: Some(who), batch }, room, words, out);
             }
             Event::Notice(text) => {
                 let words = Words { manner: Manner::Notice, ..Words::plain(&**text) };
-                return self.write_message(About { stamp, who: None, batch: None }, room, &words, out);
+                return self.write_message(About { stamp, who: None, batch }, room, &words, out);
             }
             Event::Joined(who) => {
-                let line = self.of(stamp, who, out);
+                let line = self.of(stamp, who, batch, out);
                 write(out, &["JOIN #", &self.server.room]);
                 if self.capabilities.has(Capabilities::EXTENDED_JOIN) {
                     write(out, &[" ", who.profile.account.as_deref().unwrap_or("*"), " :", who.real_name()]);
@@ -52,41 +59,41 @@ impl Form for IrcForm {
                 line
             }
             Event::Left(who, reason) => {
-                let line = self.of(stamp, who, out);
+                let line = self.of(stamp, who, batch, out);
                 write(out, &["QUIT :", &reason.to_string()]);
                 line
             }
             Event::Parted(who, word) => {
-                let line = self.of(stamp, who, out);
+                let line = self.of(stamp, who, batch, out);
                 write(out, &["PART #", &self.server.room]);
                 write_trailing(word.as_deref(), out);
                 line
             }
             Event::Renamed { from, to } => {
-                let line = self.of(stamp, from, out);
+                let line = self.of(stamp, from, batch, out);
                 write(out, &["NICK ", to.as_str()]);
                 line
             }
             Event::Redacted { by, line: redacted, reason } if self.capabilities.has(Capabilities::REDACTION) => {
-                let line = self.of(stamp, by, out);
+                let line = self.of(stamp, by, batch, out);
                 write(out, &["REDACT #", &self.server.room, " "]);
                 write_message_id(*redacted, out);
                 write_trailing(reason.as_deref(), out);
                 line
             }
             Event::Topic { by, text } => {
-                let line = self.start(About { stamp, who: by.as_deref(), batch: None }, "", true, out);
+                let line = self.start(About { stamp, who: by.as_deref(), batch }, "", true, out);
                 write(out, &["TOPIC #", &self.server.room, " :", text]);
                 line
             }
             Event::Away(who, why) if self.capabilities.has(Capabilities::AWAY_NOTIFY) => {
-                let line = self.of(stamp, who, out);
+                let line = self.of(stamp, who, batch, out);
                 write(out, &["AWAY"]);
                 write_trailing(why.as_deref(), out);
                 line
             }
             Event::Described(who) if self.capabilities.has(Capabilities::SETNAME) => {
-                let line = self.of(stamp, who, out);
+                let line = self.of(stamp, who, batch, out);
                 write(out, &["SETNAME :", who.real_name()]);
                 line
             }
@@ -94,9 +101,7 @@ impl Form for IrcForm {
         };
         end_line(out, line);
     }
-}
 
-impl IrcForm {
     /// Writes a message to `target`, a channel or a nickname given in pieces.
     pub fn write_message(&self, about: About<'_>, target: &[&str], words: &Words<'_>, out: &mut Vec<u8>) {
         if words.manner == Manner::TagsOnly {
@@ -173,8 +178,8 @@ impl IrcForm {
     }
 
     /// Writes tags and source for an action of `who`. Returns the offset of the source, after the tags.
-    fn of(&self, stamp: Stamp, who: &Person, out: &mut Vec<u8>) -> usize {
-        self.start(About { stamp, who: Some(who), batch: None }, "", true, out)
+    fn of(&self, stamp: Stamp, who: &Person, batch: Option<&str>, out: &mut Vec<u8>) -> usize {
+        self.start(About { stamp, who: Some(who), batch }, "", true, out)
     }
 
     /// Writes tags and source. `named`: include the message identifier. Returns the offset of the source, after the

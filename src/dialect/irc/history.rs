@@ -1,5 +1,6 @@
 //! CHATHISTORY (IRCv3 draft/chathistory), and automatic playback for clients that do not support it.
 
+use std::ops::Range;
 use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
@@ -9,7 +10,8 @@ use super::capability::Capabilities;
 use super::form::{About, IrcForm, write_time};
 use super::message::Message;
 use crate::chat::{
-    Answer, Entry, Event, Found, Lookup, Manner, Page, Point, Record, Selection, Stamp, Words, parse_message_id,
+    Answer, Command, Entry, Event, Found, Lookup, Manner, Page, Point, Record, Selection, Stamp, View, Words,
+    parse_message_id,
 };
 use crate::dialect::TimeFormatter;
 
@@ -17,94 +19,132 @@ use crate::dialect::TimeFormatter;
 pub const MOST: usize = 100;
 
 /// What a client has asked of the history.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Asked {
-    /// A part of it (CHATHISTORY).
-    Part,
-    /// When something was last said in the room (CHATHISTORY TARGETS).
-    Targets,
+    /// A part of it: this subcommand of CHATHISTORY, as written.
+    Part(Box<str>),
+    /// When something was last said in the room, if that was between these times (CHATHISTORY TARGETS).
+    Targets(u64, u64),
+    /// Messages that match (SEARCH).
+    Search,
+    /// Who said this line, to delete it (REDACT).
+    Redaction {
+        /// The line's [sequence](Stamp).
+        line: u64,
+        /// Why.
+        reason: Option<Box<str>>,
+    },
+}
+
+/// A request that is not valid: the standard reply.
+struct Invalid<'m> {
+    code: &'static str,
+    context: Vec<&'m str>,
+    text: &'static str,
 }
 
 impl Irc {
     /// Handles CHATHISTORY.
     pub(super) fn history(&mut self, message: &Message<'_>, answer: &mut Answer<'_>) {
-        let Some(name) = message.filled(0) else {
-            return self.fail(answer, "CHATHISTORY", "NEED_MORE_PARAMS", &[], "CHATHISTORY takes a subcommand");
-        };
-        let subcommand = name.to_ascii_uppercase();
-        let count = match subcommand.as_str() {
-            "LATEST" | "BEFORE" | "AFTER" | "AROUND" | "TARGETS" => 4,
-            "BETWEEN" => 5,
-            _ => {
-                return self.fail(answer, "CHATHISTORY", "INVALID_PARAMS", &[name], "Unknown subcommand");
-            }
-        };
-        let parameters = message.parameters();
-        if parameters.len() < count {
-            return self.fail(answer, "CHATHISTORY", "NEED_MORE_PARAMS", &[name], "Parameters are missing");
+        match self.parse_query(message, answer.view) {
+            Ok(Some((asked, lookup))) => self.look_up(asked, lookup),
+            Ok(None) => self.need_more(answer, "CHATHISTORY"),
+            Err(Invalid { code, context, text }) => self.fail(answer, "CHATHISTORY", code, &context, text),
         }
-        let target = message.parameter(1).unwrap_or_default();
-        if subcommand != "TARGETS" && !(self.own(answer.view).in_room && self.server.is_room(target)) {
-            let why = "Only the history of the room is kept, for those who are in it";
-            return self.fail(answer, "CHATHISTORY", "INVALID_TARGET", &[name, target], why);
-        }
-        let Some((asked, lookup)) = self.parse_query(&subcommand, message, count) else {
-            return self.fail(
-                answer,
-                "CHATHISTORY",
-                "INVALID_PARAMS",
-                &[name],
-                "A reference or the limit cannot be understood",
-            );
-        };
+    }
+
+    /// Has the history looked up; [`found`](Self::found) continues.
+    pub(super) fn look_up(&mut self, asked: Asked, lookup: Lookup) {
         let extras = self.extras();
         (extras.asked, extras.lookup) = (Some(asked), Some(Box::new(lookup)));
     }
 
-    fn parse_query(&self, subcommand: &str, message: &Message<'_>, count: usize) -> Option<(Asked, Lookup)> {
-        let point = |index: usize| parse_point(message.parameter(index)?);
-        let limit: usize = message.parameter(count - 1)?.parse().ok()?;
+    /// What is asked; `Ok(None)` without a subcommand.
+    fn parse_query<'m>(&self, message: &Message<'m>, view: &dyn View) -> Result<Option<(Asked, Lookup)>, Invalid<'m>> {
+        let Some(name) = message.filled(0) else { return Ok(None) };
+        let invalid = |text| Invalid { code: "INVALID_PARAMS", context: vec![name], text };
+        let subcommand = name.to_ascii_uppercase();
+        let count = match subcommand.as_str() {
+            "LATEST" | "BEFORE" | "AFTER" | "AROUND" | "TARGETS" => 4,
+            "BETWEEN" => 5,
+            _ => return Err(invalid("Unknown subcommand")),
+        };
+        let parameters = message.parameters();
+        if parameters.len() < count {
+            return Err(invalid("Insufficient parameters"));
+        }
+        if parameters.len() > count {
+            return Err(invalid("Too many parameters"));
+        }
+        let parameter = |index| message.parameter(index).unwrap_or_default();
+        let Ok(limit) = parameter(count - 1).parse::<usize>() else { return Err(invalid("Invalid limit")) };
         let limit = if limit == 0 { MOST } else { limit.min(MOST) };
-        let selection = match subcommand {
-            "LATEST" if message.parameter(2) == Some("*") => Selection::Latest(None),
+        if subcommand == "TARGETS" {
+            let time = |index| match parse_point(parameter(index)) {
+                Ok(Point::Time(time)) => Ok(time),
+                _ => Err(Invalid { context: vec![name, parameter(index)], ..invalid("Invalid timestamp") }),
+            };
+            let (one, other) = (time(1)?, time(2)?);
+            let asked = Asked::Targets(one.min(other), one.max(other));
+            return Ok(Some((asked, Lookup::messages(Selection::Latest(None), 1))));
+        }
+        let target = parameter(1);
+        if !(self.own(view).in_room && self.server.is_room(target)) {
+            let text = "Only the history of the room is kept, for those who are in it";
+            return Err(Invalid { code: "INVALID_TARGET", context: vec![name, target], text });
+        }
+        let point = |index| {
+            let given = parameter(index);
+            parse_point(given).map_err(|wrong| match wrong {
+                WrongPoint::Type => {
+                    let text = "A message is referred to by its msgid or by a timestamp";
+                    Invalid { code: "INVALID_MSGREFTYPE", context: vec![name, target, given], text }
+                }
+                WrongPoint::Time => Invalid { context: vec![name, given], ..invalid("Invalid timestamp") },
+            })
+        };
+        let selection = match subcommand.as_str() {
+            "LATEST" if parameter(2) == "*" => Selection::Latest(None),
             "LATEST" => Selection::Latest(Some(point(2)?)),
             "BEFORE" => Selection::Before(point(2)?),
             "AFTER" => Selection::After(point(2)?),
             "AROUND" => Selection::Around(point(2)?),
-            "BETWEEN" => Selection::Between(point(2)?, point(3)?),
-            _ => match (point(1)?, point(2)?) {
-                (one @ Point::Time(from), other @ Point::Time(to)) => {
-                    // From the later one back: the newest message is wanted.
-                    let selection =
-                        Selection::Between(if from < to { other } else { one }, if from < to { one } else { other });
-                    return Some((Asked::Targets, Lookup::messages(selection, 1)));
-                }
-                _ => return None,
-            },
+            _ => Selection::Between(point(2)?, point(3)?),
         };
-        Some((Asked::Part, Lookup::messages(selection, limit)))
+        // Outside of a batch a join would be taken for one that happens now.
+        let events = self.has(Capabilities::EVENT_PLAYBACK.with(Capabilities::BATCH));
+        let lookup = Lookup { events, ..Lookup::messages(selection, limit) };
+        Ok(Some((Asked::Part(name.into()), lookup)))
     }
 
     /// See [`Dialect::found`](crate::dialect::Dialect::found).
-    pub(in crate::dialect) fn found(&mut self, found: &Found, answer: &mut Answer<'_>) {
-        let Some(asked) = self.extras().asked.take() else { return };
-        match (asked, found) {
-            (_, Err(error)) => {
-                self.fail(answer, "CHATHISTORY", "MESSAGE_ERROR", &[], &error.to_string());
+    pub(in crate::dialect) fn found(&mut self, found: &Found, answer: &mut Answer<'_>) -> Option<Command<'static>> {
+        match (self.extras().asked.take()?, found) {
+            (Asked::Redaction { line, reason }, found) => return self.redact_found(line, reason, found, answer),
+            (Asked::Search, found) => self.searched(found, answer),
+            (Asked::Part(_), Ok(page)) => self.play(page, answer),
+            (Asked::Targets(after, before), Ok(page)) => self.targets(page, after..before, answer),
+            (Asked::Part(subcommand), Err(error)) => {
+                let context: &[&str] = &[&subcommand, &self.server.channel()];
+                self.fail(answer, "CHATHISTORY", "MESSAGE_ERROR", context, &error.to_string());
             }
-            (Asked::Part, Ok(page)) => self.play(page, answer),
-            (Asked::Targets, Ok(page)) => self.targets(page, answer),
+            (Asked::Targets(..), Err(error)) => {
+                self.fail(answer, "CHATHISTORY", "MESSAGE_ERROR", &["TARGETS"], &error.to_string());
+            }
         }
+        None
     }
 
-    fn targets(&mut self, page: &Page, answer: &mut Answer<'_>) {
+    fn targets(&mut self, page: &Page, times: Range<u64>, answer: &mut Answer<'_>) {
         let batch = self.open_batch("draft/chathistory-targets", answer);
-        if let Some(last) = page.entries.last().filter(|_| self.own(answer.view).in_room) {
+        let last = page.entries.last().filter(|_| self.own(answer.view).in_room);
+        if let Some(last) = last.map(Entry::stamp).filter(|last| times.contains(&last.unix) && last.unix > times.start)
+        {
             if let Some(batch) = &batch {
                 answer.write(&["@batch=", batch, " "]);
             }
             answer.write(&[":", &self.server.name, " CHATHISTORY TARGETS #", &self.server.room, " "]);
-            write_time(last.stamp().unix, answer.bytes);
+            write_time(last.unix, answer.bytes);
             answer.write(&["\r\n"]);
         }
         self.close_batch(batch, answer);
@@ -150,7 +190,7 @@ impl Irc {
         let batch = self.open_batch(&format!("chathistory {room}"), answer);
         for entry in &page.entries {
             match entry {
-                Entry::Event(past) => play_one(&form, past, batch.as_deref(), &room, "", answer.bytes),
+                Entry::Event(past) => form.write_event(past.stamp, &past.event, batch.as_deref(), answer.bytes),
                 Entry::Gap(gap) => {
                     let text = format!("{} lines could not be kept here", gap.count);
                     let words = Words { manner: Manner::Notice, ..Words::plain(text) };
@@ -162,7 +202,7 @@ impl Irc {
         self.close_batch(batch, answer);
     }
 
-    fn open_batch(&mut self, kind: &str, answer: &mut Answer<'_>) -> Option<String> {
+    pub(super) fn open_batch(&mut self, kind: &str, answer: &mut Answer<'_>) -> Option<String> {
         if !self.has(Capabilities::BATCH) {
             return None;
         }
@@ -172,7 +212,7 @@ impl Irc {
         Some(batch)
     }
 
-    fn close_batch(&self, batch: Option<String>, answer: &mut Answer<'_>) {
+    pub(super) fn close_batch(&self, batch: Option<String>, answer: &mut Answer<'_>) {
         if let Some(batch) = batch {
             self.line(answer, &[":", &self.server.name, " BATCH -", &batch]);
         }
@@ -192,12 +232,20 @@ fn play_one(form: &IrcForm, past: &Record, batch: Option<&str>, room: &str, time
     form.write_message(About { stamp: past.stamp, who, batch }, &[room], &words, out);
 }
 
-fn parse_point(text: &str) -> Option<Point> {
-    match text.split_once('=')? {
+/// Why a reference is not valid.
+enum WrongPoint {
+    /// It is of no known type.
+    Type,
+    /// It is not a timestamp.
+    Time,
+}
+
+fn parse_point(text: &str) -> Result<Point, WrongPoint> {
+    match text.split_once('=') {
         // What is no identifier of ours counts as older than the whole history.
-        ("msgid", id) => Some(Point::Event(parse_message_id(id).unwrap_or(0))),
-        ("timestamp", time) => parse_time(time).map(Point::Time),
-        _ => None,
+        Some(("msgid", id)) => Ok(Point::Event(parse_message_id(id).unwrap_or(0))),
+        Some(("timestamp", time)) => parse_time(time).map(Point::Time).ok_or(WrongPoint::Time),
+        _ => Err(WrongPoint::Type),
     }
 }
 

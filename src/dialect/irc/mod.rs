@@ -18,6 +18,7 @@ mod multiline;
 mod numerics;
 mod queries;
 mod registration;
+mod search;
 mod server;
 mod who;
 mod words;

@@ -5,8 +5,11 @@ use std::borrow::Cow;
 use super::Irc;
 use super::capability::Capabilities;
 use super::client::Own;
+use super::history::Asked;
 use super::message::{MAX_MESSAGE, Message, client_tags};
-use crate::chat::{Answer, Command, Manner, Words, clean, parse_message_id};
+use crate::chat::{
+    Answer, Command, Entry, Event, Found, Lookup, Manner, Point, Record, Selection, Words, clean, parse_message_id,
+};
 
 impl Irc {
     /// Handles a message to the room or to one user.
@@ -113,16 +116,40 @@ impl Irc {
             );
             return None;
         }
-        match parse_message_id(id) {
-            None => {
-                self.refuse_redaction(answer, "UNKNOWN_MSGID", "This message is not kept");
-                None
-            }
-            Some(line) => {
-                let reason = super::registration::optional_text(message.parameter(2));
-                Some(Command::Redact { line, reason })
-            }
+        let Some(line) = parse_message_id(id) else {
+            self.refuse_redaction(answer, "UNKNOWN_MSGID", "This message is not kept");
+            return None;
+        };
+        let reason = super::registration::optional_text(message.parameter(2));
+        let known = answer.view.history().any(|record| record.stamp.sequence == line);
+        if known || !self.own(answer.view).in_room {
+            return Some(Command::Redact { line, author: None, reason });
         }
+        let lookup = Lookup { events: true, ..Lookup::messages(Selection::Around(Point::Event(line)), 1) };
+        self.look_up(Asked::Redaction { line, reason: reason.map(|reason| reason.as_ref().into()) }, lookup);
+        None
+    }
+
+    /// Goes on with a REDACT for whose line the history on disk had to be asked.
+    pub(super) fn redact_found(
+        &mut self,
+        line: u64,
+        reason: Option<Box<str>>,
+        found: &Found,
+        answer: &mut Answer<'_>,
+    ) -> Option<Command<'static>> {
+        let page = match found {
+            Ok(page) => page,
+            Err(error) => {
+                self.refuse_redaction(answer, "UNKNOWN_MSGID", &error.to_string());
+                return None;
+            }
+        };
+        let author = page.entries.iter().find_map(|entry| match entry {
+            Entry::Event(Record { stamp, event: Event::Said(who, _) }) if stamp.sequence == line => Some(who.clone()),
+            _ => None,
+        });
+        Some(Command::Redact { line, author, reason: reason.map(|reason| Cow::Owned(reason.into())) })
     }
 
     pub(super) fn refuse_redaction(&self, answer: &mut Answer<'_>, code: &str, text: &str) {
