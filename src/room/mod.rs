@@ -24,6 +24,9 @@ pub use view::StateView;
 use crate::chat::{Command, Durable, Event, Nick, Now, Person, PersonId, Record, Refusal, Stamp, Topic, Words};
 use crate::people::{People, SessionId};
 
+/// The most events for which memory is reserved before they are there.
+const DURABLE_CAPACITY: usize = 1024;
+
 /// The whole state: people, the room, and the log.
 pub struct State {
     /// Who has a name.
@@ -185,7 +188,9 @@ impl State {
 
     /// Removes and returns what is to be kept on disk, in order.
     pub fn take_durable(&mut self) -> Vec<Durable> {
-        self.durable.as_mut().map(std::mem::take).unwrap_or_default()
+        let Some(durable) = &mut self.durable else { return Vec::new() };
+        let capacity = durable.len().min(DURABLE_CAPACITY);
+        std::mem::replace(durable, Vec::with_capacity(capacity))
     }
 
     /// Whether there is something to be kept on disk.

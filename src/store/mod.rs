@@ -119,16 +119,13 @@ impl Store {
     }
 
     /// Hands over what is to be kept. Never waits for the disk.
-    pub fn keep(&self, items: impl IntoIterator<Item = Durable>) {
+    pub fn keep(&self, items: Vec<Durable>) {
         let mut waiting = self.shared.lock();
         if waiting.keep.keep.is_zero() {
             return;
         }
-        for item in items {
-            if !waiting.queue.push(item) {
-                waiting.status.lost += 1;
-            }
-        }
+        let lost = waiting.queue.push(items);
+        waiting.status.lost += lost;
         if waiting.since.is_none() && !waiting.queue.is_empty() {
             waiting.since = Some(Instant::now());
         }

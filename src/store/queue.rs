@@ -16,7 +16,8 @@ const OVERHEAD: usize = 128;
 /// Items in their order, with a bound.
 #[derive(Debug, Default)]
 pub struct Queue {
-    items: VecDeque<Durable>,
+    /// As they were handed over: the chat's thread does not touch them again.
+    chunks: VecDeque<Vec<Durable>>,
     /// Of the items here and of those that were taken but are not written yet.
     bytes: usize,
     /// What has been dropped since the last item.
@@ -34,67 +35,81 @@ fn size(item: &Durable) -> usize {
 }
 
 impl Queue {
-    /// Adds an item. Returns whether it will be kept. After one that is not, nothing is kept until half of the room is
-    /// free again, so that there is one large gap and not many small ones.
-    pub fn push(&mut self, item: Durable) -> bool {
-        let size = size(&item);
-        let limit = if self.gap.is_some() { CAPACITY / 2 } else { CAPACITY };
-        if self.bytes + size > limit {
-            match (&item, &mut self.gap) {
-                (Durable::Event(record), Some(gap)) => gap.extend(record.stamp),
-                (Durable::Event(record), None) => self.gap = Some(Gap::from(record.stamp)),
-                _ => {}
+    /// Adds items. Returns how many of them will not be kept. After one that is not, nothing is kept until half of the room
+    /// is free again, so that there is one large gap and not many small ones.
+    pub fn push(&mut self, items: Vec<Durable>) -> u64 {
+        let bytes: usize = items.iter().map(size).sum();
+        if self.gap.is_none() && self.bytes + bytes <= CAPACITY {
+            self.bytes += bytes;
+            if !items.is_empty() {
+                self.chunks.push_back(items);
             }
-            return false;
+            return 0;
         }
-        if let Some(gap) = self.gap.take() {
-            self.add(Durable::Gap(gap));
+        let (mut fitting, mut lost) = (Vec::new(), 0);
+        for item in items {
+            let limit = if self.gap.is_some() { CAPACITY / 2 } else { CAPACITY };
+            if self.bytes + size(&item) > limit {
+                lost += 1;
+                match (&item, &mut self.gap) {
+                    (Durable::Event(record), Some(gap)) => gap.extend(record.stamp),
+                    (Durable::Event(record), None) => self.gap = Some(Gap::from(record.stamp)),
+                    _ => {}
+                }
+                continue;
+            }
+            let gap = self.gap.take().map(Durable::Gap);
+            for item in gap.into_iter().chain([item]) {
+                self.bytes += size(&item);
+                fitting.push(item);
+            }
         }
-        self.add(item);
-        true
-    }
-
-    fn add(&mut self, item: Durable) {
-        self.bytes += size(&item);
-        self.items.push_back(item);
+        if !fitting.is_empty() {
+            self.chunks.push_back(fitting);
+        }
+        lost
     }
 
     /// Removes items for one transaction, oldest first. They count until they are [written](Self::written).
     pub fn take(&mut self) -> Vec<Durable> {
-        if self.items.is_empty()
+        let mut batch = self.chunks.pop_front().unwrap_or_default();
+        let mut bytes: usize = batch.iter().map(size).sum();
+        while batch.len() < BATCH
+            && bytes < BATCH_BYTES
+            && let Some(chunk) = self.chunks.pop_front()
+        {
+            bytes += chunk.iter().map(size).sum::<usize>();
+            batch.extend(chunk);
+        }
+        if self.chunks.is_empty()
             && let Some(gap) = self.gap.take()
         {
-            self.add(Durable::Gap(gap));
+            let gap = Durable::Gap(gap);
+            self.bytes += size(&gap);
+            batch.push(gap);
         }
-        let mut room = BATCH_BYTES;
-        let count = self.items.iter().take(BATCH).take_while(|item| {
-            let fits = room > 0;
-            room = room.saturating_sub(size(item));
-            fits
-        });
-        let count = count.count();
-        self.items.drain(..count).collect()
+        batch
     }
 
     /// These items are written, or given up.
     pub fn written(&mut self, items: &[Durable]) {
         self.bytes -= items.iter().map(size).sum::<usize>().min(self.bytes);
-        if self.items.is_empty() {
+        if self.chunks.is_empty() {
             // Frees the memory that a burst needed.
-            self.items = VecDeque::new();
+            self.chunks = VecDeque::new();
         }
     }
 
     /// Whether there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.items.is_empty() && self.gap.is_none()
+        self.chunks.is_empty() && self.gap.is_none()
     }
 
     /// How many items wait.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.items.len()
+        self.chunks.iter().map(Vec::len).sum()
     }
 }
 
@@ -108,39 +123,53 @@ mod tests {
         Durable::Event(Record { stamp: Stamp { sequence, unix: 10 * sequence }, event: Event::Notice(text) })
     }
 
+    /// A queue that is full behind the last of so many items.
+    fn full() -> (Queue, u64) {
+        let mut queue = Queue::default();
+        let fitting = (1..).take_while(|number| queue.push(vec![item(*number)]) == 0).count() as u64;
+        (queue, fitting)
+    }
+
+    fn stamp(sequence: u64) -> Stamp {
+        Stamp { sequence, unix: 10 * sequence }
+    }
+
     #[test]
     fn what_does_not_fit_becomes_one_gap_in_its_place() {
-        let mut queue = Queue::default();
-        let fitting = (1..).take_while(|number| queue.push(item(*number))).count() as u64;
+        let (mut queue, fitting) = full();
         assert_eq!(fitting, (CAPACITY / (1000 + OVERHEAD)) as u64);
-        assert!(!queue.push(item(fitting + 2)), "a gap goes on until there is room again");
-        let mut taken = queue.take();
-        assert!((900..1000).contains(&taken.len()), "about a mebibyte: {}", taken.len());
-        queue.written(&taken);
-        assert!(!queue.push(item(fitting + 3)), "a few free places do not end it");
-        taken.clear();
-        while !queue.items.is_empty() {
+        assert_eq!(queue.push(vec![item(fitting + 2)]), 1, "a gap goes on until there is room again");
+        let first = queue.take();
+        assert!((900..1000).contains(&first.len()), "about a mebibyte: {}", first.len());
+        queue.written(&first);
+        assert_eq!(queue.push(vec![item(fitting + 3), item(fitting + 4)]), 2, "a few free places do not end it");
+        let mut taken = Vec::new();
+        while queue.chunks.len() > 1000 {
             taken.extend(queue.take());
         }
-        assert!(!queue.push(item(fitting + 4)), "taken is not written");
+        assert_eq!(queue.push(vec![item(fitting + 5)]), 1, "taken is not written");
         queue.written(&taken);
-        assert!(queue.push(item(fitting + 5)));
-        let stamp = |sequence| Stamp { sequence, unix: 10 * sequence };
-        let gap = Gap { first: stamp(fitting + 1), last: stamp(fitting + 4), count: 4 };
-        assert_eq!(queue.take(), [Durable::Gap(gap), item(fitting + 5)]);
+        assert_eq!(queue.push(vec![item(fitting + 6)]), 0);
+        let mut rest = Vec::new();
+        while !queue.is_empty() {
+            rest.extend(queue.take());
+        }
+        let gap = Gap { first: stamp(fitting + 1), last: stamp(fitting + 5), count: 5 };
+        assert_eq!(rest[rest.len() - 2..], [Durable::Gap(gap), item(fitting + 6)]);
+        queue.written(&rest);
+        assert_eq!(queue.bytes, 0);
     }
 
     #[test]
     fn a_gap_is_written_though_nothing_follows_it() {
-        let mut queue = Queue::default();
-        let fitting = (1..).take_while(|number| queue.push(item(*number))).count() as u64;
-        while !queue.items.is_empty() {
-            let taken = queue.take();
-            queue.written(&taken);
+        let (mut queue, fitting) = full();
+        let mut all = Vec::new();
+        while !queue.is_empty() {
+            all.extend(queue.take());
         }
-        assert!(!queue.is_empty());
-        let [Durable::Gap(gap)] = queue.take()[..] else { panic!("no gap") };
+        let Some(Durable::Gap(gap)) = all.last() else { panic!("no gap") };
         assert_eq!((gap.first.sequence, gap.count), (fitting + 1, 1));
-        assert!(queue.is_empty());
+        queue.written(&all);
+        assert_eq!(queue.bytes, 0);
     }
 }

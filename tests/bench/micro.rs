@@ -169,6 +169,22 @@ fn room_append(bencher: Bencher<'_, '_>) {
 }
 
 /// Joins and leaves a room of a thousand users.
+/// A hundred lines, collected for the disk, and handed over to a queue in one go.
+#[divan::bench(args = [false, true])]
+fn room_append_100(bencher: Bencher<'_, '_>, durable: bool) {
+    let mut state = state();
+    state.set_durable(durable);
+    let ana = joined(&mut state, "ana");
+    let mut queue = Vec::new();
+    bencher.bench_local(|| {
+        for _ in 0..100 {
+            let actor = Actor { person: Some(ana.id), session: 0 };
+            let _ = black_box(state.perform(NOW, actor, Command::Say(Words::plain(black_box(LINE)))));
+        }
+        queue.push(state.take_durable());
+    });
+}
+
 #[divan::bench]
 fn room_join_and_leave(bencher: Bencher<'_, '_>) {
     let mut state = state();

@@ -165,7 +165,7 @@ fn sustained() {
     for number in 1..=SUSTAINED {
         let record = talk.line(number);
         bytes += record.size() as u64;
-        store.keep([Durable::Event(record)]);
+        store.keep(vec![Durable::Event(record)]);
         // As fast as it goes without a loss.
         while number.saturating_sub(*written.borrow()) > 20_000 {
             std::thread::sleep(Duration::from_millis(1));

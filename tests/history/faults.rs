@@ -166,7 +166,7 @@ fn look_up(store: &Store, lookup: Lookup) -> Found {
 fn wait_until_kept(store: &Store) {
     let deadline = Instant::now() + Duration::from_secs(20);
     for sequence in (1 << 40).. {
-        store.keep([said(sequence, sequence, "after the damage".to_owned())]);
+        store.keep(vec![said(sequence, sequence, "after the damage".to_owned())]);
         let found = look_up(store, Lookup::messages(Selection::Latest(None), 1));
         if found.as_ref().is_ok_and(|page| page.entries.iter().any(|entry| entry.stamp().sequence == sequence)) {
             return;
