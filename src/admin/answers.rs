@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::types::{
     self, Certificate, Error, History, HistoryEntry, HistoryStatus, LimitsReached, Listener, Status, User, Users,
 };
-use crate::chat::{Entry, Event, Gap, LookupError, Manner, Page, Person, Record, message_id};
+use crate::chat::{Entry, Event, Gap, Manner, Page, Person, Record, message_id};
 use crate::connections::Snapshot;
 use crate::server::{BackupError, HistoryReport, InvalidNotice, Listening, NoSuchUser, StatusReport, UserList};
 
@@ -141,12 +141,6 @@ fn kind_and_text(event: &Event<'_>) -> (&'static str, Option<String>) {
 
 fn time(unix: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(unix)
-}
-
-impl From<LookupError> for Error {
-    fn from(error: LookupError) -> Error {
-        Error::HistoryUnavailable { reason: error.to_string() }
-    }
 }
 
 impl From<BackupError> for Error {

@@ -110,12 +110,13 @@ impl Server {
         }
     }
 
-    /// Looks something up, in the file or, if nothing is kept there, in memory.
+    /// Looks something up, in the file or, if nothing is kept there, in memory. Unlike a client, an administrator is not
+    /// given what is in memory if the disk does not answer: it would be taken for all that is kept.
     pub async fn look_up(&self, lookup: Lookup) -> Found {
         let (answered, answer) = oneshot::channel();
         // Whoever asked may be gone.
-        self.find(lookup.clone(), |found| _ = answered.send(found));
-        self.or_in_memory(&lookup, answer.await.unwrap_or(Err(LookupError::Unavailable)))
+        self.find(lookup, |found| _ = answered.send(found));
+        answer.await.unwrap_or(Err(LookupError::Unavailable))
     }
 
     fn find(&self, lookup: Lookup, answer: impl FnOnce(Found) + Send + 'static) {

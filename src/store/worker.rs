@@ -253,7 +253,11 @@ impl Worker {
             }
         }
         self.retry = Some(Instant::now() + RETRY);
-        let trouble = format!("nothing is kept in {}: {error}", self.path.display());
+        let reason = match error {
+            StoreError::Io { path, source } if *path == self.path => source.to_string(),
+            other => other.to_string(),
+        };
+        let trouble = format!("nothing is kept in {}: {reason}", self.path.display());
         let known = self.shared.lock().status.trouble.replace(trouble.clone());
         if known.as_ref() != Some(&trouble) {
             error!(chatd.event = "history-failed", "{trouble}; it is tried again every second");

@@ -1,5 +1,7 @@
 //! The program chatctl, against a fake daemon with prepared replies.
 
+mod history;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};

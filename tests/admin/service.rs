@@ -173,6 +173,8 @@ async fn mistakes_are_answered_in_the_words_of_the_standard() {
         (kick(json!({"name": "ana", "force": true})), parameter("force")),
         (kick(json!(["ana"])), parameter("parameters")),
         (json!({"method": "org.chatd.Admin.Watch"}), ("ExpectedMore", json!({}))),
+        (json!({"method": "org.chatd.Admin.History"}), ("ExpectedMore", json!({}))),
+        (json!({"method": "org.chatd.Admin.Backup"}), ("ExpectedMore", json!({}))),
     ];
     for (call, (error, parameters)) in transcript {
         let expected = json!({"error": format!("org.varlink.service.{error}"), "parameters": parameters});
@@ -188,7 +190,10 @@ async fn oneway_calls_get_no_reply() {
     let mut administrator = service.connect().await;
     administrator.send(json!({"method": "org.chatd.Admin.Kick", "parameters": {"name": "a"}, "oneway": true})).await;
     administrator.send(json!({"method": "org.example.Fun", "oneway": true})).await;
-    administrator.send(json!({"method": "org.chatd.Admin.Watch", "oneway": true, "more": true})).await;
+    for method in ["Watch", "History", "Backup"] {
+        let method = format!("org.chatd.Admin.{method}");
+        administrator.send(json!({"method": method, "oneway": true, "more": true})).await;
+    }
     assert_eq!(administrator.call(json!({"method": "org.chatd.Admin.List"})).await["parameters"], json!({"users": []}));
 }
 

@@ -5,10 +5,12 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::Instant;
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
+use crate::support::PATIENCE;
 use crate::support::client::Client;
 use crate::support::daemon::{Daemon, FAST, LISTENERS};
 use crate::support::program::Program;
@@ -289,6 +291,44 @@ fn a_backup_taken_while_people_talk_is_consistent() {
     daemon.wait_for_log(" is ready");
     assert_eq!(numbers(&daemon, &["--search", "cafe"]).len(), LINES / 100);
     assert_eq!(daemon.status().history.trouble, None);
+}
+
+/// Begins a backup and reads its first piece.
+fn begin_backup(daemon: &Daemon) -> BufReader<UnixStream> {
+    let mut socket = UnixStream::connect(daemon.path("run/admin.sock")).unwrap();
+    let call = json!({"method": "org.chatd.Admin.Backup", "more": true});
+    socket.write_all(format!("{call}\0").as_bytes()).unwrap();
+    let mut replies = BufReader::new(socket);
+    let mut frame = Vec::new();
+    replies.read_until(0, &mut frame).unwrap();
+    frame.pop();
+    let reply: Value = serde_json::from_slice(&frame).unwrap();
+    assert!(reply["parameters"]["bytes"].as_u64().unwrap() > 1 << 20, "more than the socket holds");
+    replies
+}
+
+#[test]
+fn a_backup_that_nobody_takes_gives_way_to_the_next() {
+    let daemon = Daemon::start(FAST);
+    let mut ana = daemon.join("ana");
+    for number in 1..=LINES {
+        ana.say(&format!("line {number} {}", "x".repeat(1500)));
+    }
+    ana.expect_start(&format!("ana: line {LINES} "));
+    assert_eq!(numbers(&daemon, &["-n1"]), [LINES]);
+    let before = names(&daemon.path("state"));
+    let first = begin_backup(&daemon);
+    assert_eq!(names(&daemon.path("state")), before, "nothing is left even if the daemon is killed now");
+    let path = daemon.path("backup.db");
+    let (status, complaint) = bad(&daemon, &["backup", path.to_str().unwrap()]);
+    assert_eq!((status, &*complaint), (1, "chatctl: another backup is being made; try again when it is done\n"));
+    drop(first);
+    let deadline = Instant::now() + PATIENCE;
+    while !daemon.chatctl(&["backup", path.to_str().unwrap()]).status.success() {
+        assert!(Instant::now() < deadline);
+    }
+    assert_eq!(names(&daemon.path("state")), before);
+    assert_eq!(numbers(&daemon, &["--since", "1h"]).len(), LINES, "in several replies for each page");
 }
 
 #[test]

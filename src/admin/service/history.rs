@@ -9,10 +9,12 @@ use tokio::task::spawn_blocking;
 use super::{Fault, Peer, varlink};
 use crate::admin::request::HistoryQuery;
 use crate::admin::types::{Error, History};
-use crate::chat::{Lookup, Nick, Page, Point, Selection, parse_moment};
+use crate::chat::{Entry, Lookup, LookupError, Nick, Page, Point, Selection, parse_moment};
 
-/// The most entries of one reply.
+/// The most entries that are looked up at once.
 const PAGE: usize = 500;
+/// About the most bytes of text in one reply.
+const REPLY: usize = 256 * 1024;
 /// How many entries are sent if neither a time nor a number is given.
 const USUAL: u64 = 50;
 
@@ -59,9 +61,12 @@ impl Peer {
             if let Some(last) = page.entries.last() {
                 after = Point::Event(last.stamp().sequence);
                 left -= (page.entries.len() as u64).min(left);
-                let reply = spawn_blocking(|| varlink::encode_reply(&History::from(page), true));
-                let reply = reply.await.map_err(io::Error::from)?.map_err(Fault::Unwritable)?;
-                self.stream.get_mut().write_all(&reply).await?;
+                for part in parts(page) {
+                    // A page takes about a millisecond, so that runs on another thread than the room's.
+                    let reply = spawn_blocking(|| varlink::encode_reply(&History::from(part), true));
+                    let reply = reply.await.map_err(io::Error::from)?.map_err(Fault::Unwritable)?;
+                    self.stream.get_mut().write_all(&reply).await?;
+                }
             } else if follow {
                 if let Point::Event(last) = &mut after {
                     *last = newest.max(*last);
@@ -100,14 +105,42 @@ impl Peer {
 
     /// The newest entry, whatever is wanted.
     async fn end(&self) -> Result<Point, Error> {
-        let page = self.server.look_up(Lookup { events: true, ..Lookup::messages(Selection::Latest(None), 1) }).await?;
+        let everything = Lookup { events: true, ..Lookup::messages(Selection::Latest(None), 1) };
+        let page = self.find(everything).await?;
         Ok(Point::Event(page.entries.last().map_or(0, |entry| entry.stamp().sequence)))
     }
 
     async fn look_up(&self, wanted: &Wanted, selection: Selection, limit: usize) -> Result<Page, Error> {
         let (from, words) = (wanted.from.clone(), wanted.words.clone());
-        Ok(self.server.look_up(Lookup { selection, limit, events: true, from, words }).await?)
+        self.find(Lookup { selection, limit, events: true, from, words }).await
     }
+
+    async fn find(&self, lookup: Lookup) -> Result<Page, Error> {
+        self.server.look_up(lookup).await.map_err(|error| {
+            let trouble = self.server.store().status().trouble.filter(|_| error == LookupError::Unavailable);
+            let trouble = trouble.map(|trouble| format!(": {trouble}")).unwrap_or_default();
+            Error::HistoryUnavailable { reason: format!("{error}{trouble}") }
+        })
+    }
+}
+
+/// Divides a page into parts of about [`REPLY`] bytes.
+fn parts(page: Page) -> Vec<Page> {
+    let (mut parts, mut part, mut size) = (Vec::new(), Page::default(), 0);
+    for entry in page.entries {
+        size += match &entry {
+            Entry::Event(record) => record.size(),
+            Entry::Gap(_) => 0,
+        };
+        part.entries.push(entry);
+        if size >= REPLY {
+            parts.push(std::mem::take(&mut part));
+            size = 0;
+        }
+    }
+    parts.push(part);
+    parts.retain(|part| !part.entries.is_empty());
+    parts
 }
 
 impl Wanted {
