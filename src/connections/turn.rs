@@ -177,7 +177,9 @@ impl<T: Transport> Connections<T> {
         if let Err(e) = self.write(id, now) {
             self.close_broken(id, now, &broken(&e));
         }
-        let lags = self.all.get(id as usize).and_then(|connection| connection.session.lags(&self.state, &self.limits));
+        // One that is not blocked does not lag: the next round sends what was said since the last one.
+        let blocked = self.all.get(id as usize).filter(|connection| connection.session.output().is_blocked());
+        let lags = blocked.and_then(|connection| connection.session.lags(&self.state, &self.limits));
         if let Some(reason) = lags {
             self.close(id, now, &reason);
             if let Err(e) = self.write(id, now) {

@@ -198,6 +198,17 @@ fn a_client_that_has_not_read_its_welcome_lags_like_any_other() {
 }
 
 #[test]
+fn a_client_whose_turn_comes_before_the_round_does_not_lag() {
+    let mut world = World::with(Limits { max_lag: 16 * 1024, ..generous() }, 0);
+    let ana = world.join(Kind::Text, LARGE);
+    let bo = world.join(Kind::Text, LARGE);
+    world.write(bo, format!("{}\n", "x".repeat(1000)).repeat(20));
+    world.write(ana, "/topic\n");
+    world.settle();
+    assert!(world.is_member(ana), "it has read everything that it could");
+}
+
+#[test]
 fn long_answers_are_split_over_turns() {
     let mut world = World::with(generous(), 0);
     for _ in 0..2000 {
