@@ -1,5 +1,6 @@
 //! The history on disk: what a restart keeps, what people can look up, and what a failing disk does to the chat.
 
+mod accounts;
 mod administrators;
 mod faults;
 mod kill;

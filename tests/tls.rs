@@ -23,12 +23,12 @@ use crate::support::fifo::Fifo;
 use crate::support::program::Program;
 
 /// Certificates and keys created with openssl(1), and the CAs that issued them.
-struct Certificates {
+pub struct Certificates {
     directory: TempDir,
 }
 
 impl Certificates {
-    fn new() -> Certificates {
+    pub fn new() -> Certificates {
         let certificates = Certificates { directory: tempfile::tempdir().unwrap() };
         // An own configuration file, because the system's adds extensions.
         fs::write(certificates.path("openssl.cnf"), "[req]\ndistinguished_name = dn\n[dn]\n").unwrap();
@@ -45,7 +45,7 @@ impl Certificates {
     }
 
     /// Creates `NAME.pem` and `NAME.key` for `CN=NAME`, issued by a CA.
-    fn issue(&self, authority: &str, name: &str, days: &str) {
+    pub fn issue(&self, authority: &str, name: &str, days: &str) {
         let (ca, key) = (self.path(&format!("{authority}.pem")), self.path(&format!("{authority}.key")));
         let issuer = ["-CA", ca.to_str().unwrap(), "-CAkey", key.to_str().unwrap()];
         let names = ["-addext", "subjectAltName=DNS:localhost"];
@@ -88,12 +88,12 @@ impl Certificates {
     }
 
     /// The `[tls]` section for this pair.
-    fn section(&self, name: &str) -> String {
+    pub fn section(&self, name: &str) -> String {
         let [certificate, key] = ["pem", "key"].map(|ending| self.path(&format!("{name}.{ending}")));
         format!("[tls]\ncertificate = {certificate:?}\nprivate-key = {key:?}\n")
     }
 
-    fn client_ca(&self, wanted: &str) -> String {
+    pub fn client_ca(&self, wanted: &str) -> String {
         format!("client-ca = {:?}\nclient-certificates = {wanted:?}\n", self.path("authority.pem"))
     }
 
@@ -102,7 +102,7 @@ impl Certificates {
     }
 
     /// A client that presents this certificate.
-    fn client(&self, name: &str, version: &'static SupportedProtocolVersion) -> Arc<ClientConfig> {
+    pub fn client(&self, name: &str, version: &'static SupportedProtocolVersion) -> Arc<ClientConfig> {
         let key = PrivateKeyDer::from_pem_file(self.path(&format!("{name}.key"))).unwrap();
         let provider = Arc::new(aws_lc_rs::default_provider());
         let builder = ClientConfig::builder_with_provider(provider.clone()).with_protocol_versions(&[version]).unwrap();

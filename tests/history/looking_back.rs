@@ -1,8 +1,9 @@
-//! `/history` and `/search`.
+//! `/history` and `/search`, CHATHISTORY and SEARCH.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 
+use super::restart::{irc, msgid};
 use crate::support::client::Client;
 use crate::support::daemon::Daemon;
 
@@ -62,6 +63,40 @@ fn search_finds_words_whatever_their_accents() {
     ana.expect_next("*** Found, times in UTC:");
     ana.lines(3);
     ana.expect_next("*** Here: ana");
+}
+
+/// The texts of the messages in the next batch.
+fn batch(client: &mut Client) -> Vec<String> {
+    client.expect_start(":chatd.internal BATCH +");
+    let mut texts = Vec::new();
+    loop {
+        let line = client.line();
+        if line.starts_with(":chatd.internal BATCH -") {
+            return texts;
+        }
+        texts.push(line.trim_end().split_once(" PRIVMSG #lobby :").unwrap().1.to_owned());
+    }
+}
+
+#[test]
+fn irc_clients_page_back_and_search() {
+    let (daemon, _ana) = talkative();
+    let mut bo = irc(&daemon, "bo");
+    bo.send("CHATHISTORY LATEST #lobby * 2\r\n");
+    bo.expect_start(":chatd.internal BATCH +");
+    let first = msgid(&mut bo, ":line 119 about tea");
+    bo.send(&format!("CHATHISTORY BEFORE #lobby msgid={first} 100\r\n"));
+    bo.expect_start(":chatd.internal BATCH -");
+    let page = batch(&mut bo);
+    assert_eq!((page.len(), &*page[0], &*page[99]), (100, "line 19 about tea", "line 118 about tea"));
+    bo.send("SEARCH text=cafe\\screme;from=ANA;in=#lobby;limit=2\r\n");
+    assert_eq!(batch(&mut bo), ["line 80 about Café-Crème", "line 120 about Café-Crème"]);
+    bo.send("SEARCH text=\"40\\sabout\"\r\n");
+    assert_eq!(batch(&mut bo), ["line 40 about Café-Crème"]);
+    bo.send("SEARCH text=tea;from=bo\r\n");
+    assert!(batch(&mut bo).is_empty());
+    bo.send("SEARCH text=?!\r\n");
+    bo.expect_start(":chatd.internal FAIL SEARCH INVALID_PARAMS text :there is no word to search for");
 }
 
 #[test]

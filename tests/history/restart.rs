@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use crate::support::client::Client;
 use crate::support::daemon::{Daemon, LISTENERS};
 
-const CAPABILITIES: &str = "batch message-tags server-time draft/chathistory echo-message";
+const CAPABILITIES: &str = "batch message-tags server-time draft/chathistory echo-message draft/message-redaction draft/read-marker soju.im/search";
 
 /// Stops the daemon and starts another one with this configuration in the same directory.
-fn restart_with(mut daemon: Daemon, config: &str) -> Daemon {
+pub fn restart_with(mut daemon: Daemon, config: &str) -> Daemon {
     daemon.signal("TERM");
     assert!(daemon.wait().success());
     let next = Daemon::launch_in(daemon.directory.clone(), &format!("{LISTENERS}{config}"), |_| {});
@@ -21,15 +21,19 @@ fn database(daemon: &Daemon) -> PathBuf {
     daemon.path("state").join("chatd.db")
 }
 
-fn irc(daemon: &Daemon, nick: &str) -> Client {
-    let mut client = daemon.connect();
+pub fn irc(daemon: &Daemon, nick: &str) -> Client {
+    registered(daemon.connect(), nick)
+}
+
+/// Registers a client that has just connected. It is in the room then.
+pub fn registered(mut client: Client, nick: &str) -> Client {
     client.send(&format!("CAP REQ :{CAPABILITIES}\r\nNICK {nick}\r\nUSER {nick} 0 * :Real {nick}\r\nCAP END\r\n"));
     client.expect_start(&format!(":chatd.internal 366 {nick} #lobby "));
     client
 }
 
 /// The message identifier of the next line with this text.
-fn msgid(client: &mut Client, text: &str) -> String {
+pub fn msgid(client: &mut Client, text: &str) -> String {
     loop {
         let line = client.line();
         if line.trim_end().ends_with(text) {

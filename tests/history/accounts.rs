@@ -1,0 +1,64 @@
+//! What belongs to an account outlives the daemon: read markers, and the right to delete what one has said.
+
+use rustls::version::TLS13;
+
+use super::restart::{irc, msgid, registered, restart_with};
+use crate::support::client::Client;
+use crate::support::daemon::Daemon;
+use crate::tls::Certificates;
+
+fn certificates() -> (Certificates, String) {
+    let certificates = Certificates::new();
+    certificates.issue("authority", "server", "100");
+    certificates.issue("authority", "ana", "100");
+    let config = certificates.section("server") + &certificates.client_ca("optional") + "[room]\nhistory = 1\n";
+    (certificates, config)
+}
+
+/// A client with ana's certificate. It is registered and in the room, but has read nothing yet.
+fn with_account(daemon: &Daemon, certificates: &Certificates, nick: &str) -> Client {
+    let mut client = Client::tls_with(daemon.tls(), certificates.client("ana", &TLS13)).unwrap();
+    client.send("CAP REQ :draft/read-marker\r\n");
+    client.send(&format!("NICK {nick}\r\nUSER {nick} 0 * :Real {nick}\r\nCAP END\r\n"));
+    client
+}
+
+#[test]
+fn read_markers_survive_a_restart() {
+    let (certificates, config) = certificates();
+    let daemon = Daemon::start(&config);
+    let mut ana = with_account(&daemon, &certificates, "ana");
+    ana.expect_start(":chatd.internal MARKREAD #lobby *");
+    let marker = ":chatd.internal MARKREAD #lobby timestamp=2026-01-01T00:00:00.000Z";
+    ana.send("MARKREAD #lobby timestamp=2026-01-01T00:00:00.000Z\r\n");
+    ana.expect_start(marker);
+    drop(ana);
+    let daemon = restart_with(daemon, &config);
+    with_account(&daemon, &certificates, "anna").expect_start(marker);
+    // The name alone is not enough.
+    let mut other = irc(&daemon, "ana");
+    other.send("MARKREAD #lobby\r\n");
+    other.expect_start(":chatd.internal MARKREAD #lobby *");
+}
+
+#[test]
+fn a_message_can_be_redacted_after_a_restart() {
+    let (certificates, config) = certificates();
+    let daemon = Daemon::start(&config);
+    let connect = |daemon: &Daemon| Client::tls_with(daemon.tls(), certificates.client("ana", &TLS13)).unwrap();
+    let mut ana = registered(connect(&daemon), "ana");
+    ana.send("PRIVMSG #lobby :one\r\nPRIVMSG #lobby :two\r\nPRIVMSG #lobby :three\r\n");
+    let [one, two] = [":one", ":two"].map(|text| msgid(&mut ana, text));
+    drop(ana);
+    let daemon = restart_with(daemon, &config);
+    // She uses another name, and somebody else has taken hers.
+    let mut ana = registered(connect(&daemon), "anna");
+    let mut other = irc(&daemon, "ana");
+    other.send(&format!("REDACT #lobby {two}\r\n"));
+    other.expect_start(&format!(":chatd.internal FAIL REDACT REDACT_FORBIDDEN #lobby {two} "));
+    ana.send(&format!("REDACT #lobby {two} :a slip\r\n"));
+    while !other.line().trim_end().ends_with(&format!(":anna!anna@chatd.internal REDACT #lobby {two} :a slip")) {}
+    other.send(&format!("CHATHISTORY AFTER #lobby msgid={one} 1\r\n"));
+    other.expect_start(":chatd.internal BATCH +");
+    assert!(other.line().trim_end().ends_with(" PRIVMSG #lobby :three"));
+}
