@@ -5,7 +5,7 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::support::PATIENCE;
 use crate::support::client::Client;
@@ -124,19 +124,22 @@ fn sic() {
     converse(&mut ana, &screen, "] is anybody there?", ":m #lobby ", ":QUIT");
 }
 
-/// senpai requests the history itself and needs no markers.
-#[test]
-fn senpai() {
-    let (daemon, mut ana) = room();
-    let Some(program) = tool::tool("senpai", "senpai (from Debian 13 on)") else { return };
-    let Some(screen) = Screen::start(&program, |home| {
+/// senpai in the room, as bo.
+fn senpai_in(daemon: &Daemon) -> Option<Screen> {
+    let program = tool::tool("senpai", "senpai (from Debian 13 on)")?;
+    Screen::start(&program, |home| {
         let config = home.join("senpai.scfg");
         let text = format!("address {}\ntls false\nnickname bo\nchannel \"#lobby\"\n", daemon.plain());
         std::fs::write(&config, text).unwrap();
         vec!["-config".to_owned(), config.display().to_string()]
-    }) else {
-        return;
-    };
+    })
+}
+
+/// It requests the history itself and needs no markers.
+#[test]
+fn senpai() {
+    let (daemon, mut ana) = room();
+    let Some(screen) = senpai_in(&daemon) else { return };
     ana.expect("*** bo has joined");
     screen.expect("is anybody there?");
     ana.say("good evening");
@@ -147,6 +150,33 @@ fn senpai() {
     ana.expect("bo: and to you");
     screen.say("/quit");
     ana.expect_start("*** bo has left (");
+}
+
+/// It pages back through more than one request brings and more than is in memory, and it searches.
+#[test]
+fn senpai_pages_back_and_searches() {
+    let daemon = Daemon::start(&format!("{FAST}[room]\nhistory = 10\n"));
+    let mut ana = daemon.join("ana");
+    for hundred in 0..3 {
+        for number in 1..=100 {
+            ana.say(&format!("line {} of many", 100 * hundred + number));
+        }
+        ana.expect(&format!("ana: line {}00 of many", hundred + 1));
+        // It asks for what is older than the second of the oldest line that it has.
+        let second = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let now = second();
+        while second() == now {
+            std::thread::sleep(PAUSE);
+        }
+    }
+    let Some(screen) = senpai_in(&daemon) else { return };
+    screen.expect("line 300 of many");
+    screen.expect_by_keys(&["PPage"], "line 150 of many");
+    screen.expect_by_keys(&["PPage"], "line 1 of many");
+    screen.say("/search 42");
+    screen.expect("line 42 of many");
+    assert!(!screen.seen().contains("line 43 of many"), "{}", screen.seen());
+    ana.say("/quit");
 }
 
 /// ii has no screen: each conversation, including the one with the server, is a file for output and a FIFO for input.

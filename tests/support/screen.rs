@@ -59,6 +59,11 @@ impl Screen {
         self.expect_after(text, || self.say(line));
     }
 
+    /// Waits until the screen shows `text`; presses these keys again before each check.
+    pub fn expect_by_keys(&self, keys: &[&str], text: &str) {
+        self.expect_after(text, || self.press(keys));
+    }
+
     fn expect_after(&self, text: &str, act: impl Fn()) {
         let deadline = Instant::now() + PATIENCE;
         loop {
