@@ -144,7 +144,8 @@ impl Database {
     /// # Errors
     /// Somebody else has the file open, or the disk fails. It is then done at another time.
     pub fn checkpoint(&self) -> Result<(), StoreError> {
-        Ok(self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
+        let busy = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+        if busy { Err(StoreError::Other("somebody else has it open".to_owned())) } else { Ok(()) }
     }
 
     /// Gives back memory that is not needed while nothing happens.

@@ -28,6 +28,9 @@ impl Database {
         if start < limit {
             return self.remove(start, limit);
         }
+        if keep.keep.is_zero() && self.forget()? {
+            return Ok(true);
+        }
         // A free page is used again for the next lines. Many are given back.
         let free = self.pragma("freelist_count")?;
         if free > SPARE && free * 2 > self.pragma("page_count")? {
@@ -35,6 +38,14 @@ impl Database {
             return Ok(true);
         }
         Ok(false)
+    }
+
+    /// Removes what does not age. Returns whether there was anything.
+    fn forget(&mut self) -> Result<bool, StoreError> {
+        let transaction = self.connection.transaction()?;
+        let removed = transaction.execute("DELETE FROM topic", [])? + transaction.execute("DELETE FROM marker", [])?;
+        transaction.commit()?;
+        Ok(removed > 0)
     }
 
     /// Removes the first lines before `limit`.

@@ -46,6 +46,8 @@ pub(super) struct Worker {
     retry: Option<Instant>,
     /// When to look for lines that are too old.
     prune: Instant,
+    /// Whether lines were removed since the last checkpoint.
+    pruned: bool,
     /// Whether words were erased that may still be in the write-ahead log.
     erased: bool,
     rested: bool,
@@ -78,6 +80,7 @@ impl Worker {
             batch: Vec::new(),
             retry: None,
             prune: Instant::now(),
+            pruned: false,
             erased: false,
             rested: false,
         };
@@ -300,8 +303,14 @@ impl Worker {
         let now = Instant::now();
         if self.prune <= now {
             match database.prune(unix(SystemTime::now()), self.keep) {
-                Ok(true) => self.prune = now,
-                Ok(false) => self.prune = now + PRUNE,
+                Ok(true) => (self.prune, self.pruned) = (now, true),
+                Ok(false) => {
+                    self.prune = now + PRUNE;
+                    if std::mem::take(&mut self.pruned) {
+                        // Until then, the file itself still has what was removed.
+                        self.erased = database.checkpoint().is_err();
+                    }
+                }
                 Err(error) => return self.fail(&error),
             }
             if !is_same(database, &self.path) {

@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Instant;
 
+use crate::support::PATIENCE;
 use crate::support::client::Client;
 use crate::support::daemon::{Daemon, LISTENERS};
 
@@ -121,6 +123,31 @@ fn nothing_is_on_disk_if_nothing_is_to_be_kept() {
     daemon.signal("TERM");
     daemon.wait();
     assert!(!database(&daemon).exists());
+}
+
+#[test]
+fn what_was_kept_goes_at_a_reload_that_says_so() {
+    let daemon = Daemon::start("");
+    let mut ana = daemon.join("ana");
+    for text in ["xyzzyplugh", "/topic xyzzyplugh"] {
+        ana.say(text);
+    }
+    ana.expect("*** ana has changed the topic: xyzzyplugh");
+    // Once it can be looked up, it is in the file.
+    ana.say("/search xyzzyplugh");
+    ana.expect("*** Found, times in UTC:");
+    let is_there = || {
+        let files = fs::read_dir(daemon.path("state")).unwrap().map(|file| file.unwrap().path());
+        let mut databases = files.filter(|path| path.to_str().unwrap().contains("chatd.db"));
+        databases.any(|path| memchr::memmem::find(&fs::read(path).unwrap(), b"xyzzyplugh").is_some())
+    };
+    assert!(is_there());
+    daemon.write_config(&format!("{LISTENERS}[history]\nkeep = \"0s\"\n"));
+    assert!(daemon.chatctl(&["reload"]).status.success());
+    let deadline = Instant::now() + PATIENCE;
+    while is_there() {
+        assert!(Instant::now() < deadline);
+    }
 }
 
 #[test]
