@@ -14,6 +14,15 @@ const PAGES: i64 = 1000;
 const SPARE: i64 = 64;
 
 impl Database {
+    /// Does some of the work that can wait: removes old lines, and merges the search index. Returns whether to call it
+    /// again soon.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn tidy(&mut self, now: u64, keep: History) -> Result<bool, StoreError> {
+        Ok(self.prune(now, keep)? || self.slices.merge(&self.connection)?)
+    }
+
     /// Removes some lines that are too old at `now` (milliseconds since 1970-01-01 UTC) or too many. Returns whether to
     /// call it again soon.
     ///

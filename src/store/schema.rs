@@ -19,9 +19,11 @@ pub const MIGRATIONS: &[&str] = &["
     CREATE TABLE line (
         seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, kind INTEGER NOT NULL, person INTEGER, text TEXT, more BLOB
     ) STRICT;
-    -- The parts of the search index: from which line on, when that was, and how many lines. See store/slices.rs.
+    -- The parts of the search index: from which line on, when that was, how many lines, and whether it is in order for
+    -- fast searches. See store/slices.rs.
     CREATE TABLE slice (
-        id INTEGER PRIMARY KEY, first INTEGER NOT NULL, time INTEGER NOT NULL, lines INTEGER NOT NULL
+        id INTEGER PRIMARY KEY, first INTEGER NOT NULL, time INTEGER NOT NULL, lines INTEGER NOT NULL,
+        merged INTEGER NOT NULL
     ) STRICT;
     -- How far an account has read.
     CREATE TABLE marker (

@@ -14,6 +14,9 @@ const BYTES_PER_LINE: u64 = 4096;
 /// The longest time that a slice may cover, as a fraction of the time for which lines are kept.
 const SPAN: u64 = 30;
 
+/// Pages of the index that one step merges.
+const MERGE_PAGES: i64 = 300;
+
 /// One part of the search index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Slice {
@@ -23,6 +26,8 @@ pub struct Slice {
     /// When that was said, in milliseconds since 1970-01-01 UTC.
     time: i64,
     lines: i64,
+    /// Whether its index is one piece.
+    merged: bool,
 }
 
 /// When a slice is full.
@@ -51,9 +56,15 @@ impl Slices {
     /// # Errors
     /// The file cannot be read.
     pub fn read(connection: &Connection) -> Result<Slices, StoreError> {
-        let mut statement = connection.prepare("SELECT id, first, time, lines FROM slice ORDER BY id")?;
+        let mut statement = connection.prepare("SELECT id, first, time, lines, merged FROM slice ORDER BY id")?;
         let rows = statement.query_map([], |row| {
-            Ok(Slice { id: row.get(0)?, first: row.get(1)?, time: row.get(2)?, lines: row.get(3)? })
+            Ok(Slice {
+                id: row.get(0)?,
+                first: row.get(1)?,
+                time: row.get(2)?,
+                lines: row.get(3)?,
+                merged: row.get(4)?,
+            })
         })?;
         Ok(Slices(rows.collect::<Result<_, _>>()?))
     }
@@ -92,8 +103,9 @@ impl Slices {
             let sql = "UPDATE slice SET lines = ? WHERE id = ?";
             connection.prepare_cached(sql)?.execute(params![last.lines, last.id])?;
         }
-        let slice = Slice { id: self.0.last().map_or(1, |last| last.id + 1), first: seq, time, lines: 0 };
-        connection.execute("INSERT INTO slice VALUES (?, ?, ?, 0)", params![slice.id, seq, time])?;
+        let slice =
+            Slice { id: self.0.last().map_or(1, |last| last.id + 1), first: seq, time, lines: 0, merged: false };
+        connection.execute("INSERT INTO slice VALUES (?, ?, ?, 0, 0)", params![slice.id, seq, time])?;
         connection.execute_batch(&format!(
             "CREATE VIRTUAL TABLE {} USING fts5(
                  name, text, content='', columnsize=0, tokenize='unicode61 remove_diacritics 2')",
@@ -129,6 +141,30 @@ impl Slices {
             params![seq, key.map(name_token), text],
         )?;
         Ok(())
+    }
+
+    /// Whether a full slice is not merged yet.
+    pub fn needs_merge(&self) -> bool {
+        self.0.split_last().is_some_and(|(_, full)| full.iter().any(|slice| !slice.merged))
+    }
+
+    /// Merges some of the pieces in which a full slice was written, so that a search has to look into one only. Returns
+    /// whether to call it again soon.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn merge(&mut self, connection: &Connection) -> Result<bool, StoreError> {
+        let Some((_, full)) = self.0.split_last_mut() else { return Ok(false) };
+        let Some(slice) = full.iter_mut().find(|slice| !slice.merged) else { return Ok(false) };
+        let table = table(slice.id);
+        let before = connection.total_changes();
+        // A negative number of pages: until there is one piece (FTS5, section 6.8).
+        connection.execute(&format!("INSERT INTO {table} ({table}, rank) VALUES ('merge', ?)"), [-MERGE_PAGES])?;
+        if connection.total_changes() - before < 2 {
+            connection.execute("UPDATE slice SET merged = 1 WHERE id = ?", [slice.id])?;
+            slice.merged = true;
+        }
+        Ok(self.needs_merge())
     }
 
     /// Drops the slices that are all before the line `first`, or all slices if there is no line. Part of a transaction.

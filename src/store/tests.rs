@@ -191,6 +191,26 @@ fn search_finds_words_prefixes_phrases_and_names() {
 }
 
 #[test]
+fn a_full_slice_is_merged_and_finds_the_same() {
+    let mut file = File::with(keep(30 * DAY, 1 << 20));
+    for chunk in 0..30 {
+        let records: Vec<_> =
+            (1..=20).map(|number| said(20 * chunk + number, "ana", &format!("tea {number}"))).collect();
+        file.write(&records);
+    }
+    assert!(file.database.slices.needs_merge());
+    let before = file.found(&search("tea 7"));
+    assert_eq!(before.len(), 30);
+    let mut steps = 0;
+    while file.database.tidy(0, KEEP).unwrap() {
+        steps += 1;
+    }
+    assert!(steps > 0);
+    assert_eq!(file.found(&search("tea 7")), before);
+    assert!(!file.reopen().database.slices.needs_merge());
+}
+
+#[test]
 fn redacted_words_are_nowhere_in_the_files() {
     let mut file = File::new();
     let secret = "xyzzyplugh";

@@ -44,8 +44,8 @@ pub(super) struct Worker {
     batch: Vec<Durable>,
     /// When to try again after a failure.
     retry: Option<Instant>,
-    /// When to look for lines that are too old.
-    prune: Instant,
+    /// When to remove lines that are too old and to put the search index in order.
+    tidy: Instant,
     /// Whether lines were removed since the last checkpoint.
     pruned: bool,
     /// Whether words were erased that may still be in the write-ahead log.
@@ -79,7 +79,7 @@ impl Worker {
             keep,
             batch: Vec::new(),
             retry: None,
-            prune: Instant::now(),
+            tidy: Instant::now(),
             pruned: false,
             erased: false,
             rested: false,
@@ -114,7 +114,7 @@ impl Worker {
             if stop {
                 break;
             }
-            self.tidy(idle);
+            self.tidy_up(idle);
         }
         let unwritten = self.batch.len() + self.shared.lock().queue.len();
         if unwritten > 0 {
@@ -134,14 +134,14 @@ impl Worker {
         loop {
             if waiting.keep != self.keep {
                 self.keep = waiting.keep;
-                self.prune = asleep_since;
+                self.tidy = asleep_since;
                 if let Some(database) = &mut self.database {
                     database.set_keep(self.keep);
                 }
             }
             let now = Instant::now();
             let queued = waiting.since.map(|since| since + GATHER).filter(|_| self.retry.is_none());
-            let tidy = if self.database.is_some() { self.prune } else { now + PRUNE };
+            let tidy = if self.database.is_some() { self.tidy } else { now + PRUNE };
             let rest = if self.rested || self.database.is_none() { now + PRUNE } else { asleep_since + REST };
             let due = [queued, self.retry, Some(tidy), Some(rest)].into_iter().flatten().min().unwrap_or(now);
             if waiting.stopping || !waiting.lookups.is_empty() || due <= now {
@@ -188,8 +188,8 @@ impl Worker {
         let Some(database) = &mut self.database else { return Ok(()) };
         self.erased |= database.write(&self.batch)?;
         self.rested = false;
-        if database.used()? > self.keep.size {
-            self.prune = Instant::now();
+        if database.used()? > self.keep.size || database.slices.needs_merge() {
+            self.tidy = Instant::now();
         }
         for item in &self.batch {
             if let Durable::Gap(gap) = item {
@@ -294,18 +294,18 @@ impl Worker {
     }
 
     /// Removes what is too old, and gives back what is not needed.
-    fn tidy(&mut self, idle: bool) {
+    fn tidy_up(&mut self, idle: bool) {
         let Some(database) = &mut self.database else { return };
         if std::mem::take(&mut self.erased) {
             // If somebody else has the file open, the words stay in the write-ahead log until it is written over.
             self.erased = database.checkpoint().is_err();
         }
         let now = Instant::now();
-        if self.prune <= now {
-            match database.prune(unix(SystemTime::now()), self.keep) {
-                Ok(true) => (self.prune, self.pruned) = (now, true),
+        if self.tidy <= now {
+            match database.tidy(unix(SystemTime::now()), self.keep) {
+                Ok(true) => (self.tidy, self.pruned) = (now, true),
                 Ok(false) => {
-                    self.prune = now + PRUNE;
+                    self.tidy = now + PRUNE;
                     if std::mem::take(&mut self.pruned) {
                         // Until then, the file itself still has what was removed.
                         self.erased = database.checkpoint().is_err();

@@ -22,12 +22,14 @@ mod support;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use chatd::chat::{Durable, Event, Lookup, Nick, Person, PersonId, Point, Profile, Record, Selection, Stamp, Words};
 use chatd::config::History;
 use chatd::store::{Database, FILE, Store};
 use rusqlite::{Connection, OpenFlags};
+use support::client::Client;
 use support::daemon::Daemon;
 
 /// Lines in the large history, unless given on the command line.
@@ -207,7 +209,8 @@ fn plain(file: &Path) -> f64 {
 /// Lookups in a large history.
 fn lookups(lines: u64) {
     let directory = tempfile::tempdir_in(std::env::var("CARGO_TARGET_TMPDIR").unwrap_or("target".into())).unwrap();
-    let mut database = Database::open(&directory.path().join(FILE), LARGE, None).unwrap();
+    fs::create_dir(directory.path().join("state")).unwrap();
+    let mut database = Database::open(&directory.path().join("state").join(FILE), LARGE, None).unwrap();
     let (mut talk, mut bytes, mut number, start) = (Talk::new(), 0, 0, Instant::now());
     while number < lines {
         let items = (0..4096).map(|_| {
@@ -218,6 +221,7 @@ fn lookups(lines: u64) {
         });
         database.write(&items.collect::<Vec<_>>()).unwrap();
     }
+    while database.tidy(START + number * GAP, LARGE).unwrap() {}
     database.checkpoint().unwrap();
     let size = database.figures().unwrap().bytes;
     println!(
@@ -227,44 +231,84 @@ fn lookups(lines: u64) {
         size as f64 / bytes as f64
     );
     let end = START + number * GAP;
-    let mut ask = |name: &str, prune: bool, lookup: &mut dyn FnMut(&mut Talk) -> Lookup| {
-        let mut took = Vec::new();
-        let mut found = 0;
+    let mut ask = |name: &str, lookup: &mut dyn FnMut(&mut Talk) -> Lookup| {
+        let (mut took, mut found) = (Vec::new(), 0);
         for _ in 0..LOOKUPS {
             let lookup = lookup(&mut talk);
             let start = Instant::now();
             found += database.find(&lookup).unwrap().unwrap().entries.len();
             took.push(start.elapsed());
-            if prune {
-                let keep = History { keep: LARGE.keep, size: database.used().unwrap() - 1 };
-                database.prune(end, keep).unwrap();
-            }
         }
-        println!("{name:44} {} ({} found each)", show(took), found / LOOKUPS);
+        println!("{name:33} {} ({} found each)", show(took), found / LOOKUPS);
     };
-    for prune in [false, true] {
-        let meanwhile = if prune { ", pruned in between" } else { "" };
-        ask(&format!("newest page{meanwhile}"), prune, &mut |_| Lookup::messages(Selection::Latest(None), 50));
-        ask(&format!("page by time{meanwhile}"), prune, &mut |talk| {
-            let time = Point::Time(START + talk.random() % (end - START));
-            Lookup::messages(Selection::Before(time), 50)
-        });
-        let search =
-            |words: String| Lookup { words: Some(words.into()), ..Lookup::messages(Selection::Latest(None), 50) };
-        ask(&format!("two words as common as those said{meanwhile}"), prune, &mut |talk| {
-            search(format!("{} {}", talk.word(), talk.word()))
-        });
-        ask(&format!("two words, each as likely{meanwhile}"), prune, &mut |talk| {
-            let (one, other) = (talk.random(), talk.random());
-            search(format!("{} {}", talk.nth(one), talk.nth(other)))
-        });
-        ask(&format!("two words of one line{meanwhile}"), prune, &mut |talk| {
-            let line = talk.line(1);
-            let Event::Said(_, words) = &line.event else { panic!() };
-            let mut words = words.text.split(' ');
-            search(format!("{} {}", words.next().unwrap(), words.next().unwrap()))
-        });
-    }
+    ask("newest page", &mut |_| Lookup::messages(Selection::Latest(None), 50));
+    ask("page by time", &mut |talk| {
+        let time = Point::Time(START + talk.random() % (end - START));
+        Lookup::messages(Selection::Before(time), 50)
+    });
+    let search = |words: String| Lookup { words: Some(words.into()), ..Lookup::messages(Selection::Latest(None), 50) };
+    ask("two words as common as those said", &mut |talk| search(format!("{} {}", talk.word(), talk.word())));
+    ask("two words, each as likely", &mut |talk| {
+        let (one, other) = (talk.random(), talk.random());
+        search(format!("{} {}", talk.nth(one), talk.nth(other)))
+    });
+    ask("two words of one line", &mut |talk| {
+        let line = talk.line(1);
+        let Event::Said(_, words) = &line.event else { panic!() };
+        let mut words = words.text.split(' ');
+        search(format!("{} {}", words.next().unwrap(), words.next().unwrap()))
+    });
+    drop(database);
+    meanwhile(directory, size, &mut talk);
+}
+
+/// What others feel of searches and of pruning: round trips of a client that asks nothing of the history.
+fn meanwhile(directory: tempfile::TempDir, size: u64, talk: &mut Talk) {
+    // Smaller than the history is, so that it is pruned all the time; lines of 2023 are not too old.
+    let config = format!(
+        "[room]\nhistory = 0\n[history]\nkeep = \"3650d\"\nsize = \"{}\"\n[[listen]]\naddress = \"127.0.0.1:0\"\n\
+         [limits]\nconnections-per-address = 1000\nmessage-rate = 1000000\nmessage-burst = 1000000\n",
+        size / 2
+    );
+    let daemon = Daemon::launch_in(Arc::new(directory), &config, |_| {});
+    daemon.wait_for_log(" is ready");
+    let mut probe = Client::plain(daemon.listeners()[0]);
+    probe.say("NICK probe\r\nUSER probe 0 * probe\r");
+    while !probe.line().contains(" 366 ") {}
+    let mut trips = || {
+        let (mut took, start) = (Vec::new(), Instant::now());
+        while start.elapsed() < Duration::from_secs(3) {
+            let asked = Instant::now();
+            probe.say("PING now\r");
+            while !probe.line().contains(" PONG ") {}
+            took.push(asked.elapsed());
+        }
+        show(took)
+    };
+    println!("PING to PONG while pruned              {}", trips());
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let mut searches = Vec::new();
+        for number in 0..4 {
+            let mut client = Client::plain(daemon.listeners()[0]);
+            client.login(&format!("asks{number}"));
+            let words: Vec<String> = (0..100).map(|_| format!("{} {}", talk.word(), talk.word())).collect();
+            let over = &over;
+            searches.push(scope.spawn(move || {
+                let mut count = 0;
+                for words in words.iter().cycle().take_while(|_| !over.load(Ordering::Relaxed)) {
+                    client.say(&format!("/search {words}\n/topic"));
+                    client.expect_start("*** Topic:");
+                    count += 1;
+                }
+                count
+            }));
+        }
+        println!("PING to PONG while pruned and searched {}", trips());
+        over.store(true, Ordering::Relaxed);
+        let searches: u64 = searches.into_iter().map(|searches| searches.join().unwrap()).sum();
+        println!("{searches} searches meanwhile");
+    });
 }
 
 fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
