@@ -263,7 +263,9 @@ pub enum Error {
         reason: String,
     },
     /// Watch, History: the limit on watchers is reached.
-    #[error("{maximum} others are watching already, which is as many as may; raise admin.connections to allow more")]
+    #[error(
+        "{maximum} others are watching or reading the history already, which is as many as may; raise admin.connections to allow more"
+    )]
     #[serde(rename = "org.chatd.Admin.TooManyWatchers")]
     TooManyWatchers {
         /// The maximum number of watchers.

@@ -158,6 +158,58 @@ fn every_kind_of_entry() {
     }
 }
 
+/// chatd(8) tells those who open a backup with sqlite3 what they see.
+#[test]
+fn a_backup_is_as_the_manual_describes_it() {
+    let manual = include_str!("../../man/chatd.8");
+    let daemon = Daemon::start("");
+    let mut bo = daemon.connect();
+    bo.send("CAP REQ :message-tags echo-message draft/message-redaction\r\n");
+    bo.send("NICK bo\r\nUSER bo 0 * :Bo\r\nCAP END\r\n");
+    bo.send("PRIVMSG #lobby :hello\r\nPRIVMSG #lobby :\u{1}ACTION waves\u{1}\r\nNOTICE #lobby :beep\r\n");
+    bo.send("@+draft/react=x TAGMSG #lobby\r\nTOPIC #lobby :tea\r\nPRIVMSG #lobby :a slip\r\n");
+    let slip = loop {
+        let line = bo.line();
+        if line.contains(":a slip") {
+            break line.split("msgid=").nth(1).unwrap().split([';', ' ']).next().unwrap().to_owned();
+        }
+    };
+    bo.send(&format!("REDACT #lobby {slip}\r\nNICK bob\r\nPART #lobby\r\nJOIN #lobby\r\nQUIT\r\n"));
+    bo.rest();
+    good(&daemon, &["notice", "closing"]);
+    let shown = entries(&daemon, &[]);
+    let backup = daemon.path("backup.db");
+    good(&daemon, &["backup", backup.to_str().unwrap()]);
+
+    let copy = Connection::open(backup).unwrap();
+    let mut lines = copy.prepare("SELECT seq, kind FROM line ORDER BY seq").unwrap();
+    let lines = lines.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    let kinds: Vec<(i64, i64)> = lines.collect::<Result<_, _>>().unwrap();
+    assert_eq!(kinds.len(), shown.len());
+    for ((seq, kind), entry) in kinds.into_iter().zip(&shown) {
+        assert_eq!(entry["msgid"], format!("{seq:x}"));
+        let described = match (entry["kind"].as_str().unwrap(), &entry["name"]) {
+            ("message", _) => "is 1 for a message".to_owned(),
+            ("action", _) => "2 for\n.Li /me ,".to_owned(),
+            ("notice", Value::Null) => "4 for one of the administrator".to_owned(),
+            ("notice", _) => "3 for a notice".to_owned(),
+            ("tags", _) => "10 for IRC tags".to_owned(),
+            (other, _) => format!("{kind} {other}"),
+        };
+        assert!(described.contains(&kind.to_string()) && manual.contains(&described), "{entry} is {kind}");
+    }
+    let (_, query) = manual.split_once("sqlite3 FILE \"").unwrap();
+    let query = query.split_once('"').unwrap().0.replace("\\(aq", "'");
+    let mut rows = copy.prepare(&query).unwrap();
+    let rows = rows.query_map([], |row| Ok((row.get(1)?, row.get(2)?))).unwrap();
+    let rows: Vec<(Option<String>, String)> = rows.collect::<Result<_, _>>().unwrap();
+    let by = |name: &str, text: &str| (Some(name.to_owned()), text.to_owned());
+    let expected = [by("bo", "hello"), by("bo", "waves"), by("bo", "beep"), (None, "closing".to_owned())];
+    assert_eq!(rows, expected);
+    let version: i64 = copy.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
+    assert!(manual.contains(&format!("which this page describes for version {version}.")));
+}
+
 #[test]
 fn what_cannot_be_answered_is_said_in_one_sentence() {
     let daemon = Daemon::start("");
