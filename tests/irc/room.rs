@@ -41,8 +41,8 @@ fn version_motd_and_other_server_queries_are_answered() {
          > HELP
          < :irc.test 704 ana * :The commands; HELP and one of them tells more
          < :irc.test 705 ana * :AWAY CHATHISTORY HELP INFO ISON JOIN LIST LUSERS MODE MONITOR
-         < :irc.test 705 ana * :MOTD NAMES NICK NOTICE PART PING PRIVMSG QUIT REDACT SETNAME
-         < :irc.test 705 ana * :TIME TOPIC USERHOST VERSION WHO WHOIS WHOWAS
+         < :irc.test 705 ana * :MOTD NAMES NICK NOTICE PART PING PRIVMSG QUIT REDACT SEARCH
+         < :irc.test 705 ana * :SETNAME TIME TOPIC USERHOST VERSION WHO WHOIS WHOWAS
          < :irc.test 706 ana * :End of help
          > HELP privmsg
          < :irc.test 704 ana privmsg :PRIVMSG nick|#room :text says something
