@@ -108,6 +108,13 @@ pub enum Reply<'a> {
     },
     /// Somebody on your watch list did this, and you do not receive it from the room because you are not both in it.
     Watched(Stamp, &'a Event<'a>),
+    /// Another client of your account has moved its [read marker](super::Command::MarkRead).
+    Read {
+        /// What was read, in lower case.
+        target: &'a str,
+        /// Up to which time, in milliseconds since 1970-01-01 UTC.
+        time: u64,
+    },
     /// The connection is being closed for this reason.
     Closing(&'a Reason),
 }

@@ -36,13 +36,13 @@ impl ReadMarkers {
         markers.0.iter().find(|(known, _)| **known == *target).map(|(_, time)| *time)
     }
 
-    /// Moves a person's marker of a target, given in lower case; only forward.
-    pub fn set(&mut self, person: &Person, target: &str, time: u64) {
+    /// Moves a person's marker of a target, given in lower case; only forward. Returns whether it has moved.
+    pub fn set(&mut self, person: &Person, target: &str, time: u64) -> bool {
         let markers = match &person.profile.account {
             Some(account) => self.of_account(account),
             None => self.people.entry(person.id).or_default(),
         };
-        markers.set(target, time);
+        markers.set(target, time)
     }
 
     /// Moves an account's marker of a target, given in lower case; only forward.
@@ -71,15 +71,17 @@ impl ReadMarkers {
 }
 
 impl Markers {
-    fn set(&mut self, target: &str, time: u64) {
+    fn set(&mut self, target: &str, time: u64) -> bool {
         if let Some((_, known)) = self.0.iter_mut().find(|(known, _)| **known == *target) {
+            let moves = time > *known;
             *known = time.max(*known);
-            return;
+            return moves;
         }
         if self.0.len() == MAX_TARGETS {
             self.0.remove(0);
         }
         self.0.push((target.into(), time));
+        true
     }
 }
 

@@ -28,6 +28,7 @@ pub type SessionId = u32;
 pub struct People {
     by_id: HashMap<PersonId, PersonEntry>,
     by_name: BTreeMap<Arc<str>, PersonId>,
+    by_account: HashMap<Box<str>, Vec<PersonId>>,
     peak: usize,
     gone: VecDeque<Gone>,
     /// Who is notified when a person connects or disconnects.
@@ -72,6 +73,9 @@ impl People {
                     session: None,
                 };
                 self.by_id.insert(person.id, entry);
+                if let Some(account) = &person.profile.account {
+                    self.by_account.entry(account.clone()).or_default().push(person.id);
+                }
                 self.peak = self.peak.max(self.by_id.len());
                 Ok(())
             }
@@ -89,6 +93,14 @@ impl People {
     pub fn remove(&mut self, unix: u64, id: PersonId, shown: Option<u64>) -> Option<PersonEntry> {
         let entry = self.by_id.remove(&id)?;
         self.by_name.remove(entry.person.nick.key());
+        if let Some(account) = &entry.person.profile.account
+            && let Some(people) = self.by_account.get_mut(account)
+        {
+            people.retain(|known| *known != id);
+            if people.is_empty() {
+                self.by_account.remove(account);
+            }
+        }
         self.watchers.forget(id);
         self.markers.forget(id);
         self.remember(Gone { person: entry.person.clone(), unix, shown });
@@ -125,7 +137,7 @@ impl People {
         Some(after)
     }
 
-    /// Replaces a person's profile.
+    /// Replaces a person's profile; the account stays the same.
     pub fn describe(&mut self, person: &Arc<Person>) {
         if let Some(entry) = self.by_id.get_mut(&person.id) {
             entry.person = person.clone();
@@ -156,6 +168,11 @@ impl People {
     #[must_use]
     pub fn find(&self, nick: &Nick) -> Option<&PersonEntry> {
         self.by_id.get(self.by_name.get(nick.key())?)
+    }
+
+    /// Everybody who has this account.
+    pub fn of_account<'a>(&'a self, account: &str) -> impl Iterator<Item = &'a PersonEntry> + use<'a> {
+        self.by_account.get(account).into_iter().flatten().filter_map(|id| self.by_id.get(id))
     }
 
     /// A free name: `base`, or `base` and a number. `None` if these are not valid names.

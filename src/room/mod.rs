@@ -85,6 +85,13 @@ pub enum Mail {
         /// Whether they are here now.
         here: bool,
     },
+    /// Another client of the same account has read so far.
+    Read {
+        /// What was read, in lower case.
+        target: Box<str>,
+        /// Up to which time, in milliseconds since 1970-01-01 UTC.
+        time: u64,
+    },
     /// A watched person has caused this event, and the session does not receive it from the room.
     Watched(Stamp, Event<'static>),
 }
@@ -142,9 +149,8 @@ impl State {
                 Ok(Outcome::Nothing)
             }
             Decision::MarkRead { who, target, time } => {
-                self.people.markers.set(&who, &target, time);
-                if let (Some(durable), Some(account)) = (&mut self.durable, &who.profile.account) {
-                    durable.push(Durable::Marker { account: account.clone(), target: (*target).into(), time });
+                if self.people.markers.set(&who, &target, time) {
+                    self.pass_on_marker(&who, &target, time);
                 }
                 Ok(Outcome::Nothing)
             }
@@ -214,6 +220,18 @@ impl State {
     #[must_use]
     pub fn view_for(&self, who: Option<PersonId>) -> StateView<'_> {
         StateView { people: &self.people, room: &self.room, who }
+    }
+
+    /// An account's marker has moved: keeps it, and tells the account's other clients.
+    fn pass_on_marker(&mut self, who: &Person, target: &str, time: u64) {
+        let State { people, mail, durable, .. } = self;
+        let Some(account) = &who.profile.account else { return };
+        for other in people.of_account(account).filter(|other| other.person.id != who.id) {
+            mail.extend(other.session.map(|session| (session, Mail::Read { target: target.into(), time })));
+        }
+        if let Some(durable) = durable {
+            durable.push(Durable::Marker { account: account.clone(), target: target.into(), time });
+        }
     }
 
     fn deliver<'c>(&mut self, now: Now, from: Arc<Person>, to: PersonId, words: Words<'c>) -> Outcome<'c> {

@@ -274,6 +274,7 @@ impl Session {
         let reply = match mail {
             Mail::Private { stamp, from, to, words } => Reply::Private { stamp: *stamp, from, to, words },
             Mail::Presence { person, here } => Reply::Presence { person, here: *here },
+            Mail::Read { target, time } => Reply::Read { target, time: *time },
             Mail::Watched(stamp, event) => Reply::Watched(*stamp, event),
         };
         self.reply(state, reply, &mut words);

@@ -32,7 +32,14 @@ fn read_markers_survive_a_restart() {
     let marker = ":chatd.internal MARKREAD #lobby timestamp=2026-01-01T00:00:00.000Z";
     ana.send("MARKREAD #lobby timestamp=2026-01-01T00:00:00.000Z\r\n");
     ana.expect_start(marker);
-    drop(ana);
+    // Her other client is told, but only of what is new.
+    let mut second = with_account(&daemon, &certificates, "ana2");
+    second.expect_start(marker);
+    ana.send("MARKREAD #lobby timestamp=2025-01-01T00:00:00.000Z\r\n");
+    ana.send("MARKREAD bo timestamp=2026-01-02T00:00:00.000Z\r\n");
+    second.expect_start(":chatd.internal 366 ");
+    second.expect_next(":chatd.internal MARKREAD bo timestamp=2026-01-02T00:00:00.000Z\r");
+    drop((ana, second));
     let daemon = restart_with(daemon, &config);
     with_account(&daemon, &certificates, "anna").expect_start(marker);
     // The name alone is not enough.

@@ -240,7 +240,8 @@ impl Classic {
                 }
             }
             // These clients have no commands to which these replies could be sent.
-            Reply::Sent { .. } | Reply::Done(..) | Reply::Presence { .. } | Reply::Watched(..) => {}
+            Reply::Sent { .. } | Reply::Done(..) | Reply::Presence { .. } | Reply::Watched(..) | Reply::Read { .. } => {
+            }
             Reply::Closing(Reason::Quit(_)) => words.send_literal(&words.quit_answer, out),
             Reply::Closing(reason) => words.send_notice(&format!("Goodbye: {reason}."), out),
         }

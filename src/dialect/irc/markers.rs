@@ -1,6 +1,7 @@
 //! Read markers (IRCv3 draft/read-marker).
 
 use super::Irc;
+use super::capability::Capabilities;
 use super::form::write_time;
 use super::history::parse_time;
 use super::message::Message;
@@ -32,6 +33,14 @@ impl Irc {
     pub(super) fn say_marker(&self, target: &str, answer: &mut Answer<'_>) {
         let marker = answer.view.read_marker(&target.to_lowercase());
         self.write_marker(target, marker, answer);
+    }
+
+    /// Another client of the same account has read so far.
+    pub(super) fn marker_moved(&self, target: &str, time: u64, answer: &mut Answer<'_>) {
+        if self.has(Capabilities::READ_MARKER) {
+            let room = self.server.channel();
+            self.write_marker(if self.server.is_room(target) { &room } else { target }, Some(time), answer);
+        }
     }
 
     fn write_marker(&self, target: &str, time: Option<u64>, answer: &mut Answer<'_>) {

@@ -237,6 +237,7 @@ impl Irc {
                     self.own_form().render(stamp, event, answer.view, answer.bytes);
                 }
             }
+            Reply::Read { target, time } => self.marker_moved(target, time, answer),
             Reply::Closing(reason) => {
                 if reason.is_lag() {
                     // Ends a line that may be incomplete.

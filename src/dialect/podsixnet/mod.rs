@@ -217,7 +217,8 @@ impl PodSixNet {
                 }
             }
             // These clients have no commands to which these replies could be sent.
-            Reply::Sent { .. } | Reply::Done(..) | Reply::Presence { .. } | Reply::Watched(..) => {}
+            Reply::Sent { .. } | Reply::Done(..) | Reply::Presence { .. } | Reply::Watched(..) | Reply::Read { .. } => {
+            }
             Reply::Closing(reason) => self.notice(&format!("Goodbye: {reason}."), out),
         }
     }

@@ -100,7 +100,7 @@ impl Text {
             Reply::Done(stamp, event) if !self.echo && !matches!(event, Event::Said(..)) => {
                 TextForm.render(stamp, event, view, out);
             }
-            Reply::Done(..) | Reply::Presence { .. } | Reply::Watched(..) => {}
+            Reply::Done(..) | Reply::Presence { .. } | Reply::Watched(..) | Reply::Read { .. } => {}
             Reply::Refused(refusal) => {
                 write_notice(out, &[&refusal.to_string()]);
                 if view.own().is_none() {
