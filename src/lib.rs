@@ -7,7 +7,8 @@
 //! use (a dialect plus the options that change its bytes), never once for each member: a thousand clients share the same
 //! bytes. A session owns a position in the log, and one delivery task writes, to every socket that can take it, what lies
 //! between that position and the head. There is no queue for each member; so a slow reader costs nothing but its own
-//! delay, batching happens by itself, and history is a look back.
+//! delay, batching happens by itself, and history is a look back. The disk is one more reader ([`store`]): it takes what was
+//! appended, many events at a time, and nobody waits for it.
 //!
 //! # The rooms of the house
 //!
@@ -110,9 +111,14 @@
 //! - *No walk over all for one.* A newcomer's NAMES are kept ready in pieces (`room::names`); a place in the log is a
 //!   number and does not cut it.
 //!
-//! What it needs: 4 MB empty, nearly all of it program text; then 0.8 KB for a client of the text protocol, 1.0 KB for
-//! one of IRC, and 8 KB more for TLS, of which rustls' receive buffer is half. `session::tests` holds the sizes. Nothing
-//! is kept for what was said but the history, and what the slowest has still to be sent (`max-lag`).
+//! Keeping what was said costs the chat's thread 0.2 µs a line, whoever is there; the store's own thread writes 80,000 lines
+//! a second, each within 60 ms. Of ten million lines a page is found in 5 ms and two words in 20 (99 of 100 times), and the
+//! room feels none of it.
+//!
+//! What it needs: 5.5 MB empty, nearly all of it program text; then 0.8 KB for a client of the text protocol, 1.0 KB for
+//! one of IRC, and 8 KB more for TLS, of which rustls' receive buffer is half. `session::tests` holds the sizes. In
+//! memory, nothing is kept for what was said but `room.history`, what the slowest has still to be sent (`max-lag`), and
+//! what waits for the disk (8 MiB at most).
 //!
 //! | what | grows with | because |
 //! |---|---|---|
@@ -124,11 +130,12 @@
 //! | memory | the people, not the messages | the log frees what nobody needs |
 //!
 //! No step of the one thread is longer than about half a millisecond, whatever is asked of it: rounds and turns stop by
-//! the clock, long answers (WHO, NAMES with hosts, `/who`, `list`) come in parts, files are read and signatures made beside
-//! it. The exceptions: the history that one newcomer is shown, 0.1 ms for each 1000 lines of `room.history`; and one name's
+//! the clock, long answers (WHO, NAMES with hosts, `/who`, `list`) come in parts; files are read, signatures made and the
+//! history searched beside it. The exceptions: the history that one newcomer is shown, 0.1 ms for each 1000 lines of `room.history`; and one name's
 //! coming or going, if thousands watch it, for as many notices.
 //!
-//! `cargo bench` measures all this anew: `fanout` against the bare loop, `latency` with a probe, `micro` part by part.
+//! `cargo bench` measures all this anew: `fanout` against the bare loop, `latency` with a probe, `store` the
+//! history on disk, `micro` part by part.
 //!
 //! # A session's life
 //!

@@ -58,7 +58,7 @@ pub struct Kept {
 pub struct Figures {
     /// Lines in it.
     pub lines: u64,
-    /// Its size in bytes, and that of its write-ahead log.
+    /// Its size in bytes, without that of its write-ahead log.
     pub bytes: u64,
     /// When the oldest line was said, in milliseconds since 1970-01-01 UTC.
     pub oldest: Option<u64>,
