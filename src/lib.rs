@@ -31,9 +31,10 @@
 //! | [`daemon`] | the order of starting and stopping, and nothing else | |
 //!
 //! Beside these: [`log`] (the journal, or standard error), [`systemd`] (readiness, reload, status, watchdog),
-//! [`directories`], [`files`], [`arguments`], [`invitation`] (what somebody who starts it by hand reads), [`check`] and
-//! [`closed`] (`--check-config`; what people are told when the daemon cannot start), [`hangup`] (whether SIGHUP is a reload
-//! or the end of a terminal), [`trial`] (`--try-classic`: classic clients watched on the terminal).
+//! [`harmless`] (which characters people may be shown), [`directories`], [`files`], [`arguments`], [`invitation`] (what
+//! somebody who starts it by hand reads), [`check`] and [`closed`] (`--check-config`; what people are told when the daemon
+//! cannot start), [`hangup`] (whether SIGHUP is a reload or the end of a terminal), [`trial`] (`--try-classic`: classic
+//! clients watched on the terminal).
 //! `tests/architecture.rs` holds the directions.
 //!
 //! # The way of one line of chat
@@ -157,6 +158,7 @@ pub mod dialect;
 pub mod directories;
 pub mod files;
 pub mod hangup;
+pub mod harmless;
 pub mod invitation;
 pub mod log;
 pub mod net;

@@ -13,6 +13,8 @@ use sd_notify::NotifyState;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
+use crate::harmless::is_harmful;
+
 /// Reports that starting or reloading has finished.
 pub fn ready() {
     notify(&[NotifyState::Ready]);
@@ -33,14 +35,14 @@ pub fn stopping() {
 
 /// Sets the line shown by `systemctl status`.
 ///
-/// Control characters become spaces, because a line break, perhaps in a user's name, would start another field of the
+/// Harmful characters become spaces, because a line break, perhaps in a user's name, would start another field of the
 /// message.
 pub fn status(text: &str) {
     notify(&[NotifyState::Status(&one_line(text))]);
 }
 
 fn one_line(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
+    text.chars().map(|character| if is_harmful(character) { ' ' } else { character }).collect()
 }
 
 fn notify(states: &[NotifyState<'_>]) {
@@ -227,6 +229,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use std::cell::{Cell, RefCell};
 
     use tokio::time::{Instant, timeout};
@@ -338,8 +342,16 @@ mod tests {
         assert_eq!(*sent.borrow(), expected.map(|(time, text)| (time, text.to_owned())));
     }
 
+    proptest! {
+        #[test]
+        fn a_status_is_harmless(text in any::<String>(), more in "[\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}a]{0,40}") {
+            let text = text + &more;
+            prop_assert!(!one_line(&text).contains(is_harmful));
+        }
+    }
+
     #[test]
     fn a_status_is_one_line_whatever_it_is_made_of() {
-        assert_eq!(one_line("1 user\nREADY=1\r\u{85}\u{1b}[2J é"), "1 user READY=1   [2J é");
+        assert_eq!(one_line("1 user\nREADY=1\r\u{85}\u{1b}[2J\u{200f}é"), "1 user READY=1   [2J é");
     }
 }

@@ -16,18 +16,19 @@ const LONGEST: usize = 400;
 /// The parts of the house from low to high, each with all the parts that it names. A row names only rows above it, so
 /// there is one direction and no circle.
 const DIRECTION: &[(&str, &[&str])] = &[
-    ("chat", &[]),
+    ("harmless", &[]),
+    ("chat", &["harmless"]),
     ("people", &["chat"]),
     ("room", &["chat", "people"]),
-    ("dialect", &["chat"]),
+    ("dialect", &["chat", "harmless"]),
     ("directories", &[]),
     ("files", &["directories"]),
     ("hangup", &[]),
     ("invitation", &[]),
-    ("systemd", &[]),
+    ("systemd", &["harmless"]),
     ("config", &["dialect", "directories", "files"]),
-    ("log", &["config"]),
-    ("net", &["config", "directories", "files"]),
+    ("log", &["config", "harmless"]),
+    ("net", &["config", "directories", "files", "harmless"]),
     ("store", &["chat", "config"]),
     ("session", &["chat", "config", "dialect", "net", "people", "room"]),
     ("connections", &["chat", "config", "dialect", "net", "people", "room", "session"]),
@@ -51,7 +52,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
     ("trial", &["chat", "config", "connections", "dialect", "net", "people", "room", "server", "session"]),
     ("admin", &["chat", "connections", "log", "server"]),
     ("arguments", &[]),
-    ("ctl", &["admin", "arguments", "directories", "log"]),
+    ("ctl", &["admin", "arguments", "directories", "harmless", "log"]),
     ("check", &["config", "net", "server"]),
     ("closed", &["admin", "net"]),
     (
@@ -87,7 +88,7 @@ const ONLY: &[(&str, &str, &[&str])] = &[
 ];
 
 /// The parts that are plain values, so that they can be tried at every byte in virtual time.
-const PURE: &[&str] = &["chat", "people", "room", "dialect", "session", "connections"];
+const PURE: &[&str] = &["harmless", "chat", "people", "room", "dialect", "session", "connections"];
 
 /// What a plain value does not name: runtime, sockets, clocks, files, threads.
 const IMPURE: &[&str] = &[

@@ -89,7 +89,7 @@ fn standard_error_has_a_readable_line_for_each_entry() {
 fn no_value_can_forge_a_line_or_grow_without_bound() {
     let (status, lines) = lines_of("injection", &mut child("injection"));
     assert!(status, "{lines:?}");
-    assert_eq!(lines[0], r"INFO a\nb\u{1b}[2J\u{9b}\u{202e} has joined other=x\ny (1\r\n2)");
+    assert_eq!(lines[0], r"INFO a\nb\u{1b}[2J\u{9b}\u{202e}\u{200f}\u{e0067} has joined other=x\ny (1\r\n2)");
     assert!(lines[1].len() < 4200 && lines[1].ends_with('…'), "{}", lines[1].len());
     assert_eq!(lines.len(), 2);
 }
@@ -410,7 +410,7 @@ mod scenarios {
 
     pub(super) fn injection() {
         start(Level::INFO, LogTarget::Stderr);
-        let nick = "a\nb\u{1b}[2J\u{9b}\u{202e}";
+        let nick = "a\nb\u{1b}[2J\u{9b}\u{202e}\u{200f}\u{e0067}";
         tracing::info!(chatd.user = nick, chatd.reason = "1\r\n2", other = "x\ny", "{nick} has joined");
         tracing::info!("{}", "long ".repeat(100_000));
         assert!(log::flush(PATIENCE));

@@ -1,6 +1,7 @@
 //! Names and texts: properties, and important cases.
 
 use chatd::chat::{Nick, NickError, clean};
+use chatd::harmless::is_harmful;
 use proptest::prelude::*;
 
 #[test]
@@ -81,12 +82,57 @@ fn a_long_text_is_cut_between_characters() {
     assert_eq!((&*cleaned.text, cleaned.changes.is_none()), ("abc", true));
 }
 
+#[test]
+fn what_is_not_just_seen_is_harmful() {
+    let harmful = [
+        "\0\t\n\r\u{1b}\u{7f}\u{80}\u{9b}\u{9f}",
+        "\u{61c}\u{200e}\u{200f}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2066}\u{2067}\u{2068}\u{2069}",
+        "\u{2028}\u{2029}\u{ad}\u{2060}\u{2061}\u{2064}\u{206a}\u{206f}\u{feff}\u{fff9}\u{fffa}\u{fffb}",
+        "\u{e0000}\u{e0001}\u{e0020}\u{e0067}\u{e007f}",
+    ];
+    for c in harmful.concat().chars() {
+        assert!(is_harmful(c), "{c:?}");
+        assert_eq!(clean(format!("a{c}é").as_bytes(), 9).text, if c == '\t' { "a é" } else { "aé" });
+        assert!(Nick::new(&format!("a{c}b")).is_err(), "{c:?}");
+    }
+}
+
+/// Emoji with joiners, selectors and skin tones; Persian, Hindi, Hebrew; a word with an invisible place to break.
+#[test]
+fn what_scripts_and_emoji_need_is_kept() {
+    for text in [
+        "👩\u{200d}👩\u{200d}👧 ❤\u{fe0f} 👍🏽 🇪🇸",
+        "می\u{200c}خواهم",
+        "क्\u{200d}ष क्\u{200c}ष",
+        "שָׁלוֹם",
+        "ភាសា\u{200b}ខ្មែរ",
+        "e\u{301}",
+    ] {
+        let cleaned = clean(text.as_bytes(), 100);
+        assert!(cleaned.changes.is_none() && cleaned.text == text, "{text}");
+    }
+    assert_eq!(clean("🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}".as_bytes(), 100).text, "🏴");
+}
+
 proptest! {
+    #[test]
+    fn cleaning_any_text_is_safe(text in any::<String>(), harmful in "[\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}a]{0,40}") {
+        let text = text + &harmful;
+        prop_assert!(!clean(text.as_bytes(), 1000).text.contains(is_harmful));
+    }
+
+    #[test]
+    fn no_name_is_harmful(name in "[\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}]?[a-zé\u{5d0}\u{627}\\p{Cf}]{1,4}") {
+        if let Ok(nick) = Nick::new(&name) {
+            prop_assert!(!nick.as_str().contains(is_harmful) && !nick.key().contains(is_harmful), "{nick:?}");
+        }
+    }
+
     #[test]
     fn cleaning_any_bytes_is_safe_and_idempotent(bytes in proptest::collection::vec(any::<u8>(), 0..300), limit in 0..200_usize) {
         let cleaned = clean(&bytes, limit);
         prop_assert!(cleaned.text.len() <= limit);
-        prop_assert!(!cleaned.text.chars().any(char::is_control));
+        prop_assert!(!cleaned.text.contains(is_harmful));
         let again = clean(cleaned.text.as_bytes(), limit);
         prop_assert!(again.changes.is_none());
         prop_assert_eq!(again.text, cleaned.text.clone());

@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use crate::harmless::is_harmful;
+
 /// The maximum length of a topic, an away message, a real name or a parting message, in bytes. Short enough for one IRC
 /// line with everything that precedes the text.
 pub const TEXT_LENGTH: usize = 300;
@@ -13,7 +15,7 @@ const MAX_STRING: usize = 128;
 /// What was changed to make a text safe, so that its author can be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Changes {
-    /// The number of control characters and bidirectional controls that were removed.
+    /// The number of harmful characters that were removed.
     pub removed: usize,
     /// The number of control sequences that were removed, such as those sent by arrow keys or those that set colours on
     /// a terminal or in IRC.
@@ -24,7 +26,7 @@ pub struct Changes {
     pub cut: bool,
 }
 
-/// A safe text: valid UTF-8, one line, no control characters, no bidirectional overrides.
+/// A safe text: valid UTF-8, one line, without [harmful](is_harmful) characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cleaned<'a> {
     /// The text; borrowed if nothing was changed.
@@ -35,9 +37,8 @@ pub struct Cleaned<'a> {
 
 /// Makes `bytes` safe and at most `limit` bytes long, truncating between characters.
 ///
-/// A tab becomes a space so that words stay apart. All other control characters (C0, DEL, C1, the line and paragraph
-/// separators) and the bidirectional embeddings, overrides and isolates of UAX #9 are removed. Control sequences are
-/// removed as a whole; otherwise an arrow key in the middle of a line would leave `[D` behind.
+/// A tab becomes a space so that words stay apart. All other [harmful](is_harmful) characters are removed. Control
+/// sequences are removed as a whole; otherwise an arrow key in the middle of a line would leave `[D` behind.
 #[must_use]
 pub fn clean(bytes: &[u8], limit: usize) -> Cleaned<'_> {
     if bytes.len() <= limit && bytes.iter().all(|b| (0x20..0x7f).contains(b)) {
@@ -134,10 +135,6 @@ fn colour_length(text: &str) -> usize {
 /// The number of leading characters that satisfy `kind`, all of them ASCII.
 fn run(text: &str, kind: &dyn Fn(char) -> bool) -> usize {
     text.chars().take_while(|c| kind(*c)).count()
-}
-
-fn is_harmful(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 impl Changes {

@@ -3,21 +3,16 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Whether a character controls the terminal: control characters (C0, DEL, C1), bidirectional marks, embeddings,
-/// overrides and isolates, and Unicode's line and paragraph separators.
-fn steers(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
+use crate::harmless::is_harmful;
 
-/// `text` on one line, with terminal controls written as escapes such as `\u{1b}`.
+/// `text` on one line, with harmful characters written as escapes such as `\u{1b}`.
 pub fn printable(text: &str) -> Cow<'_, str> {
-    if !text.contains(steers) {
+    if !text.contains(is_harmful) {
         return Cow::Borrowed(text);
     }
     let mut safe = String::with_capacity(text.len() + 16);
     for character in text.chars() {
-        if steers(character) {
+        if is_harmful(character) {
             safe.extend(character.escape_unicode());
         } else {
             safe.push(character);
@@ -26,16 +21,18 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// JSON on one line: terminal controls, which can only be inside strings, become JSON escapes; line ends, which can
+/// JSON on one line: harmful characters, which can only be inside strings, become JSON escapes; line ends, which can
 /// only be outside, become spaces.
 pub fn printable_json(json: &str) -> String {
     let mut safe = String::with_capacity(json.len());
     for character in json.chars() {
         if character.is_ascii_control() && character != '\u{7f}' {
             safe.push(' ');
-        } else if steers(character) {
-            // All of them have four hexadecimal digits; writing to a String cannot fail.
-            let _ = write!(safe, "\\u{:04x}", u32::from(character));
+        } else if is_harmful(character) {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                // Writing to a String cannot fail.
+                let _ = write!(safe, "\\u{unit:04x}");
+            }
         } else {
             safe.push(character);
         }

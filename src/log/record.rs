@@ -10,6 +10,7 @@ use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata};
 
 use super::events::{self, Kind};
+use crate::harmless::is_harmful;
 
 /// The maximum length of one value in bytes; longer ones are cut and end in `…`. Limits the queue's memory and keeps
 /// every entry within one datagram to the journal.
@@ -20,8 +21,7 @@ pub(super) const EVENT: &str = "chatd.event";
 
 /// One log entry.
 ///
-/// In all texts, control characters and characters that reorder text on a terminal are written as escapes such as `\n`,
-/// so no value can forge a line.
+/// In all texts, [harmful](is_harmful) characters are written as escapes such as `\n`, so no value can forge a line.
 #[derive(Debug, Clone)]
 pub struct Record {
     /// When it happened.
@@ -174,7 +174,7 @@ fn push(text: &mut String, value: fmt::Arguments<'_>) {
     }
 }
 
-/// Escapes characters that could forge lines or reorder text on a terminal; fails when [`LENGTH`] is reached.
+/// Escapes harmful characters; fails when [`LENGTH`] is reached.
 struct Harmless<'a> {
     text: &'a mut String,
 }
@@ -193,12 +193,6 @@ impl fmt::Write for Harmless<'_> {
         }
         Ok(())
     }
-}
-
-/// C0, DEL and C1; the line and paragraph separators; the marks, embeddings, overrides and isolates of UAX #9.
-fn is_harmful(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// The call site of the log's own warnings. Also provides the field names for the journal.
@@ -227,5 +221,27 @@ impl tracing::Callsite for Callsite {
 
     fn metadata(&self) -> &Metadata<'_> {
         &OWN
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{LENGTH, clean};
+    use crate::harmless::is_harmful;
+
+    proptest! {
+        #[test]
+        fn no_value_has_a_harmful_character(text in any::<String>(), more in "[\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}a]{0,40}") {
+            let text = clean(format_args!("{text}{more}"));
+            prop_assert!(!text.contains(is_harmful));
+        }
+    }
+
+    #[test]
+    fn what_is_cut_has_no_half_an_escape() {
+        let text = clean(format_args!("{}", "\u{202e}".repeat(LENGTH)));
+        assert!(text.len() <= LENGTH + 16 && text.ends_with("}…"), "{}", text.len());
     }
 }

@@ -20,6 +20,7 @@ use x509_parser::public_key::PublicKey;
 use x509_parser::x509::X509Version;
 
 use crate::files;
+use crate::harmless::is_harmful;
 
 /// How long before its expiry a certificate causes a warning.
 pub const EXPIRY_WARNING: Duration = Duration::from_secs(14 * 24 * 60 * 60);
@@ -353,7 +354,7 @@ fn fingerprint(certificate: &CertificateDer<'_>) -> String {
     pairs.join(":")
 }
 
-/// Replaces control characters: a name from a certificate, even a CA-signed one, must not control a terminal.
+/// Replaces harmful characters: a name from a certificate, even a CA-signed one, must not control a terminal.
 fn printable(name: &str) -> String {
-    name.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+    name.chars().map(|c| if is_harmful(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }

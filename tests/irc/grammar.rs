@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use chatd::chat::Command;
 use chatd::dialect::irc::message::{Message, client_tags, escape, tags, unescape};
+use chatd::harmless::is_harmful;
 use proptest::prelude::*;
 
 use super::{connected, joined};
@@ -47,6 +48,8 @@ fn only_tags_for_other_clients_are_passed_on() {
     assert_eq!(client_tags("label=x;+a=b;time=now;+c"), "+a=b;+c");
     assert_eq!(client_tags("+;+=x;+a b;+a!=1;a"), "");
     assert_eq!(client_tags("+a=b\rPRIVMSG;+c=\u{1}"), "", "nothing that could end a line");
+    assert_eq!(client_tags(r"+a=\n;+b=x\ry;+c=\s\:"), r"+c=\s\:", "nor once it is unescaped");
+    assert_eq!(client_tags("+a=\u{202e};+b=\u{200f};+c=\u{e0067};+d=👍\u{fe0f}"), "+d=👍\u{fe0f}");
 }
 
 proptest! {
@@ -80,10 +83,10 @@ proptest! {
     }
 
     #[test]
-    fn tags_that_are_passed_on_stay_as_they_are(text in "[+a-z=;:\\\\ é\r]{0,40}") {
+    fn tags_that_are_passed_on_stay_as_they_are(text in "[+a-z=;:\\\\ é\r\\p{Cf}]{0,40}") {
         let passed = client_tags(&text);
         prop_assert_eq!(client_tags(&passed), &*passed);
-        let well_formed = tags(&passed).all(|(key, value)| key.starts_with('+') && !value.contains(['\r', '\n']));
+        let well_formed = tags(&passed).all(|(key, value)| key.starts_with('+') && !unescape(value).contains(is_harmful));
         prop_assert!(well_formed);
     }
 
@@ -100,7 +103,7 @@ proptest! {
         prop_assert!(answer.is_empty() || answer.ends_with("\r\n"));
         let mut rest = &b"PRIVMSG #lobby :\x02bold\x1b[0m\x9b\r\n"[..];
         if let Some((Some(Command::Say(words)), _)) = talk.step(&mut rest) {
-            prop_assert!(!words.text.contains(char::is_control));
+            prop_assert!(!words.text.contains(is_harmful) && !words.tags.contains(is_harmful));
         }
     }
 }

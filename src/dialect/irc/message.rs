@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::harmless::is_harmful;
+
 /// The maximum length of a client's tags in bytes, including the `@` and the space (IRCv3 message-tags).
 pub const MAX_TAGS: usize = 4096;
 /// The maximum length of the rest in bytes, without CR LF (RFC 1459, section 2.3).
@@ -119,8 +121,8 @@ pub fn escape(value: &str, out: &mut Vec<u8>) {
     }
 }
 
-/// The client-only tags, still escaped; borrowed if there are no other tags. Leaves out characters that could end a
-/// line early in a client.
+/// The client-only tags, still escaped; borrowed if there are no other tags. Leaves out those with
+/// [harmful](is_harmful) characters, even if they are escaped.
 #[must_use]
 pub fn client_tags(all: &str) -> Cow<'_, str> {
     if all.is_empty() || all.split(';').all(is_client_tag) {
@@ -135,7 +137,7 @@ fn is_client_tag(tag: &str) -> bool {
     let Some(tag) = tag.strip_prefix('+') else { return false };
     let key = tag.split('=').next().unwrap_or_default();
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/');
-    !key.is_empty() && key.bytes().all(allowed) && !tag.contains(char::is_control)
+    !key.is_empty() && key.bytes().all(allowed) && !unescape(tag).contains(is_harmful)
 }
 
 /// Splits `text` at the first run of spaces.
