@@ -25,7 +25,7 @@ use crate::chat::{Command, Durable, Event, Nick, Now, Person, PersonId, Record, 
 use crate::people::{People, SessionId};
 
 /// The most events for which memory is reserved before they are there.
-const DURABLE_CAPACITY: usize = 1024;
+const DURABLE_CAPACITY: usize = 128;
 
 /// The whole state: people, the room, and the log.
 pub struct State {
