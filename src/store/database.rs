@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _};
 
 use super::error::StoreError;
 use super::number::{integer, natural};
@@ -71,7 +71,7 @@ impl Database {
     /// It cannot be used.
     pub fn open(path: &Path, keep: History, first: Option<u64>) -> Result<Database, StoreError> {
         // SQLite would make it readable for others.
-        let created = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+        let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
         if let Err(source) = created
             && !path.exists()
         {
@@ -91,7 +91,7 @@ impl Database {
         connection.pragma_update(None, "cache_size", -CACHE)?;
         connection.pragma_update(None, "temp_store", "MEMORY")?;
         schema::migrate(&mut connection)?;
-        let slices = probe(&connection).map_err(|error| StoreError::Damaged(error.to_string()))?;
+        let slices = probe(&connection).map_err(unusable)?;
         let metadata = std::fs::metadata(path).map_err(|source| StoreError::Io { path: path.to_owned(), source })?;
         let inode = (metadata.dev(), metadata.ino());
         let database = Database { connection, slices, bounds: bounds(keep), inode, people: HashMap::new() };
@@ -144,8 +144,11 @@ impl Database {
     /// # Errors
     /// Somebody else has the file open, or the disk fails. It is then done at another time.
     pub fn checkpoint(&self) -> Result<(), StoreError> {
-        let busy = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-        if busy { Err(StoreError::Other("somebody else has it open".to_owned())) } else { Ok(()) }
+        // Lines and lookups need not wait for whoever reads the file.
+        self.connection.busy_timeout(Duration::ZERO)?;
+        let busy = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
+        self.connection.busy_timeout(BUSY)?;
+        if busy? { Err(StoreError::Other("somebody else has it open".to_owned())) } else { Ok(()) }
     }
 
     /// Gives back memory that is not needed while nothing happens.
@@ -197,8 +200,16 @@ fn bounds(keep: History) -> Bounds {
     Bounds::new(keep.milliseconds(), keep.size)
 }
 
+/// A disk that fails or a file that is locked damages nothing; a table that is missing is an error in a statement.
+fn unusable(error: rusqlite::Error) -> StoreError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::Unknown) => StoreError::Damaged(error.to_string()),
+        _ => error.into(),
+    }
+}
+
 /// Uses every table once, so that a missing one is noticed, and reads the slices.
-fn probe(connection: &Connection) -> Result<Slices, StoreError> {
+fn probe(connection: &Connection) -> rusqlite::Result<Slices> {
     let slices = Slices::read(connection)?;
     let search =
         slices.tables(0..i64::MAX).map(|table| format!("SELECT count(*) FROM {table} WHERE {table} MATCH 'x'"));
@@ -207,4 +218,28 @@ fn probe(connection: &Connection) -> Result<Slices, StoreError> {
         connection.query_row(&sql, [], |_| Ok(())).optional()?;
     }
     Ok(slices)
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi;
+
+    use super::*;
+
+    #[test]
+    fn only_what_is_damaged_is_called_so() {
+        let failure = |code| unusable(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
+        for code in [ffi::SQLITE_IOERR, ffi::SQLITE_BUSY, ffi::SQLITE_CANTOPEN, ffi::SQLITE_NOMEM, ffi::SQLITE_PERM] {
+            assert!(matches!(failure(code), StoreError::Other(_)), "{code}");
+        }
+        assert!(matches!(failure(ffi::SQLITE_FULL), StoreError::Full));
+        for code in [ffi::SQLITE_CORRUPT, ffi::SQLITE_NOTADB, ffi::SQLITE_ERROR] {
+            assert!(matches!(failure(code), StoreError::Damaged(_)), "{code}");
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.db");
+        let open = || Database::open(&path, History::default(), None);
+        open().unwrap().connection.execute_batch("DROP TABLE slice").unwrap();
+        assert!(matches!(open().map(|_| ()), Err(StoreError::Damaged(_))));
+    }
 }

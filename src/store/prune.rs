@@ -31,7 +31,8 @@ impl Database {
     pub fn prune(&mut self, now: u64, keep: History) -> Result<bool, StoreError> {
         let (start, end) = self.range()?;
         let mut limit = self.before(Point::Time(now.saturating_sub(keep.milliseconds())))?;
-        if limit <= start && self.used()? > keep.size {
+        // At once, whatever the clock said when it was written.
+        if keep.keep.is_zero() || limit <= start && self.used()? > keep.size {
             limit = end;
         }
         if start < limit {
@@ -43,8 +44,12 @@ impl Database {
         // A free page is used again for the next lines. Many are given back.
         let free = self.pragma("freelist_count")?;
         if free > SPARE && free * 2 > self.pragma("page_count")? {
-            self.connection.execute_batch(&format!("PRAGMA incremental_vacuum({PAGES})"))?;
-            return Ok(true);
+            let mut vacuum = self.connection.prepare(&format!("PRAGMA incremental_vacuum({PAGES})"))?;
+            let mut pages = vacuum.query([])?;
+            // Each step gives back one page.
+            while pages.next()?.is_some() {}
+            // A file that an administrator has made anew with other settings does not become smaller.
+            return Ok(self.pragma("freelist_count")? < free);
         }
         Ok(false)
     }

@@ -55,7 +55,7 @@ impl Slices {
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn read(connection: &Connection) -> Result<Slices, StoreError> {
+    pub fn read(connection: &Connection) -> rusqlite::Result<Slices> {
         let mut statement = connection.prepare("SELECT id, first, time, lines, merged FROM slice ORDER BY id")?;
         let rows = statement.query_map([], |row| {
             Ok(Slice {

@@ -263,6 +263,69 @@ fn what_is_too_old_or_too_much_goes_and_the_file_shrinks() {
     assert_eq!(file.found(&search("anew")), [30_000]);
 }
 
+/// A step gives back many pages, and is the last one if the file cannot become smaller.
+#[test]
+fn free_pages_are_given_back_in_a_few_steps() {
+    for shrinks in [true, false] {
+        let mut file = File::new();
+        if !shrinks {
+            let sql = "PRAGMA journal_mode = DELETE; PRAGMA auto_vacuum = NONE; VACUUM";
+            let File { directory, database } = file;
+            drop(database);
+            let connection = rusqlite::Connection::open(directory.path().join(FILE)).unwrap();
+            connection.execute_batch(sql).unwrap();
+            drop(connection);
+            let database = Database::open(&directory.path().join(FILE), KEEP, None).unwrap();
+            file = File { directory, database };
+        }
+        let records: Vec<_> = (1..=2000).map(|number| said(number, "ana", &"word ".repeat(100))).collect();
+        file.write(&records);
+        let before = file.database.figures().unwrap().bytes;
+        let steps = (0..1000).take_while(|_| file.database.prune(0, keep(0, 1 << 30)).unwrap()).count();
+        assert!(steps < 20, "{steps}");
+        assert_eq!(file.database.figures().unwrap().bytes < before / 2, shrinks);
+    }
+}
+
+#[test]
+fn with_nothing_to_keep_lines_of_a_wrong_clock_go_too() {
+    let mut file = File::new();
+    file.write(&[said(1, "ana", "a"), said(2, "ana", "b")]);
+    while file.database.prune(1500, keep(0, 1 << 30)).unwrap() {}
+    assert_eq!(file.database.figures().unwrap().lines, 0);
+}
+
+#[test]
+fn a_redaction_among_other_lines_leaves_no_words() {
+    let mut file = File::new();
+    let secret = "xyzzyplugh";
+    let redaction = |sequence, line| {
+        let event = Event::Redacted { by: person("ana", 1), line, reason: None };
+        Durable::Event(Record { stamp: stamp(sequence), event })
+    };
+    let says = |sequence, text: &str| Durable::Event(said(sequence, "ana", text));
+    let words = format!("{secret} tea");
+    file.database.write(&[says(1, "tea"), says(2, &words), says(3, "tea")]).unwrap();
+    let items = [says(4, &words), says(5, "tea"), redaction(6, 2), says(7, "tea"), redaction(8, 4), says(9, "tea")];
+    assert!(file.database.write(&items).unwrap());
+    file.database.checkpoint().unwrap();
+    assert!(memchr::memmem::find(&file.bytes(), secret.as_bytes()).is_none());
+    assert_eq!(file.found(&search("tea")), [1, 3, 5, 7, 9]);
+    assert_eq!(file.database.figures().unwrap().lines, 7);
+}
+
+#[test]
+fn whatever_is_typed_is_no_error_of_the_file() {
+    let mut file = File::new();
+    file.write(&[said(1, "ana", "a b c")]);
+    let many = "a ".repeat(30_000);
+    let prefixes = "a* ".repeat(10_000);
+    for words in ["²", "²*", "½ *a", "\"½\" a", "a\0b", "ª*", "\u{345}", "\u{345}a*", &many, &prefixes] {
+        let found = file.database.find(&search(words));
+        assert!(found.is_ok(), "{:.20}: {found:?}", words);
+    }
+}
+
 #[test]
 fn a_starting_daemon_takes_up_what_was_kept() {
     let mut file = File::new();
