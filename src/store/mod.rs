@@ -42,6 +42,9 @@ use worker::Worker;
 /// The name of the file in the state directory.
 pub const FILE: &str = "chatd.db";
 
+/// Lookups that may wait. Clients give up when a disk does not answer at all, and ask again.
+const LOOKUPS: usize = 65_536;
+
 /// What the store is doing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Status {
@@ -136,7 +139,7 @@ impl Store {
     /// must not take long.
     pub fn find(&self, lookup: Lookup, answer: impl FnOnce(Found) + Send + 'static) {
         let mut waiting = self.shared.lock();
-        if waiting.stopping {
+        if waiting.stopping || waiting.lookups.len() >= LOOKUPS {
             drop(waiting);
             return answer(Err(LookupError::Unavailable));
         }

@@ -91,13 +91,21 @@ impl Queue {
         batch
     }
 
-    /// These items are written, or given up.
-    pub fn written(&mut self, items: &[Durable]) {
-        self.bytes -= items.iter().map(size).sum::<usize>().min(self.bytes);
+    /// These items are written, or given up. Returns their bytes.
+    pub fn written(&mut self, items: &[Durable]) -> usize {
+        let bytes = items.iter().map(size).sum::<usize>();
+        self.bytes -= bytes.min(self.bytes);
         if self.chunks.is_empty() {
             // Frees the memory that a burst needed.
             self.chunks = VecDeque::new();
         }
+        bytes
+    }
+
+    /// The bytes of the items that are not written yet.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Whether there is nothing to write.

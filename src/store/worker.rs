@@ -81,7 +81,8 @@ impl Worker {
             retry: None,
             tidy: Instant::now(),
             pruned: false,
-            erased: false,
+            // An earlier run may have been killed.
+            erased: true,
             rested: false,
         };
         let mut kept = Kept::default();
@@ -107,6 +108,10 @@ impl Worker {
     pub(super) fn run(&mut self) {
         loop {
             let Work { lookups, stop, idle } = self.wait();
+            if stop {
+                // The last try.
+                self.retry = None;
+            }
             self.write();
             for request in lookups {
                 self.answer(request);
@@ -148,18 +153,20 @@ impl Worker {
                 let lookups = waiting.lookups.drain(..).collect();
                 return Work { lookups, stop: waiting.stopping, idle: rest <= now };
             }
-            waiting.sleeping = waiting.since.is_none();
+            waiting.sleeping = waiting.since.is_none() || self.retry.is_some();
             let waited = shared.wake.wait_timeout(waiting, due - now);
             (waiting, _) = waited.unwrap_or_else(std::sync::PoisonError::into_inner);
             waiting.sleeping = false;
         }
     }
 
-    /// Writes everything that waits, unless the disk has just failed.
+    /// Writes everything that waits, unless the disk has just failed. What comes meanwhile is for the next time: while
+    /// people talk all the time there is always more, and lookups wait.
     fn write(&mut self) {
         if self.retry.is_some_and(|retry| Instant::now() < retry) {
             return;
         }
+        let mut left = self.shared.lock().queue.bytes();
         loop {
             if self.batch.is_empty() {
                 let mut waiting = self.shared.lock();
@@ -171,21 +178,26 @@ impl Worker {
             if self.batch.is_empty() && self.retry.is_none() {
                 return;
             }
-            if let Err(error) = self.write_batch() {
-                return self.fail(&error);
+            match self.write_batch() {
+                Ok(written) => left = left.saturating_sub(written),
+                Err(error) => return self.fail(&error),
             }
             self.recover();
+            if left == 0 {
+                return;
+            }
         }
     }
 
-    fn write_batch(&mut self) -> Result<(), StoreError> {
+    /// Returns the bytes of what was written.
+    fn write_batch(&mut self) -> Result<usize, StoreError> {
         let first = self.batch.iter().find_map(|item| match item {
             Durable::Event(record) => Some(record.stamp.sequence),
             Durable::Gap(gap) => Some(gap.first.sequence),
             Durable::Marker { .. } => None,
         });
         self.open(first)?;
-        let Some(database) = &mut self.database else { return Ok(()) };
+        let Some(database) = &mut self.database else { return Ok(0) };
         self.erased |= database.write(&self.batch)?;
         self.rested = false;
         if database.used()? > self.keep.size || database.slices.needs_merge() {
@@ -203,13 +215,13 @@ impl Worker {
             Durable::Event(record) => Some(record.stamp.sequence),
             _ => None,
         });
-        self.shared.lock().queue.written(&self.batch);
+        let written = self.shared.lock().queue.written(&self.batch);
         self.batch = Vec::new();
         self.note_figures();
         if let Some(newest) = newest {
             self.written.send_replace(newest);
         }
-        Ok(())
+        Ok(written)
     }
 
     /// Opens the file if it is not open. One that is damaged is set aside, and a new one begun.
@@ -311,10 +323,15 @@ impl Worker {
                         self.erased = database.checkpoint().is_err();
                     }
                 }
-                Err(error) => return self.fail(&error),
+                Err(error) => {
+                    // Writing may work meanwhile, and the log need not tell of both every second.
+                    self.tidy = now + PRUNE;
+                    return self.fail(&error);
+                }
             }
             if !is_same(database, &self.path) {
-                self.database = None;
+                // Lookups need it, whether anything is said or not.
+                (self.database, self.retry) = (None, Some(now));
                 return;
             }
             self.note_figures();

@@ -5,6 +5,8 @@ use std::io::Write as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use chatd::chat::{Durable, Entry, Event, Found, Lookup, Nick, Person, Point, Record, Selection, Stamp, Words};
@@ -243,4 +245,101 @@ fn a_clock_that_jumps_back_loses_and_doubles_nothing() {
     }
     while database.prune(100 * HOUR, History { keep: Duration::ZERO, size: 1 }).unwrap() {}
     assert_eq!(database.figures().unwrap().lines, 0);
+}
+
+#[test]
+fn lookups_are_answered_while_people_talk_all_the_time() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = Store::start(directory.path(), KEEP, 50).unwrap();
+    let answered = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let deadline = Instant::now() + Duration::from_secs(40);
+            for sequence in 1.. {
+                store.keep(vec![said(sequence, sequence, "and on and on".to_owned())]);
+                if answered.load(Ordering::Relaxed) || Instant::now() > deadline {
+                    return;
+                }
+            }
+        });
+        for _ in 0..3 {
+            look_up(&store, Lookup::messages(Selection::Latest(None), 1)).unwrap();
+        }
+        answered.store(true, Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn a_disk_that_does_not_answer_has_a_bounded_number_of_lookups_waiting() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = Store::start(directory.path(), KEEP, 50).unwrap();
+    let (stuck, until) = std::sync::mpsc::channel::<()>();
+    let lookup = Lookup::messages(Selection::Latest(None), 1);
+    store.find(lookup.clone(), move |_| _ = until.recv());
+    let refused = Arc::new(AtomicBool::new(false));
+    let asked = (0..200_000).take_while(|_| {
+        let refused_now = refused.clone();
+        store.find(lookup.clone(), move |found| refused_now.store(found.is_err(), Ordering::Relaxed));
+        !refused.load(Ordering::Relaxed)
+    });
+    assert!(asked.count() < 200_000);
+    drop(stuck);
+}
+
+/// An administrator's program holds the file for a moment.
+#[test]
+fn what_could_not_be_written_a_moment_ago_is_tried_once_more_at_the_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join(FILE);
+    let (store, _) = Store::start(directory.path(), KEEP, 50).unwrap();
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    store.keep(vec![said(1 << 40, 1, "hello".to_owned())]);
+    wait_until(|| store.status().trouble.is_some());
+    other.execute_batch("ROLLBACK").unwrap();
+    assert!(store.stop(Duration::from_secs(20)));
+    let lines: i64 = other.query_row("SELECT count(*) FROM line", [], |row| row.get(0)).unwrap();
+    assert_eq!(lines, 1);
+}
+
+#[test]
+fn a_file_that_was_removed_is_made_anew_though_nothing_is_said() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join(FILE);
+    let (store, _) = Store::start(directory.path(), KEEP, 50).unwrap();
+    look_up(&store, Lookup::messages(Selection::Latest(None), 1)).unwrap();
+    fs::remove_file(&path).unwrap();
+    // Has it look at the file now.
+    store.set_keep(History { size: 255 << 20, ..KEEP });
+    wait_until(|| path.exists());
+}
+
+#[test]
+fn redacted_words_of_a_killed_daemon_go_when_the_next_one_starts() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join(FILE);
+    let keep = History { keep: Duration::from_secs(100 * 365 * 24 * 3600), ..KEEP };
+    let mut database = Database::open(&path, keep, None).unwrap();
+    database.write(&[said(1, 1000, "xyzzyplugh".to_owned())]).unwrap();
+    let by = Person::named(Nick::new("ana").unwrap()).into();
+    let event = Event::Redacted { by, line: 1, reason: None };
+    database.write(&[Durable::Event(Record { stamp: Stamp { sequence: 2, unix: 2000 }, event })]).unwrap();
+    // It never closes the file.
+    std::mem::forget(database);
+    let contains = || {
+        let files = fs::read_dir(directory.path()).unwrap();
+        let bytes: Vec<u8> = files.flat_map(|file| fs::read(file.unwrap().path()).unwrap()).collect();
+        memchr::memmem::find(&bytes, b"xyzzyplugh").is_some()
+    };
+    assert!(contains());
+    let (_store, _) = Store::start(directory.path(), keep, 50).unwrap();
+    wait_until(|| !contains());
+}
+
+fn wait_until(condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !condition() {
+        assert!(Instant::now() < deadline);
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
