@@ -1,7 +1,9 @@
 //! Limits on clients: what happens to a client that exceeds one, while the others are unaffected.
 
 use std::os::unix::net::UnixDatagram;
+use std::time::Duration;
 
+use rustix::net::sockopt::set_socket_linger;
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
 use crate::support::PATIENCE;
@@ -275,4 +277,32 @@ fn a_name_that_grows_when_it_is_normalized_is_refused() {
         client.expect_start("*** That name is not possible: ");
     }
     client.login("ana");
+}
+
+#[test]
+fn clients_that_connect_and_reset_do_not_fill_the_log() {
+    let mut daemon = Daemon::start("");
+    let ana = daemon.join("ana");
+    for number in 0..100 {
+        let client = daemon.connect();
+        set_socket_linger(client.socket(), Some(Duration::ZERO)).unwrap();
+        drop(client);
+        if number == 50 {
+            drop(daemon.join("bo"));
+        }
+    }
+    let status = daemon.wait_for_status(|status| status.refused == 100 && status.users == 1);
+    assert_eq!(status.log_lost, 0);
+    assert!(daemon.chatctl(&["kick", "ana"]).status.success());
+    drop(ana);
+    daemon.signal("TERM");
+    let (status, lines) = daemon.wait_with_log();
+    assert!(status.success());
+    let having = |text: &str| lines.iter().filter(|line| line.contains(text)).count();
+    assert_eq!((having("bo has joined"), having("bo has left"), having("ana was kicked")), (1, 1, 1));
+    let single = having("a connection was ended: ");
+    let counted = lines.iter().filter(|line| line.contains("refused in the last "));
+    let counts = counted.map(|line| line.split(' ').nth(2).unwrap().parse::<usize>().unwrap());
+    assert_eq!(single + counts.sum::<usize>(), 100, "{lines:#?}");
+    assert!(lines.len() < 100, "{lines:#?}");
 }

@@ -11,6 +11,9 @@ pub struct Kind {
     pub name: &'static str,
     /// The journal's `MESSAGE_ID`: 128 bits in lower-case hexadecimal.
     pub id: &'static str,
+    /// What is said of one and of many that are only counted, after `N more`. Only for kinds that somebody without a name can cause
+    /// as often as they like.
+    pub many: Option<[&'static str; 2]>,
 }
 
 /// Finds a kind by its name.
@@ -43,8 +46,14 @@ pub static KINDS: &[Kind] = &[
     kind("backup", "e13061ce422f430d97547bb0ae55d72a"),
     kind("admin", "cbc7b4e3f02f480f9ed7a233b1e550de"),
     // Rejected clients, and limits that were reached.
-    kind("refused", "6c96ceb1f7cb4f04a3d4b6e41886da84"),
-    kind("limit", "a2ff45a39d3345838441aa39a30f488c"),
+    Kind {
+        many: Some(["client or name was refused", "clients or names were refused"]),
+        ..kind("refused", "6c96ceb1f7cb4f04a3d4b6e41886da84")
+    },
+    Kind {
+        many: Some(["warning of this limit was left out", "warnings of this limit were left out"]),
+        ..kind("limit", "a2ff45a39d3345838441aa39a30f488c")
+    },
     // The configuration and the certificates.
     kind("configuration", "d45f0ff6de2a455e87f9f8a6295b84b7"),
     kind("reload-failed", "84f64579f6cc4ac398a9c0ba1db1304d"),
@@ -61,5 +70,5 @@ pub static KINDS: &[Kind] = &[
 ];
 
 const fn kind(name: &'static str, id: &'static str) -> Kind {
-    Kind { name, id }
+    Kind { name, id, many: None }
 }

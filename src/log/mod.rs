@@ -3,7 +3,8 @@
 //! The rest of the program logs with `tracing`'s macros. Here an event becomes an owned [`Record`], is passed to
 //! watchers and put into a bounded queue, from which one plain thread writes it. Only that thread can block on a
 //! journal or a pipe that nobody reads. Entries that do not fit into the queue are counted, and the count is logged
-//! when the thread runs again. This module knows nothing of the room, of sessions or of tokio's runtime.
+//! when the thread runs again. Of rejected clients, who can be very many, all but the first few are counted (`flood`);
+//! watchers see them all. This module knows nothing of the room, of sessions or of tokio's runtime.
 //!
 //! A call site gives a message, which names the user concerned but never contains an address, and fields. Known fields
 //! are `chatd.event` (one of [`events::KINDS`]), `chatd.user`, `chatd.address`, `chatd.transport`, `chatd.protocol`,
@@ -11,6 +12,7 @@
 //! name=value`.
 
 pub mod events;
+mod flood;
 mod journal;
 mod layer;
 mod record;
@@ -29,6 +31,8 @@ use tracing::{Level, Metadata};
 use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::config::{self, LogTarget};
+
+use flood::Flood;
 
 pub use journal::is_standard_error;
 pub use record::Record;
@@ -120,6 +124,8 @@ struct Shared {
     lost: Mutex<u64>,
     /// Entries lost since the start.
     lost_ever: AtomicU64,
+    /// Of what anybody can cause as often as they like, what is logged and what is only counted.
+    flood: Mutex<Flood>,
     watchers: broadcast::Sender<Arc<Record>>,
     /// Held while the log starts, and while `tracing` is told the level.
     level_update: Mutex<()>,
@@ -171,6 +177,7 @@ impl Shared {
             work: Mutex::new(Some(work)),
             lost: Mutex::new(0),
             lost_ever: AtomicU64::new(0),
+            flood: Mutex::default(),
             watchers: broadcast::Sender::new(watch::BACKLOG),
             level_update: Mutex::new(()),
         }
@@ -208,7 +215,14 @@ impl Shared {
             // Fails if there are no watchers, which is fine.
             let _ = self.watchers.send(Arc::clone(&record));
         }
-        if record.level() <= self.settings().level && self.queue.try_send(Work::Write(record)).is_err() {
+        if record.level() > self.settings().level {
+            return;
+        }
+        let is_one_of_many = record.kind.is_some_and(|kind| kind.many.is_some());
+        if is_one_of_many && !lock(&self.flood).admits(Instant::now(), &record) {
+            return;
+        }
+        if self.queue.try_send(Work::Write(record)).is_err() {
             self.lose();
         }
     }

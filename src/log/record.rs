@@ -61,6 +61,16 @@ impl Record {
         Self { kind: Some(kind), message, ..Self::empty(&OWN) }
     }
 
+    /// The count of many entries of a kind, with the level and the call site of one of them.
+    pub(super) fn of_many(
+        kind: &'static Kind,
+        reason: Option<String>,
+        message: String,
+        metadata: &'static Metadata<'static>,
+    ) -> Self {
+        Self { kind: Some(kind), reason, message, ..Self::empty(metadata) }
+    }
+
     fn empty(metadata: &'static Metadata<'static>) -> Self {
         Self {
             time: SystemTime::now(),

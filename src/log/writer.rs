@@ -2,7 +2,8 @@
 
 use std::io::{self, Write as _};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::time::Instant;
 
 use super::events::{LOG_TARGET, LOST};
 use super::journal::{self, Journal};
@@ -12,16 +13,26 @@ use super::{QUEUE, Record, Settings, Shared, Target, Work, lock};
 pub(super) fn run(shared: &'static Shared, work: &Receiver<Work>) {
     let mut writer = Writer { shared, journal: None, since_loss: 0 };
     loop {
+        let counts = lock(&shared.flood).counts(Instant::now());
+        writer.write_counts(&counts);
         let next = match work.try_recv() {
             Err(TryRecvError::Empty) => {
                 writer.report_lost();
-                work.recv().ok()
+                // The first entry of a period is always queued, so that nothing is missed without a deadline.
+                let due = lock(&shared.flood).due();
+                match due.map(|due| work.recv_timeout(due.saturating_duration_since(Instant::now()))) {
+                    None => work.recv().ok(),
+                    Some(Err(RecvTimeoutError::Timeout)) => continue,
+                    Some(next) => next.ok(),
+                }
             }
             next => next.ok(),
         };
         match next {
             Some(Work::Write(record)) => writer.write(&record),
             Some(Work::Flush(written)) => {
+                let counts = lock(&shared.flood).all_counts(Instant::now());
+                writer.write_counts(&counts);
                 writer.report_lost();
                 // The caller may have stopped waiting.
                 let _ = written.try_send(());
@@ -51,6 +62,14 @@ impl Writer {
             if self.since_loss > QUEUE + 1 {
                 self.report_lost();
             }
+        }
+    }
+
+    /// Writes the counts of entries that were left out, unless the level has been changed meanwhile.
+    fn write_counts(&mut self, counts: &[Record]) {
+        let level = self.shared.settings().level;
+        for count in counts.iter().filter(|count| count.level() <= level) {
+            self.write(count);
         }
     }
 

@@ -46,7 +46,12 @@ impl Admissions {
             }
             if !told {
                 self.full.fetch_add(1, Ordering::Relaxed);
-                warn!(chatd.event = "limit", "all {} connections are in use; further clients wait", self.open());
+                warn!(
+                    chatd.event = "limit",
+                    chatd.reason = "connections",
+                    "all {} connections are in use; further clients wait",
+                    self.open()
+                );
                 told = true;
             }
             freed.await;

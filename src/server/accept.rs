@@ -49,7 +49,12 @@ pub(super) async fn accept(server: Arc<Server>, listener: Listener, how: config:
             }
             Err(e) if is_the_clients(&e) => {}
             Err(e) => {
-                warn!(chatd.event = "limit", "{} cannot accept for {backoff:?}: {e}", listener.description());
+                warn!(
+                    chatd.event = "limit",
+                    chatd.reason = "accept",
+                    "{} cannot accept for {backoff:?}: {e}",
+                    listener.description()
+                );
                 not_before = Some(Instant::now() + backoff);
                 backoff = (backoff * 2).min(MAX_BACKOFF);
             }
