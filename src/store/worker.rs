@@ -367,7 +367,7 @@ fn set_aside(path: &Path, now: SystemTime) -> Result<PathBuf, StoreError> {
         let path = path.to_owned();
         move |source: io::Error| StoreError::Io { path, source }
     };
-    let time = humantime::format_rfc3339_seconds(now).to_string().replace(['-', ':'], "");
+    let time = humantime::format_rfc3339_micros(now).to_string().replace(['-', ':'], "");
     let with = |suffix: &str| PathBuf::from(format!("{}{suffix}", path.display()));
     let aside = with(&format!(".damaged-{time}"));
     fs::rename(path, &aside).map_err(failed(path))?;

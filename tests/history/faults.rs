@@ -133,6 +133,19 @@ fn a_file_that_is_no_database_is_set_aside() {
 }
 
 #[test]
+fn no_file_that_is_set_aside_replaces_another() {
+    let directory = tempfile::tempdir().unwrap();
+    for _ in 0..3 {
+        fs::write(directory.path().join(FILE), "Dear all, this is no database.").unwrap();
+        let (store, _) = Store::start(directory.path(), KEEP, 50).unwrap();
+        assert!(store.stop(Duration::from_secs(20)));
+    }
+    let names = fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    let aside = names.filter(|name| name.to_string_lossy().contains("damaged"));
+    assert_eq!(aside.count(), 3);
+}
+
+#[test]
 fn a_file_of_a_newer_program_is_left_alone() {
     let first = ended();
     let file = first.path("state").join(FILE);
