@@ -3,10 +3,12 @@
 
 use std::collections::VecDeque;
 
-use crate::chat::{Durable, Gap};
+use crate::chat::{Durable, Event, Gap, Record};
 
 /// Bytes that may wait. At 100 bytes a line this is more than a second of the fastest talk that was ever measured.
 const CAPACITY: usize = 8 << 20;
+/// The same for redactions: people were told that the line is gone.
+const REDACTIONS: usize = 2 * CAPACITY;
 /// The most items, and about the most bytes, of one transaction.
 const BATCH: usize = 4096;
 const BATCH_BYTES: usize = 1 << 20;
@@ -48,7 +50,11 @@ impl Queue {
         }
         let (mut fitting, mut lost) = (Vec::new(), 0);
         for item in items {
-            let limit = if self.gap.is_some() { CAPACITY / 2 } else { CAPACITY };
+            let limit = match &item {
+                Durable::Event(Record { event: Event::Redacted { .. }, .. }) => REDACTIONS,
+                _ if self.gap.is_some() => CAPACITY / 2,
+                _ => CAPACITY,
+            };
             if self.bytes + size(&item) > limit {
                 lost += 1;
                 match (&item, &mut self.gap) {
@@ -124,7 +130,7 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::{Event, Record, Stamp};
+    use crate::chat::{Nick, Person, Stamp};
 
     fn item(sequence: u64) -> Durable {
         let text = "x".repeat(1000).into();
@@ -165,6 +171,24 @@ mod tests {
         let gap = Gap { first: stamp(fitting + 1), last: stamp(fitting + 5), count: 5 };
         assert_eq!(rest[rest.len() - 2..], [Durable::Gap(gap), item(fitting + 6)]);
         queue.written(&rest);
+        assert_eq!(queue.bytes, 0);
+    }
+
+    #[test]
+    fn a_redaction_is_kept_though_the_queue_is_full() {
+        let (mut queue, fitting) = full();
+        let by = Person::named(Nick::new("ana").unwrap()).into();
+        let event = Event::Redacted { by, line: 1, reason: None };
+        let redaction = Durable::Event(Record { stamp: stamp(fitting + 2), event });
+        assert_eq!(queue.push(vec![redaction.clone()]), 0);
+        assert_eq!(queue.push(vec![item(fitting + 3)]), 1);
+        let mut all = Vec::new();
+        while !queue.is_empty() {
+            all.extend(queue.take());
+        }
+        let gap = |sequence| Durable::Gap(Gap::from(stamp(sequence)));
+        assert_eq!(all[all.len() - 3..], [gap(fitting + 1), redaction, gap(fitting + 3)]);
+        queue.written(&all);
         assert_eq!(queue.bytes, 0);
     }
 
