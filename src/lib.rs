@@ -143,6 +143,7 @@
 //! Accepted and counted, after its TLS handshake ([`server`]); its protocol detected (`dialect::detect`); named; a member;
 //! and at last *closing*: it leaves the room and is sent the rest of its output with a goodbye; then our side is closed,
 //! and the peer's close is awaited briefly, because closing a socket with unread input would discard what was sent.
+//! Who takes nothing meanwhile is reset, because the kernel would keep megabytes for minutes, which no limit counts.
 //! Between any two inputs a session can be saved and restored ([`session::SavedSession`]).
 
 pub mod admin;

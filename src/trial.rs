@@ -233,8 +233,16 @@ impl Transport for TracedSocket {
         self.socket.acknowledge();
     }
 
+    fn take_error(&mut self) -> Option<io::Error> {
+        self.socket.take_error()
+    }
+
     fn reset_at_close(&self) {
         self.socket.reset_at_close();
+    }
+
+    fn hurry_at_close(&self) {
+        self.socket.hurry_at_close();
     }
 
     fn end(&mut self) -> io::Result<Poll<()>> {

@@ -225,6 +225,54 @@ fn a_client_that_never_reads_can_be_kicked_at_once() {
     }
 }
 
+/// What the kernel has still to send over connections to this client port that the daemon has closed, in bytes.
+fn kept_by_kernel(port: u16) -> u64 {
+    /// FIN-WAIT-1, LAST-ACK and CLOSING, as in the kernel's include/net/tcp_states.h.
+    const WITH_UNSENT: [&str; 3] = ["04", "09", "0B"];
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| std::fs::read_to_string(path).unwrap_or_default());
+    let lines = tables.iter().flat_map(|table| table.lines().skip(1));
+    let unsent = lines.filter_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let to_client = fields[2].ends_with(&format!(":{port:04X}")) && WITH_UNSENT.contains(&fields[3]);
+        to_client.then(|| u64::from_str_radix(fields[4].split_once(':').unwrap().0, 16).unwrap())
+    });
+    unsent.sum()
+}
+
+#[test]
+fn of_a_client_that_is_cut_off_nothing_stays_in_the_kernel() {
+    let daemon = Daemon::start(&format!("{FAST}max-lag = \"64KiB\"\n[history]\nkeep = \"0s\"\n"));
+    let mut ana = daemon.join("ana");
+    let text = "slow\n";
+    let irc = "NICK slow\r\nUSER slow 0 * :slow\r\n";
+    for (tls, login) in [(false, text), (false, irc), (true, text), (true, irc)] {
+        let mut slow = if tls { Client::tls(daemon.tls()) } else { Client::plain_with_small_buffer(daemon.plain()) };
+        slow.send(login);
+        ana.expect_next("*** slow has joined");
+        assert!(flood(&mut [&mut ana], 40_000, "*** slow has left (too slow"), "slow was never disconnected");
+        daemon.wait_for_status(|status| status.connections == 1);
+        let port = slow.socket().local_addr().unwrap().port();
+        assert_eq!(kept_by_kernel(port), 0);
+        // It is reset after what it had received.
+        slow.expect_reset();
+    }
+}
+
+#[test]
+fn a_reset_ends_a_client_whose_input_waits_for_its_rate() {
+    let daemon = Daemon::start(&limits("message-rate = 1\nmessage-burst = 5"));
+    let mut bo = daemon.join("bo");
+    // Over IRC nobody is sent their own lines, so that no write notices the reset.
+    for mut ana in [daemon.connect(), Client::tls(daemon.tls())] {
+        let flood: String = (0..600).map(|n| format!("PRIVMSG #lobby :line {n}\r\n")).collect();
+        ana.send(&format!("NICK ana\r\nUSER ana 0 * :ana\r\n{flood}"));
+        bo.expect("ana: line 0");
+        ana.reset();
+        let next = (0..60).map(|_| bo.line()).find(|line| !line.starts_with("ana: line "));
+        assert_eq!(next.as_deref(), Some("*** ana has left (connection broken: connection reset)"));
+    }
+}
+
 #[test]
 fn running_out_of_descriptors_pauses_accepting_and_is_logged() {
     let daemon = Daemon::start("");

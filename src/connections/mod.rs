@@ -318,7 +318,7 @@ impl<T: Transport> Connections<T> {
         if let Some(connection) = self.all.get_mut(id as usize) {
             connection.session.drain_input();
             // The poller may not have reported the latest input yet.
-            connection.transport.note(Readiness { readable: true, writable: false, ended: false });
+            connection.transport.note(Readiness { readable: true, ..Readiness::default() });
             self.wake(id);
         }
     }

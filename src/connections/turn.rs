@@ -22,7 +22,7 @@ impl<T: Transport> Connections<T> {
         if connection.alarm <= now.ticks {
             self.alarms.remove(&(connection.alarm, id));
             connection.alarm = NEVER;
-            connection.transport.note(Readiness { readable: false, writable: true, ended: false });
+            connection.transport.note(Readiness { writable: true, ..Readiness::default() });
         }
         if let Err(reason) = self.process_input(id, now) {
             self.close(id, now, &reason);
@@ -55,6 +55,13 @@ impl<T: Transport> Connections<T> {
             outcome?;
         }
         let Some(Connection { session, transport, .. }) = self.all.get_mut(id as usize) else { return Ok(()) };
+        // Input that waits was sent before the connection broke, but its author is gone. After an orderly end it is processed.
+        if session.is_waiting()
+            && !session.wants_input()
+            && let Some(e) = transport.take_error()
+        {
+            return Err(broken(&e));
+        }
         let nothing_arrived = !session.wants_input() || reads && !transport.is_readable();
         if session.due() <= now.ticks && nothing_arrived {
             self.expire(id, now)?;
@@ -222,6 +229,8 @@ impl<T: Transport> Connections<T> {
         if connection.session.is_over(now.ticks) {
             if connection.session.is_to_be_reset() {
                 connection.transport.reset_at_close();
+            } else {
+                connection.transport.hurry_at_close();
             }
             self.remove(id);
             return;

@@ -19,8 +19,17 @@ use tokio::io::unix::AsyncFd;
 use super::reactor::register;
 use super::stream::Address;
 
-/// How long a connection may be idle before the kernel sends TCP keepalive probes; it sends nine, 75 s apart (tcp(7)).
-const KEEPALIVE: Duration = Duration::from_secs(10 * 60);
+/// How long nothing may arrive before the kernel asks whether the client is still there (tcp(7), `TCP_KEEPIDLE`). A client
+/// whose machine has vanished keeps its name until [`VANISHED`] is over. So it is short; the system's default is two hours.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(45);
+/// The time between two such questions. Several, because a network may lose one.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
+/// How many of them may stay unanswered.
+const KEEPALIVE_PROBES: u32 = 3;
+/// How long a client may neither acknowledge what was sent nor have space for it (tcp(7), `TCP_USER_TIMEOUT`). It is the
+/// time that the questions take, because the kernel asks none while data waits, and applies this limit to them, too. It is
+/// longer than the limit for a client that reads nothing, whose reason says more than "timed out".
+const VANISHED: Duration = KEEPALIVE_IDLE.saturating_add(KEEPALIVE_INTERVAL.saturating_mul(KEEPALIVE_PROBES));
 
 /// A listening socket.
 #[derive(Debug)]
@@ -44,7 +53,10 @@ impl Listener {
         sockopt::set_tcp_nodelay(&listener, true)?;
         // Detects clients that vanished without closing, so that their names become free.
         sockopt::set_socket_keepalive(&listener, true)?;
-        sockopt::set_tcp_keepidle(&listener, KEEPALIVE)?;
+        sockopt::set_tcp_keepidle(&listener, KEEPALIVE_IDLE)?;
+        sockopt::set_tcp_keepintvl(&listener, KEEPALIVE_INTERVAL)?;
+        sockopt::set_tcp_keepcnt(&listener, KEEPALIVE_PROBES)?;
+        sockopt::set_tcp_user_timeout(&listener, u32::try_from(VANISHED.as_millis()).unwrap_or(u32::MAX))?;
         Ok(Self::Tcp(register(listener, Interest::READABLE)?))
     }
 
@@ -131,4 +143,25 @@ impl Drop for SocketFile {
 /// Whether `path` is still this file.
 pub(super) fn is_same_file(path: &Path, file: &fs::Metadata) -> bool {
     fs::symlink_metadata(path).is_ok_and(|now| (now.dev(), now.ino()) == (file.dev(), file.ino()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_accepted_connection_ends_when_its_client_has_vanished() {
+        let listener = TcpListener::bind("[::1]:0").or_else(|_| TcpListener::bind("127.0.0.1:0")).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let listener = Listener::tcp(listener).unwrap();
+        let _client = TcpStream::connect(listener.tcp_address().unwrap()).unwrap();
+        let (socket, _) = listener.accept().await.unwrap();
+        assert!(sockopt::socket_keepalive(&socket).unwrap());
+        let idle = sockopt::tcp_keepidle(&socket).unwrap();
+        let asking = sockopt::tcp_keepintvl(&socket).unwrap() * sockopt::tcp_keepcnt(&socket).unwrap();
+        assert_eq!(idle + asking, Duration::from_secs(90));
+        assert_eq!(sockopt::tcp_user_timeout(&socket).unwrap(), 90_000);
+    }
 }

@@ -76,6 +76,7 @@ fn readiness(event: &Event) -> (u32, Readiness) {
     let Event { flags, data } = *event;
     let ended = flags.intersects(EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR);
     let writable = flags.intersects(EventFlags::OUT | EventFlags::HUP | EventFlags::ERR);
+    let (readable, broken) = (flags.contains(EventFlags::IN), flags.contains(EventFlags::ERR));
     // The cast is lossless: `add` was given a u32.
-    (data.u64() as u32, Readiness { readable: flags.contains(EventFlags::IN), writable, ended })
+    (data.u64() as u32, Readiness { readable, writable, ended, broken })
 }

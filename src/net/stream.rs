@@ -14,6 +14,11 @@ use rustix::net::{SendFlags, Shutdown, sockopt};
 /// The maximum number of buffers in one writev(2) (`IOV_MAX`).
 const MAX_PIECES: usize = 1024;
 
+/// How long the peer of a closed connection may take nothing of what the kernel still has for it, in milliseconds. Such a
+/// connection counts for no limit any more, and its buffer may hold megabytes; without this, the kernel keeps them for
+/// minutes.
+const PATIENCE_AFTER_CLOSE: u32 = 15_000;
+
 /// A connected, non-blocking stream socket; a TCP one has Nagle's algorithm disabled.
 #[derive(Debug)]
 pub struct Stream {
@@ -24,10 +29,12 @@ pub struct Stream {
     writable: bool,
     /// The peer has shut down its side or the connection broke. Reading reports which, after all other input.
     ended: bool,
+    /// The connection broke, and nobody has asked why.
+    broken: bool,
 }
 
 /// What has happened to a socket since the last report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Readiness {
     /// Input has arrived, or the end of the stream, or an error.
     pub readable: bool,
@@ -35,12 +42,14 @@ pub struct Readiness {
     pub writable: bool,
     /// The peer has shut down its side, or the connection broke.
     pub ended: bool,
+    /// The connection broke: the peer has reset it, or was not heard of for too long.
+    pub broken: bool,
 }
 
 impl From<OwnedFd> for Stream {
     /// Wraps a non-blocking socket; nothing is assumed about its readiness.
     fn from(socket: OwnedFd) -> Stream {
-        Stream { socket, readable: false, writable: true, ended: false }
+        Stream { socket, readable: false, writable: true, ended: false, broken: false }
     }
 }
 
@@ -48,6 +57,7 @@ impl Stream {
     /// Records an event from the poller.
     pub fn note(&mut self, readiness: Readiness) {
         self.ended |= readiness.ended;
+        self.broken |= readiness.broken;
         self.readable |= readiness.readable || readiness.ended;
         self.writable |= readiness.writable;
     }
@@ -132,7 +142,22 @@ impl Stream {
         let _ = sockopt::set_tcp_quickack(&self.socket, true);
     }
 
-    /// Makes closing a TCP connection that is still open send a reset.
+    /// The error that broke the connection, once. Unlike [`read`](Self::read), it does not wait for the input that came
+    /// before the error to be read.
+    pub fn take_error(&mut self) -> Option<io::Error> {
+        if !std::mem::take(&mut self.broken) {
+            return None;
+        }
+        sockopt::socket_error(&self.socket).ok()?.err().map(io::Error::from)
+    }
+
+    /// Bounds how long the kernel keeps what it has not sent when the connection is closed.
+    pub fn hurry_at_close(&self) {
+        // Fails for a Unix socket, whose unsent bytes are the peer's memory.
+        let _ = sockopt::set_tcp_user_timeout(&self.socket, PATIENCE_AFTER_CLOSE);
+    }
+
+    /// Makes closing a TCP connection that is still open send a reset and drop what is unsent.
     pub fn reset_at_close(&self) {
         // Fails for a Unix socket or a closed connection; then an ordinary close has to do.
         let _ = sockopt::set_socket_linger(&self.socket, Some(std::time::Duration::ZERO));

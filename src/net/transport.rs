@@ -44,8 +44,16 @@ pub trait Transport {
     /// Acknowledges input at once, if the transport delays acknowledgements.
     fn acknowledge(&self) {}
 
-    /// Makes closing send a reset, if the transport can.
+    /// The error that broke the connection, once, even if there is unread input from before.
+    fn take_error(&mut self) -> Option<io::Error> {
+        None
+    }
+
+    /// Makes closing send a reset and drop what is unsent, if the transport can.
     fn reset_at_close(&self) {}
+
+    /// Bounds how long what is unsent outlives the close, if it does.
+    fn hurry_at_close(&self) {}
 
     /// Shuts down the sending side. Everything must have been sent. Pending: the socket has no space.
     ///
@@ -98,8 +106,16 @@ impl Transport for Socket {
         self.stream.acknowledge();
     }
 
+    fn take_error(&mut self) -> Option<io::Error> {
+        self.stream.take_error()
+    }
+
     fn reset_at_close(&self) {
         self.stream.reset_at_close();
+    }
+
+    fn hurry_at_close(&self) {
+        self.stream.hurry_at_close();
     }
 
     fn note(&mut self, readiness: Readiness) {

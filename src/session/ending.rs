@@ -24,6 +24,10 @@ pub(super) struct Closing {
     ended: bool,
     /// Whether the peer has closed its side.
     peer_ended: bool,
+    /// Whether the connection broke before: there is nothing to wait for.
+    broken: bool,
+    /// Whether it was ended because it does not read.
+    lagged: bool,
 }
 
 /// The person whose session has ended.
@@ -63,7 +67,9 @@ impl Session {
         (self.buffered, self.resume, self.stalled) = (Box::default(), NEVER, NEVER);
         (self.enters, self.lookup) = (false, None);
         self.deadline = context.now.ticks + micros(patience);
-        self.phase = Phase::Closing(Closing { ended: false, peer_ended: *reason == Reason::Closed });
+        let broken = patience == Duration::ZERO;
+        let lagged = reason.is_lag() || matches!(reason, Reason::Stalled(_));
+        self.phase = Phase::Closing(Closing { ended: false, peer_ended: *reason == Reason::Closed, broken, lagged });
         Some(Ended { person, in_room: in_room.unwrap_or_default() })
     }
 
@@ -79,12 +85,18 @@ impl Session {
         self.dialect.as_ref().map_or(Ending::Fin, Dialect::ending)
     }
 
-    /// Whether the connection is to be reset now that it is over: everything was sent, long enough ago to be read (on
-    /// Windows a reset would take back what is not), and the peer has not ended it.
+    /// Whether the connection is to be reset now that it is over. Either everything was sent, long enough ago to be read (on
+    /// Windows a reset would take back what is not), and the peer has not ended it. Or the peer does not read, or has not
+    /// taken everything in time: our kernel's buffer is full, and no limit counts it after the close.
     #[must_use]
     pub fn is_to_be_reset(&self) -> bool {
-        let waited = matches!(&self.phase, Phase::Closing(closing) if closing.ended && !closing.peer_ended);
-        waited && self.ending() != Ending::Fin
+        match &self.phase {
+            Phase::Closing(closing) if closing.ended => {
+                !closing.peer_ended && (closing.lagged || self.ending() != Ending::Fin)
+            }
+            Phase::Closing(closing) => !closing.broken,
+            Phase::Open => false,
+        }
     }
 
     /// Our side of the connection is closed. The socket stays open until the peer closes, too: closing a socket with unread

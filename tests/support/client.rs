@@ -170,6 +170,12 @@ impl Client {
         let _ = self.socket().shutdown(Shutdown::Write);
     }
 
+    /// Reads what has arrived, and then a reset.
+    pub fn expect_reset(&mut self) {
+        let end = std::io::copy(&mut self.socket(), &mut std::io::sink());
+        assert_eq!(end.map_err(|e| e.kind()), Err(ErrorKind::ConnectionReset));
+    }
+
     /// Closes the connection with a reset.
     pub fn reset(self) {
         sockopt::set_socket_linger(self.socket(), Some(Duration::ZERO)).unwrap();

@@ -170,7 +170,7 @@ impl World {
     pub fn write(&mut self, client: usize, bytes: impl AsRef<[u8]>) {
         let Client { wire, id, .. } = &self.clients[client];
         wire.borrow_mut().to_server.extend(bytes.as_ref());
-        self.note(*id, wire.clone(), Readiness { readable: true, writable: false, ended: false });
+        self.note(*id, wire.clone(), Readiness { readable: true, ..Readiness::default() });
     }
 
     /// A client says the next numbered thing to the room.
@@ -232,7 +232,7 @@ impl World {
             length
         };
         if length > 0 && !wire.borrow().deaf {
-            self.note(id, wire, Readiness { readable: false, writable: true, ended: false });
+            self.note(id, wire, Readiness { writable: true, ..Readiness::default() });
         }
     }
 
@@ -244,7 +244,7 @@ impl World {
             streams.client_ended = true;
             streams.broken |= broken;
         }
-        self.note(*id, wire.clone(), Readiness { readable: true, writable: broken, ended: true });
+        self.note(*id, wire.clone(), Readiness { readable: true, writable: broken, ended: true, broken });
     }
 
     /// Time passes.
@@ -416,7 +416,7 @@ impl World {
             let saved: SavedSession = postcard::from_bytes(&bytes).unwrap();
             let session = saved.restore(&irc, &mut self.connections.state);
             assert_eq!(session.output().answers(), answers, "what is its own stays its own");
-            wire.note(Readiness { readable: true, writable: true, ended: false });
+            wire.note(Readiness { readable: true, writable: true, ..Readiness::default() });
             let admission = self.admissions.enter(session.origin().address, 100_000).unwrap();
             let streams = wire.0.clone();
             let id = self.connections.insert_restored(self.now, session, wire, admission);
