@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{spawn_blocking, yield_now};
+use tracing::warn;
 
 use super::Server;
 use crate::chat::{Event, Found, Lookup, LookupError, Now};
@@ -154,7 +155,9 @@ impl Server {
     pub(super) async fn stop_store(&self) {
         self.store.keep(self.driver.lock().state.take_durable());
         let store = self.store.clone();
-        // What could not be written is in the log.
-        let _ = spawn_blocking(move || store.stop(STORE_STOP)).await;
+        let stopped = spawn_blocking(move || store.stop(STORE_STOP)).await;
+        if !stopped.unwrap_or(true) {
+            warn!(chatd.event = "history-failed", "the disk takes too long; the last lines may not be kept");
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::fs::OpenOptions;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _};
 
@@ -21,6 +21,8 @@ use crate::config::History;
 const BUSY: Duration = Duration::from_millis(500);
 /// Bytes of the write-ahead log that are kept for the next lines once they are in the file.
 const JOURNAL: i64 = 4 << 20;
+/// Instructions of SQLite's virtual machine between two looks at the clock.
+const INSTRUCTIONS: i32 = 1000;
 /// Memory for pages, in KiB.
 const CACHE: i64 = 2048;
 /// Read markers that are read at the start.
@@ -34,6 +36,8 @@ pub struct Database {
     pub(super) bounds: Bounds,
     /// The device and number of the file.
     pub(super) inode: (u64, u64),
+    /// When a lookup has taken too long.
+    deadline: Option<Instant>,
     /// The rows of people who have said something lately.
     pub(super) people: HashMap<PersonId, (Arc<Person>, i64)>,
 }
@@ -94,7 +98,8 @@ impl Database {
         let slices = probe(&connection).map_err(unusable)?;
         let metadata = std::fs::metadata(path).map_err(|source| StoreError::Io { path: path.to_owned(), source })?;
         let inode = (metadata.dev(), metadata.ino());
-        let database = Database { connection, slices, bounds: bounds(keep), inode, people: HashMap::new() };
+        let database =
+            Database { connection, slices, bounds: bounds(keep), inode, deadline: None, people: HashMap::new() };
         if first.is_some_and(|first| database.range().is_ok_and(|(_, end)| integer(first) < end)) {
             return Err(StoreError::Ahead);
         }
@@ -104,6 +109,22 @@ impl Database {
     /// Changes how much is kept.
     pub fn set_keep(&mut self, keep: History) {
         self.bounds = bounds(keep);
+    }
+
+    /// Until when a lookup may take; `None`: as long as it takes.
+    pub fn set_deadline(&mut self, deadline: Option<Instant>) {
+        self.deadline = deadline;
+        // Setting the handler fails only on a closed file.
+        let _ = match deadline {
+            Some(end) => self.connection.progress_handler(INSTRUCTIONS, Some(move || Instant::now() >= end)),
+            None => self.connection.progress_handler(0, None::<fn() -> bool>),
+        };
+    }
+
+    /// Fails when a lookup has taken too long.
+    pub(super) fn check_deadline(&self) -> Result<(), StoreError> {
+        let is_over = self.deadline.is_some_and(|end| Instant::now() >= end);
+        if is_over { Err(StoreError::Interrupted) } else { Ok(()) }
     }
 
     /// What a starting daemon takes up, with up to `history` messages of at most `size` bytes.

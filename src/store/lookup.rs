@@ -85,6 +85,8 @@ impl Database {
                 let tables = self.slices.tables(part.range.clone());
                 let tables: Vec<_> = if part.newest_first { tables.rev().collect() } else { tables.collect() };
                 for table in tables {
+                    // Each statement counts its instructions anew.
+                    self.check_deadline()?;
                     let rest = limit - entries.len().min(limit);
                     if rest == 0 {
                         break;

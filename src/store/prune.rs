@@ -3,7 +3,6 @@
 use super::database::Database;
 use super::error::StoreError;
 use super::number::integer;
-use crate::chat::Point;
 use crate::config::History;
 
 /// Lines that one step removes.
@@ -30,7 +29,7 @@ impl Database {
     /// The file cannot be written; nothing was removed.
     pub fn prune(&mut self, now: u64, keep: History) -> Result<bool, StoreError> {
         let (start, end) = self.range()?;
-        let mut limit = self.before(Point::Time(now.saturating_sub(keep.milliseconds())))?;
+        let mut limit = self.expired(now, keep)?.unwrap_or(start);
         // At once, whatever the clock said when it was written.
         if keep.keep.is_zero() || limit <= start && self.used()? > keep.size {
             limit = end;
@@ -52,6 +51,25 @@ impl Database {
             return Ok(self.pragma("freelist_count")? < free);
         }
         Ok(false)
+    }
+
+    /// Where the lines at the beginning end that are too old. Lines from a time when the clock was wrong neither make others
+    /// too old nor keep them: one from the future goes with a line behind it that is too old, and one from the past goes
+    /// when it is the oldest.
+    fn expired(&self, now: u64, keep: History) -> Result<Option<i64>, StoreError> {
+        let (now, limit) = (integer(now), integer(now.saturating_sub(keep.milliseconds())));
+        let mut statement = self.connection.prepare_cached("SELECT seq, time FROM line ORDER BY seq LIMIT ?")?;
+        let mut rows = statement.query([STEP])?;
+        let mut end = None;
+        while let Some(row) = rows.next()? {
+            let (seq, time): (i64, i64) = (row.get(0)?, row.get(1)?);
+            if time < limit {
+                end = Some(seq + 1);
+            } else if time <= now {
+                break;
+            }
+        }
+        Ok(end)
     }
 
     /// Removes what does not age. Returns whether there was anything.

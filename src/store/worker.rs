@@ -25,8 +25,6 @@ const RETRY: Duration = Duration::from_secs(1);
 const REST: Duration = Duration::from_secs(1);
 /// How often to look for lines that are too old.
 const PRUNE: Duration = Duration::from_secs(60);
-/// Instructions of SQLite's virtual machine between two looks at the clock.
-const INSTRUCTIONS: i32 = 1000;
 /// Damaged files that are set aside. Of more, the oldest is removed.
 const ASIDE: usize = 4;
 
@@ -289,13 +287,11 @@ impl Worker {
 
     fn answer(&mut self, Request { lookup, answer }: Request) {
         // Lines that were said before the question are part of the answer.
-        let Some(database) = &self.database else { return answer(Err(LookupError::Unavailable)) };
+        let Some(database) = &mut self.database else { return answer(Err(LookupError::Unavailable)) };
         self.rested = false;
-        let end = Instant::now() + LOOKUP;
-        // Setting the handler fails only on a closed file.
-        let _ = database.connection.progress_handler(INSTRUCTIONS, Some(move || Instant::now() >= end));
+        database.set_deadline(Some(Instant::now() + LOOKUP));
         let found = database.find(&lookup);
-        let _ = database.connection.progress_handler(0, None::<fn() -> bool>);
+        database.set_deadline(None);
         match found {
             Ok(found) => answer(found),
             Err(error) => {
