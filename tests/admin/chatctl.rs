@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -187,11 +188,17 @@ fn an_interrupted_watch_ends_quietly() {
 #[test]
 fn a_watch_into_a_closed_pipe_ends_quietly() {
     let fixture = Fixture::start(&[JOINED]);
-    let (child, output, _) = watch(&fixture, &["watch"]);
+    let (mut child, output, _) = watch(&fixture, &["watch"]);
     let (_, mut stream) = fixture.daemon.join().unwrap();
     drop(output);
-    stream.write_all(JOINED.as_bytes()).unwrap();
-    stream.write_all(b"\0").unwrap();
+    // Another test that is starting a program may hold the pipe open until that runs, so one event may not be enough.
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while child.try_wait().unwrap().is_none() {
+        assert!(Instant::now() < deadline, "chatctl goes on, though nobody reads");
+        // Fails once chatctl has ended.
+        let _ = stream.write_all(format!("{JOINED}\0").as_bytes());
+        std::thread::sleep(Duration::from_millis(5));
+    }
     ends_quietly(child);
 }
 
