@@ -46,21 +46,6 @@ def killed():
     late.close()
 
 
-def start_again(*units):
-    """Starts units after a failure.
-
-    Now and then, systemd 257 cannot begin at all where it has just cleared up, because the control group to begin in is
-    gone. That says nothing of the daemon, and the next start works. Any other failure is one.
-    """
-    since = now()
-    started = run("systemctl", "start", *units, status=None)
-    if started.returncode != 0:
-        said = [found["MESSAGE"] for found in entries(since, "_PID=1", "UNIT=chatd.service")]
-        require(any("Failed to spawn executor" in message for message in said), started.stderr)
-        show("systemd could not begin, once: " + "; ".join(said))
-        run("systemctl", "start", *units)
-
-
 def broken(text):
     return text.replace("[room]", "[room]\nhistory = -1\ncolour = 3", 1)
 
@@ -82,7 +67,7 @@ def bad_configuration():
         checked = run("chatd", "--check-config", status=78).stderr
         show("chatd --check-config:\n" + checked)
         require_equal(checked.count("\n"), 2, "the number of mistakes")
-    start_again(SERVICE)
+    machine.begin("start", SERVICE)
     until_state("active")
 
 

@@ -5,7 +5,7 @@ import os
 import pathlib
 import subprocess
 
-from harness import now, run, until_state
+from harness import entries, now, require, run, show, until_state
 
 CONFIG = pathlib.Path("/etc/chatd/chatd.toml")
 DROP_INS = pathlib.Path("/run/systemd/system/chatd.service.d")
@@ -40,6 +40,24 @@ def started():
     return now()
 
 
+def begin(verb, *units):
+    """Starts or restarts units right after the service has stopped.
+
+    Now and then, systemd cannot begin at all where it has just cleared up, because the control group to begin in is gone:
+    "Failed to attach to cgroup" (252) or "Failed to spawn executor" (257). That says nothing of the daemon, and the next
+    start works. Any other failure is one.
+    """
+    since = now()
+    begun = run("systemctl", verb, *units, status=None)
+    if begun.returncode != 0:
+        found = entries(since, f"UNIT={SERVICE}") + entries(since, f"_SYSTEMD_UNIT={SERVICE}")
+        said = [entry["MESSAGE"] for entry in found]
+        gone = ("Failed to spawn executor", "Failed to attach to cgroup")
+        require(any(text in message for message in said for text in gone), begun.stderr)
+        show("systemd could not begin, once: " + "; ".join(said))
+        run("systemctl", "start", *units)
+
+
 @contextlib.contextmanager
 def configuration(change):
     """Lets the text of the configuration be what `change` makes of it, for a while."""
@@ -58,13 +76,13 @@ def drop_in(text):
     file = DROP_INS / "99-test.conf"
     file.write_text("[Service]\n" + text)
     run("systemctl", "daemon-reload")
-    run("systemctl", "restart", SERVICE)
+    begin("restart", SERVICE)
     try:
         yield
     finally:
         file.unlink()
         run("systemctl", "daemon-reload")
-        run("systemctl", "restart", SERVICE)
+        begin("restart", SERVICE)
 
 
 def files():
