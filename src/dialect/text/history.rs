@@ -1,6 +1,8 @@
 //! The history, with times in the text, because plain clients cannot show them: what a newcomer is shown, `/history` and
 //! `/search`.
 
+use std::time::{Duration, UNIX_EPOCH};
+
 use serde::{Deserialize, Serialize};
 
 use super::{TextForm, write, write_notice};
@@ -101,8 +103,12 @@ pub fn write_found(out: &mut Vec<u8>, asked: Asked, found: &Found, now: u64, vie
     let is_full = page.entries.len() >= if asked == Asked::Search { USUAL } else { MOST };
     match asked {
         Asked::Since if is_full => {
-            let last = TimeFormatter::new(0).format(last.stamp().unix).to_owned();
-            write_notice(out, &["There is more: /history since ", &last]);
+            // To the second: more lines than are shown at once may be of one minute.
+            let last = UNIX_EPOCH + Duration::from_millis(last.stamp().unix);
+            write_notice(
+                out,
+                &["There is more: /history since ", &humantime::format_rfc3339_seconds(last).to_string()],
+            );
         }
         Asked::Latest | Asked::Since => write_up_to_date(out, now),
         Asked::Search if is_full => {
