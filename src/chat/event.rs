@@ -90,4 +90,16 @@ impl Event<'_> {
             _ => None,
         }
     }
+
+    /// Who did this; `None` for the administrator.
+    #[must_use]
+    pub fn author(&self) -> Option<&Arc<Person>> {
+        match self {
+            Event::Said(who, _) | Event::Parted(who, _) | Event::Joined(who) => Some(who),
+            Event::Redacted { by, .. } => Some(by),
+            Event::Topic { by, .. } => by.as_ref(),
+            Event::Notice(_) => None,
+            _ => self.concerns(),
+        }
+    }
 }

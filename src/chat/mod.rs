@@ -3,6 +3,7 @@
 //! Plain values only. Nothing here does I/O, reads a clock or knows a wire format.
 
 mod command;
+mod durable;
 mod event;
 mod form;
 mod lookup;
@@ -18,9 +19,10 @@ mod text;
 mod words;
 
 pub use command::Command;
+pub use durable::{Durable, Gap};
 pub use event::{Event, Stamp};
 pub use form::Form;
-pub use lookup::{Durable, Entry, Found, Gap, Lookup, LookupError, Page, Point, Selection};
+pub use lookup::{Entry, Found, Lookup, LookupError, Page, Point, Selection};
 pub use message_id::{message_id, parse_message_id, write_message_id};
 pub use moment::parse_moment;
 pub use nick::{MAX_WIDTH, Nick, NickError};

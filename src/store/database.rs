@@ -1,5 +1,5 @@
-//! The file: opening it, writing to it, and what a starting daemon reads from it. Every function does one bounded step and
-//! takes the time as an argument.
+//! The file: opening it, its figures, and what a starting daemon reads from it. Every function does one bounded step. The
+//! time of day is an argument; the clock is looked at only for a lookup's deadline.
 
 use std::collections::HashMap;
 use std::fs::OpenOptions;
@@ -127,7 +127,7 @@ impl Database {
         if is_over { Err(StoreError::Interrupted) } else { Ok(()) }
     }
 
-    /// What a starting daemon takes up, with up to `history` messages of at most `size` bytes.
+    /// What a starting daemon takes up, with up to `history` messages.
     ///
     /// # Errors
     /// The file cannot be read.

@@ -4,6 +4,7 @@
 //! at a time, and answers lookups in between. What the disk cannot take in time is counted, and a gap stands in its place.
 //! Nothing here knows sessions, dialects or administrators.
 
+mod aside;
 mod backup;
 mod database;
 mod error;

@@ -1,14 +1,15 @@
 //! The store's thread: when to write, what to do when the disk fails, and when to tidy up.
 
+use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use std::{fs, io};
 
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
+use super::aside::set_aside;
 use super::database::{Database, Kept};
 use super::error::StoreError;
 use super::{Request, Shared};
@@ -25,8 +26,6 @@ const RETRY: Duration = Duration::from_secs(1);
 const REST: Duration = Duration::from_secs(1);
 /// How often to look for lines that are too old.
 const PRUNE: Duration = Duration::from_secs(60);
-/// Damaged files that are set aside. Of more, the oldest is removed.
-const ASIDE: usize = 4;
 
 /// The store's thread.
 pub(super) struct Worker {
@@ -231,13 +230,7 @@ impl Worker {
         let first = first.filter(|_| !self.opened);
         let database = match Database::open(&self.path, self.keep, first) {
             Err(error @ (StoreError::Damaged(_) | StoreError::Ahead)) => {
-                let aside = set_aside(&self.path, SystemTime::now())?;
-                error!(
-                    chatd.event = "history-damaged",
-                    "the history {} was set aside as {}, and a new one begun: {error}",
-                    self.path.display(),
-                    aside.display()
-                );
+                set_aside(&self.path, SystemTime::now(), &error)?;
                 Database::open(&self.path, self.keep, first)?
             }
             opened => opened?,
@@ -252,18 +245,10 @@ impl Worker {
         self.database = None;
         if matches!(error, StoreError::Damaged(_)) {
             // Whatever is damaged may not be found when it is opened.
-            match set_aside(&self.path, SystemTime::now()) {
-                Ok(aside) => {
-                    error!(
-                        chatd.event = "history-damaged",
-                        "the history was set aside as {}, and a new one begun: {error}",
-                        aside.display()
-                    );
-                    self.retry = Some(Instant::now());
-                    return;
-                }
-                Err(other) => return self.fail(&other),
-            }
+            return match set_aside(&self.path, SystemTime::now(), error) {
+                Ok(()) => self.retry = Some(Instant::now()),
+                Err(other) => self.fail(&other),
+            };
         }
         self.retry = Some(Instant::now() + RETRY);
         let reason = match error {
@@ -355,40 +340,4 @@ fn unix(time: SystemTime) -> u64 {
 /// Whether the file is still the one that was opened, and not removed or replaced.
 fn is_same(database: &Database, path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|now| database.inode == (now.dev(), now.ino()))
-}
-
-/// Renames the file and its write-ahead log, so that a new one can be begun. Returns the new name.
-fn set_aside(path: &Path, now: SystemTime) -> Result<PathBuf, StoreError> {
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |source: io::Error| StoreError::Io { path, source }
-    };
-    let time = humantime::format_rfc3339_micros(now).to_string().replace(['-', ':'], "");
-    let with = |suffix: &str| PathBuf::from(format!("{}{suffix}", path.display()));
-    let aside = with(&format!(".damaged-{time}"));
-    fs::rename(path, &aside).map_err(failed(path))?;
-    for suffix in ["-wal", "-shm"] {
-        // They exist only if the file was not closed.
-        let _ = fs::rename(with(suffix), PathBuf::from(format!("{}{suffix}", aside.display())));
-    }
-    remove_oldest(path);
-    Ok(aside)
-}
-
-/// Removes the oldest damaged files if there are too many.
-fn remove_oldest(path: &Path) {
-    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else { return };
-    let start = format!("{}.damaged-", name.to_string_lossy());
-    let Ok(entries) = fs::read_dir(directory) else { return };
-    let mut aside: Vec<PathBuf> = entries
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&start)))
-        .filter(|path| !path.to_string_lossy().ends_with("-wal") && !path.to_string_lossy().ends_with("-shm"))
-        .collect();
-    aside.sort();
-    for old in aside.iter().rev().skip(ASIDE) {
-        for suffix in ["", "-wal", "-shm"] {
-            let _ = fs::remove_file(format!("{}{suffix}", old.display()));
-        }
-    }
 }
