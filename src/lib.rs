@@ -127,7 +127,7 @@
 //! | a line | the number of wire forms in use | it is rendered once for each |
 //! | somebody comes or goes | the people in the room | everybody is told; as many lines as any other event |
 //! | NAMES, `/who`, `list` | the people in the room | they are the answer; NAMES is copied, the others are walked |
-//! | finding a name | its logarithm | names are kept in a B-tree |
+//! | finding a name, or one that looks like it | its logarithm | names are kept in B-trees |
 //! | memory | the people, not the messages | the log frees what nobody needs |
 //!
 //! No step of the one thread is longer than about half a millisecond, whatever is asked of it: rounds and turns stop by

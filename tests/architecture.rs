@@ -26,7 +26,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
     ("hangup", &[]),
     ("invitation", &[]),
     ("systemd", &["harmless"]),
-    ("config", &["dialect", "directories", "files"]),
+    ("config", &["chat", "dialect", "directories", "files"]),
     ("log", &["config", "harmless"]),
     ("net", &["config", "directories", "files", "harmless"]),
     ("store", &["chat", "config"]),
@@ -80,6 +80,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
 const ONLY: &[(&str, &str, &[&str])] = &[
     ("session", "net", &["Address"]),
     ("session", "config", &["Limits"]),
+    ("config", "chat", &["Nick"]),
     ("connections", "net", &["Address", "Admission", "Readiness", "Transport"]),
     ("connections", "config", &["Limits"]),
     ("admin", "connections", &["Snapshot"]),

@@ -35,12 +35,25 @@ fn file(path: &str) -> File {
 }
 
 #[test]
+fn reserved_names_are_names() {
+    let config = good("[room]\nreserved-names = ['boss', 'шеф']\n");
+    assert_eq!(config.room.reserved_names, ["boss", "шеф"]);
+    assert!(good("[room]\nreserved-names = []").room.reserved_names.is_empty());
+    for bad in ["'boss'", "['a b']", "['']", "[1]", "['ok', ['nested']]"] {
+        let mistakes = read(&format!("[room]\nreserved-names = {bad}\n")).unwrap_err();
+        let expected = "room.reserved-names must be a list of at most 1000 names such as [\"admin\", \"root\"], not ";
+        assert!(mistakes.len() == 1 && mistakes[0].what.starts_with(expected), "{bad}: {mistakes:?}");
+    }
+}
+
+#[test]
 fn an_empty_file_gives_the_defaults() {
     let config = good("");
     assert_eq!(
         (config.room.name.as_str(), config.room.topic.as_str(), config.room.history),
         ("lobby", "Welcome to the lobby", 50)
     );
+    assert_eq!(config.room.reserved_names, ["admin", "root", "server", "chatd"]);
     let listen = |address: &str, tls| Listen {
         endpoint: Endpoint::Tcp(address.to_owned()),
         protocol: None,

@@ -21,6 +21,7 @@ mod irc;
 mod journal;
 mod limits;
 mod logging;
+mod names;
 mod net;
 mod podsixnet;
 mod record;

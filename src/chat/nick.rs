@@ -1,10 +1,12 @@
-//! Nicknames: which are allowed, and when two are the same.
+//! Nicknames: what is one, which can be chosen, and when two are the same.
 
+mod choice;
+mod precis;
+
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use precis_core::profile::{Profile as _, Rules as _, stabilize};
-use precis_profiles::Nickname;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use unicode_width::UnicodeWidthStr as _;
 
@@ -17,7 +19,8 @@ const RESERVED_START: &[char] = &['/', '#', '&', '$', '+', '%', '~', '{', '['];
 
 /// A nickname by RFC 8266 (the PRECIS nickname profile), without spaces.
 ///
-/// Cheap to clone. Two names are the same if their [`key`](Nick::key)s are equal.
+/// Cheap to clone. Two names are the same if their [`key`](Nick::key)s are equal; whether they only look the same says
+/// [`Look`](super::Look).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Nick {
     shown: Arc<str>,
@@ -42,16 +45,29 @@ pub enum NickError {
     /// Starts with a character that has a meaning there.
     #[error("a name does not begin with any of / # & $ + % ~ {{ [")]
     ReservedStart,
-    /// Contains a character that RFC 8264 does not allow: control, unassigned, invisible.
+    /// Contains a character that RFC 8264 does not allow: control, unassigned, invisible; or one that is blank.
     #[error("a name has only visible characters")]
     NotVisible,
+    /// Begins with a combining mark, which would be drawn over what stands before the name.
+    #[error("a name does not begin with a combining mark")]
+    LoneMark,
+    /// Has so many combining marks in a row that they cover other lines, or the same one twice.
+    #[error("a name has at most {} combining marks in a row, all different", choice::MAX_MARKS)]
+    Marks,
+    /// Mixes scripts whose letters look alike.
+    #[error("a name does not mix alphabets, such as Latin and Cyrillic")]
+    MixedScripts,
+    /// Contains what looks like a character of [`RESERVED`] or begins with what looks like one of [`RESERVED_START`].
+    #[error("a name has no sign that looks like *, : or another that has a meaning there")]
+    LooksReserved,
 }
 
 impl Nick {
     /// The maximum length in bytes, as given and in either normal form, which can be longer.
     pub const MAX_BYTES: usize = 4 * MAX_WIDTH;
 
-    /// Checks and normalizes a name.
+    /// Normalizes a name that somebody has or had, wherever it comes from: whatever [`choose`](Nick::choose) has ever
+    /// allowed is one.
     ///
     /// # Errors
     /// The first rule that the name breaks.
@@ -65,8 +81,7 @@ impl Nick {
         }
         // Names of ASCII letters, digits, `-` and `_` are their own normal form; most names skip the tables.
         let plain = given.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-        let profile = Nickname::new();
-        let shown = if plain { given.into() } else { profile.enforce(given).map_err(|_| NickError::NotVisible)? };
+        let shown = if plain { given.into() } else { precis::shown(given).map_err(|_| NickError::NotVisible)? };
         if shown.contains(char::is_whitespace) {
             return Err(NickError::Space);
         }
@@ -79,13 +94,30 @@ impl Nick {
         if shown.width() > MAX_WIDTH {
             return Err(NickError::TooWide);
         }
-        let key = if plain { shown.to_ascii_lowercase() } else { comparison_form(&profile, &shown)? };
+        let key = match plain {
+            true => Cow::Owned(shown.to_ascii_lowercase()),
+            false => precis::compared(&shown).map_err(|_| NickError::NotVisible)?,
+        };
         if shown.len() > Nick::MAX_BYTES || key.len() > Nick::MAX_BYTES {
             return Err(NickError::TooWide);
         }
+        let same = *key == *shown;
+        let key = (!same).then(|| Arc::from(key));
         let shown = Arc::<str>::from(shown);
-        let key = if *key == *shown { shown.clone() } else { key.into() };
-        Ok(Nick { shown, key })
+        Ok(Nick { key: key.unwrap_or_else(|| shown.clone()), shown })
+    }
+
+    /// Checks and normalizes a name that somebody wants to have: besides being a name, it deceives nobody by itself.
+    /// Whether it looks like another is for [`Look`](super::Look).
+    ///
+    /// # Errors
+    /// The first rule that the name breaks.
+    pub fn choose(given: &str) -> Result<Nick, NickError> {
+        let nick = Nick::new(given)?;
+        if !nick.shown.is_ascii() {
+            choice::check(&nick.shown)?;
+        }
+        Ok(nick)
     }
 
     /// The name for display.
@@ -99,17 +131,6 @@ impl Nick {
     pub fn key(&self) -> &Arc<str> {
         &self.key
     }
-}
-
-/// RFC 8266, section 2.4: the rules are applied until the result no longer changes.
-fn comparison_form(profile: &Nickname, name: &str) -> Result<String, NickError> {
-    let form = stabilize(name, |s| {
-        let s = profile.prepare(s)?;
-        let s = profile.additional_mapping_rule(s)?;
-        let s = profile.case_mapping_rule(s)?;
-        profile.normalization_rule(s)
-    });
-    Ok(form.map_err(|_| NickError::NotVisible)?.into_owned())
 }
 
 impl Serialize for Nick {

@@ -8,6 +8,25 @@ pub enum Refusal {
     /// The name is in use.
     #[error("The name {0} is taken.")]
     NameTaken(Box<str>),
+    /// The name looks like one that is in use.
+    #[error("That name looks like \"{like}\", which is taken.")]
+    NameLooksTaken {
+        /// The name that was asked for.
+        name: Box<str>,
+        /// The one in use.
+        like: Box<str>,
+    },
+    /// The name is reserved.
+    #[error("The name {0} is reserved.")]
+    NameReserved(Box<str>),
+    /// The name looks like one that is reserved.
+    #[error("That name looks like \"{like}\", which is reserved.")]
+    NameLooksReserved {
+        /// The name that was asked for.
+        name: Box<str>,
+        /// The reserved one.
+        like: Box<str>,
+    },
     /// The name is not allowed.
     #[error("That name is not possible: {0}.")]
     NameNotAllowed(NickError),

@@ -22,6 +22,9 @@ pub const STANDARD_PATH: &str = "/etc/chatd/chatd.toml";
 /// The maximum number of `[[listen]]` sections.
 const MAX_LISTENERS: usize = 64;
 
+/// Names that would speak with authority.
+const RESERVED_NAMES: &str = r#"["admin", "root", "server", "chatd"]"#;
+
 /// The default listeners, reachable only from this machine.
 const LISTENERS: &str = r#"
 [[listen]]
@@ -144,7 +147,8 @@ fn room(room: &mut Section<'_, '_>) -> Option<Room> {
     let name = room.value("name", "\"lobby\"", value::room_name);
     let topic = room.value("topic", "\"Welcome to the lobby\"", value::one_line(390));
     let history = room.value("history", "50", value::number(0..=10_000));
-    Some(Room { name: name?, topic: topic?, history: history? })
+    let reserved_names = room.value("reserved-names", RESERVED_NAMES, value::names(1_000));
+    Some(Room { name: name?, topic: topic?, history: history?, reserved_names: reserved_names? })
 }
 
 /// `Some(None)`: nothing is configured, so a self-signed certificate will be used.

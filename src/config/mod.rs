@@ -62,6 +62,8 @@ pub struct Room {
     pub topic: String,
     /// How many lines of history a newcomer is shown.
     pub history: usize,
+    /// Names that nobody can take, besides the room's and the server's.
+    pub reserved_names: Vec<String>,
 }
 
 /// One `[[listen]]`

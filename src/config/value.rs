@@ -12,6 +12,7 @@ use bytesize::ByteSize;
 use toml::de::DeValue;
 
 use super::Endpoint;
+use crate::chat::Nick;
 use crate::dialect::classic::{self, DIGITS, Framing, MAX_TEMPLATE, MAX_TEMPLATES, Shown};
 
 /// A value, or a phrase that says what it must be.
@@ -83,6 +84,16 @@ pub(super) fn room_name(value: &DeValue<'_>) -> Read<String> {
         .ok_or_else(|| {
             "1 to 50 bytes with no leading # and without spaces, commas, colons and control characters".to_owned()
         })
+}
+
+/// A list of at most `most` names, as people could have them.
+pub(super) fn names(most: usize) -> impl Fn(&DeValue<'_>) -> Read<Vec<String>> {
+    move |value| {
+        let is_name = |name: &str| Nick::new(name).is_ok();
+        let list = value.as_array().filter(|list| list.len() <= most);
+        let names = list.and_then(|list| list.iter().map(|name| text(name.get_ref(), is_name)).collect());
+        names.ok_or_else(|| format!("a list of at most {most} names such as [\"admin\", \"root\"]"))
+    }
 }
 
 /// A host name with a dot in it (RFC 1123, section 2.1).

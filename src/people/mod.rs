@@ -1,8 +1,9 @@
 //! People: everybody who has a name, with their profile, away state, read markers and watchers.
 //!
-//! Names are unique by their comparison form, in the room or only connected. Nothing here knows rooms, dialects, sockets
-//! or a clock.
+//! Names are unique by their comparison form, in the room or only connected; and nobody gets one that looks like somebody
+//! else's name or account, or that is reserved. Nothing here knows rooms, dialects, sockets or a clock.
 
+mod look_alikes;
 mod markers;
 mod watchers;
 
@@ -13,7 +14,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::chat::{Gone, Nick, Now, Person, PersonId, Refusal, Stamp};
+use crate::chat::{Gone, Look, Nick, Now, Person, PersonId, Refusal, Stamp};
+pub use look_alikes::Reserved;
+use look_alikes::{AccountNames, LookAlikes};
 pub use markers::ReadMarkers;
 pub use watchers::Watchers;
 
@@ -23,12 +26,19 @@ const MAX_GONE: usize = 128;
 /// The number of a connection.
 pub type SessionId = u32;
 
-/// Everybody who has a name.
+/// Everybody who has a name. Restored from their saved form, they have to be [put in order](People::put_in_order).
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct People {
     by_id: HashMap<PersonId, PersonEntry>,
     by_name: BTreeMap<Arc<str>, PersonId>,
     by_account: HashMap<Box<str>, Vec<PersonId>>,
+    /// Not saved: it depends on the tables of this program.
+    #[serde(skip)]
+    looks: LookAlikes,
+    #[serde(skip)]
+    accounts: AccountNames,
+    #[serde(skip)]
+    reserved: Reserved,
     peak: usize,
     gone: VecDeque<Gone>,
     /// Who is notified when a person connects or disconnects.
@@ -73,7 +83,9 @@ impl People {
                     session: None,
                 };
                 self.by_id.insert(person.id, entry);
+                self.looks.add(&person.nick, person.id);
                 if let Some(account) = &person.profile.account {
+                    self.accounts.add(account, person.id);
                     self.by_account.entry(account.clone()).or_default().push(person.id);
                 }
                 self.peak = self.peak.max(self.by_id.len());
@@ -93,9 +105,11 @@ impl People {
     pub fn remove(&mut self, unix: u64, id: PersonId, shown: Option<u64>) -> Option<PersonEntry> {
         let entry = self.by_id.remove(&id)?;
         self.by_name.remove(entry.person.nick.key());
+        self.looks.remove(&entry.person.nick, id);
         if let Some(account) = &entry.person.profile.account
             && let Some(people) = self.by_account.get_mut(account)
         {
+            self.accounts.remove(account, id);
             people.retain(|known| *known != id);
             if people.is_empty() {
                 self.by_account.remove(account);
@@ -111,14 +125,67 @@ impl People {
         Some(entry)
     }
 
-    /// Whether a person may take another name.
+    /// Whether a newcomer may have a name. `account`: their own.
     ///
     /// # Errors
-    /// [`Refusal::NameTaken`] if another person has it.
+    /// Somebody has it, or one that looks like it, or it is reserved.
+    pub fn may_have(&self, nick: &Nick, account: Option<&str>) -> Result<(), Refusal> {
+        self.may_take(nick, account, None)
+    }
+
+    /// Whether a person may take another name, which may look like the one that they have.
+    ///
+    /// # Errors
+    /// The same.
     pub fn may_rename(&self, id: PersonId, to: &Nick) -> Result<(), Refusal> {
-        match self.by_name.get(to.key()) {
-            Some(other) if *other != id => Err(Refusal::NameTaken(to.as_str().into())),
-            _ => Ok(()),
+        let account = self.by_id.get(&id).and_then(|entry| entry.person.profile.account.as_deref());
+        self.may_take(to, account, Some(id))
+    }
+
+    fn may_take(&self, nick: &Nick, account: Option<&str>, own: Option<PersonId>) -> Result<(), Refusal> {
+        match self.by_name.get(nick.key()) {
+            // The same name, only written in another way.
+            Some(id) if Some(*id) == own => return Ok(()),
+            Some(_) => return Err(Refusal::NameTaken(nick.as_str().into())),
+            None => {}
+        }
+        let name: Box<str> = nick.as_str().into();
+        let look = Look::of(nick);
+        if let Some(word) = self.reserved.like(&look) {
+            return Err(match word.key() == nick.key() {
+                true => Refusal::NameReserved(name),
+                false => Refusal::NameLooksReserved { name, like: word.as_str().into() },
+            });
+        }
+        for (id, is_same) in self.accounts.of(nick, &look) {
+            let other = self.by_id.get(&id).and_then(|entry| entry.person.profile.account.as_deref());
+            if let Some(other) = other.filter(|other| Some(*other) != account) {
+                return Err(match is_same {
+                    true => Refusal::NameTaken(name),
+                    false => Refusal::NameLooksTaken { name, like: other.into() },
+                });
+            }
+        }
+        let mut others = self.looks.of(&look).filter(|id| Some(*id) != own).filter_map(|id| self.by_id.get(&id));
+        match others.next() {
+            Some(other) => Err(Refusal::NameLooksTaken { name, like: other.person.as_str().into() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Sets the names that nobody can take. Whoever has one of them keeps it.
+    pub fn set_reserved(&mut self, reserved: Reserved) {
+        self.reserved = reserved;
+    }
+
+    /// Finds out anew what everybody's names look like.
+    pub fn put_in_order(&mut self) {
+        (self.looks, self.accounts) = Default::default();
+        for person in self.by_id.values().map(|entry| &entry.person) {
+            self.looks.add(&person.nick, person.id);
+            if let Some(account) = &person.profile.account {
+                self.accounts.add(account, person.id);
+            }
         }
     }
 
@@ -133,6 +200,8 @@ impl People {
         let after = entry.person.clone();
         self.by_name.remove(before.nick.key());
         self.by_name.insert(to.key().clone(), id);
+        self.looks.remove(&before.nick, id);
+        self.looks.add(to, id);
         self.remember(Gone { person: before, unix: stamp.unix, shown: None });
         Some(after)
     }
@@ -175,25 +244,27 @@ impl People {
         self.by_account.get(account).into_iter().flatten().filter_map(|id| self.by_id.get(id))
     }
 
-    /// A free name: `base`, or `base` and a number. `None` if these are not valid names.
+    /// A name that a newcomer may have: `base`, or `base` and a number. `None` if these are not valid names. `account`:
+    /// their own.
     #[must_use]
-    pub fn free_name(&self, base: &str) -> Option<Nick> {
+    pub fn free_name(&self, base: &str, account: Option<&str>) -> Option<Nick> {
         let numbered = |number: u64| Nick::new(&format!("{base}{number}")).ok();
+        let is_free = |name: &Nick| self.may_have(name, account).is_ok();
         let name = Nick::new(base).ok()?;
-        if self.find(&name).is_none() {
+        if is_free(&name) {
             return Some(name);
         }
         // Numbers are mostly assigned in order, so a gallop and a bisection find a free one in a few steps, however many
         // guests there are.
         let (mut taken, mut free) = (1, 2);
-        while self.find(&numbered(free)?).is_some() {
+        while !is_free(&numbered(free)?) {
             (taken, free) = (free, free * 2);
         }
         while free - taken > 1 {
             let middle = taken + (free - taken) / 2;
-            match self.find(&numbered(middle)?) {
-                Some(_) => taken = middle,
-                None => free = middle,
+            match is_free(&numbered(middle)?) {
+                true => free = middle,
+                false => taken = middle,
             }
         }
         numbered(free)

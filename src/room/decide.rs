@@ -121,11 +121,10 @@ impl State {
     }
 
     fn register<'c>(&self, name: &str, profile: Profile, guest: bool) -> Result<Decision<'c>, Refusal> {
-        let nick = Nick::new(name).map_err(Refusal::NameNotAllowed)?;
-        let nick = if guest { self.people.free_name(name).unwrap_or(nick) } else { nick };
-        if self.people.find(&nick).is_some() {
-            return Err(Refusal::NameTaken(nick.as_str().into()));
-        }
+        let nick = Nick::choose(name).map_err(Refusal::NameNotAllowed)?;
+        let account = profile.account.as_deref();
+        let nick = if guest { self.people.free_name(name, account).unwrap_or(nick) } else { nick };
+        self.people.may_have(&nick, account)?;
         // Shared by all who tell nothing but a name.
         let plain = Person::named(nick);
         let profile = if profile == *plain.profile { plain.profile.clone() } else { Arc::new(profile) };
@@ -134,7 +133,7 @@ impl State {
     }
 
     fn rename<'c>(&self, person: Arc<Person>, name: &str) -> Result<Decision<'c>, Refusal> {
-        let to = Nick::new(name).map_err(Refusal::NameNotAllowed)?;
+        let to = Nick::choose(name).map_err(Refusal::NameNotAllowed)?;
         if to.as_str() == person.as_str() {
             return Ok(Decision::Nothing);
         }

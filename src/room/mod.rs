@@ -124,7 +124,8 @@ impl State {
 
     /// Restores saved people and a saved room; the log continues after `sequence`.
     #[must_use]
-    pub fn from_parts(people: People, room: Room, sequence: u64) -> State {
+    pub fn from_parts(mut people: People, room: Room, sequence: u64) -> State {
+        people.put_in_order();
         State { people, room, log: Log::after(sequence), mail: Vec::new(), durable: None }
     }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
-use super::{HistoryReport, Server, Source, history_limit};
+use super::{HistoryReport, Server, Source, history_limit, reserved};
 use crate::chat::{Event, Nick, Reason, clean};
 use crate::config::Config;
 use crate::config::file::LoadError;
@@ -218,6 +218,8 @@ impl Server {
         let old = self.replace_configuration(new.clone());
         let mut connections = self.driver.lock();
         connections.state.set_history_limit(history_limit(&new));
+        let reserved = reserved(&new.room.reserved_names, connections.irc());
+        connections.state.people.set_reserved(reserved);
         // A topic set by users stays, unless the administrator has changed the configured one.
         if new.room.topic != old.room.topic && *new.room.topic != *connections.state.room.topic.text {
             let topic = Event::Topic { by: None, text: new.room.topic.as_str().into() };

@@ -34,6 +34,7 @@ use crate::directories::Directories;
 use crate::net::certificate::EXPIRY_WARNING;
 use crate::net::tls::{Refresh, TlsInForce};
 use crate::net::{Admissions, Listener, Transport};
+use crate::people::Reserved;
 use crate::room::{HistoryLimit, State};
 use crate::store::Store;
 use crate::systemd::{self, Watchdog};
@@ -309,8 +310,14 @@ pub(crate) fn empty_connections<T: Transport>(
         started: now.unix,
         secure_port,
     };
-    let state = State::new(now, &room.name, &room.topic, history_limit(configuration));
+    let mut state = State::new(now, &room.name, &room.topic, history_limit(configuration));
+    state.people.set_reserved(reserved(&room.reserved_names, &irc));
     Connections::new(state, Arc::new(configuration.limits.clone()), Arc::new(irc))
+}
+
+/// The names that nobody can take: these, the room's and the server's.
+fn reserved(names: &[String], irc: &irc::Server) -> Reserved {
+    Reserved::new(names.iter().map(String::as_str).chain([&*irc.room, &*irc.name]))
 }
 
 /// The limit of the history. What a newcomer is sent must be less than a client may lag behind.

@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 
-use chatd::chat::{Answer, Command, Event, Nick, Now, Person, Reason, Reply, Stamp, Words, clean};
+use chatd::chat::{Answer, Command, Event, Look, Nick, Now, Person, Reason, Reply, Stamp, Words, clean};
 use chatd::dialect::irc::Server;
 use chatd::dialect::{ClientContext, Dialect, Input, Lines, Protocol};
 use chatd::room::{Actor, HistoryLimit, Log, Outcome, State};
@@ -32,6 +32,21 @@ fn nick_ascii() -> Nick {
 #[divan::bench]
 fn nick_unicode() -> Nick {
     Nick::new(black_box("Ñandú")).unwrap()
+}
+
+#[divan::bench]
+fn look_ascii() -> Look {
+    Look::of(black_box(&Nick::new("luzmi").unwrap()))
+}
+
+#[divan::bench]
+fn look_unicode() -> Look {
+    Look::of(black_box(&Nick::new("Ñandú").unwrap()))
+}
+
+#[divan::bench]
+fn choose_unicode() -> Nick {
+    Nick::choose(black_box("Ñandú")).unwrap()
 }
 
 #[divan::bench]

@@ -41,7 +41,11 @@ fn read_markers_survive_a_restart() {
     second.expect_next(":chatd.internal MARKREAD bo timestamp=2026-01-02T00:00:00.000Z\r");
     drop((ana, second));
     let daemon = restart_with(daemon, &config);
-    with_account(&daemon, &certificates, "anna").expect_start(marker);
+    let mut again = with_account(&daemon, &certificates, "anna");
+    again.expect_start(marker);
+    // As long as she is here, nobody else could have the account's name.
+    again.send("QUIT\r\n");
+    again.rest();
     // The name alone is not enough.
     let mut other = irc(&daemon, "ana");
     other.send("MARKREAD #lobby\r\n");
@@ -58,9 +62,9 @@ fn a_message_can_be_redacted_after_a_restart() {
     let [one, two] = [":one", ":two"].map(|text| msgid(&mut ana, text));
     drop(ana);
     let daemon = restart_with(daemon, &config);
-    // She uses another name, and somebody else has taken hers.
-    let mut ana = registered(connect(&daemon), "anna");
+    // Somebody else has taken her name, as nobody can while she is here, and she uses another.
     let mut other = irc(&daemon, "ana");
+    let mut ana = registered(connect(&daemon), "anna");
     other.send(&format!("REDACT #lobby {two}\r\n"));
     other.expect_start(&format!(":chatd.internal FAIL REDACT REDACT_FORBIDDEN #lobby {two} "));
     ana.send(&format!("REDACT #lobby {two} :a slip\r\n"));

@@ -252,6 +252,16 @@ impl Irc {
         match refusal {
             Refusal::NoSuchUser(_) if self.quiet => {}
             Refusal::NameTaken(name) => self.numeric(answer, "433", &[name], "Nickname is already in use"),
+            Refusal::NameLooksTaken { name, like } => {
+                self.numeric(answer, "433", &[name], &format!("Nickname looks like {like}, which is in use"));
+            }
+            Refusal::NameReserved(name) => {
+                self.numeric(answer, "432", &[name], "Erroneous nickname: it is reserved");
+            }
+            Refusal::NameLooksReserved { name, like } => {
+                let why = format!("Erroneous nickname: it looks like {like}, which is reserved");
+                self.numeric(answer, "432", &[name], &why);
+            }
             Refusal::NameNotAllowed(why) => {
                 self.numeric(answer, "432", &[self.subject()], &format!("Erroneous nickname: {why}"));
             }

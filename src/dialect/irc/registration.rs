@@ -46,7 +46,7 @@ impl Irc {
                 None => self.numeric(answer, "431", &[], "No nickname given"),
                 Some(nick) => {
                     self.request().subject = nick.into();
-                    match Nick::new(nick) {
+                    match Nick::choose(nick) {
                         Err(why) => self.refused(&Refusal::NameNotAllowed(why), answer),
                         Ok(_) => self.registration()?.nick = Some(nick.into()),
                     }
