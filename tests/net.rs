@@ -1,5 +1,6 @@
 //! Sockets, certificates and TLS without a daemon.
 
+mod carried;
 mod certificates;
 mod tls;
 

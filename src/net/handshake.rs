@@ -7,12 +7,14 @@ use std::task::{Context, Poll, ready};
 
 use rustix::net::{RecvFlags, SendFlags, Shutdown};
 use rustls::server::Acceptor;
-use rustls::{AlertDescription, CertificateError, Error, ServerConnection};
+use rustls::{AlertDescription, CertificateError, Error};
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, Interest, ReadBuf};
 use tokio_rustls::{LazyConfigAcceptor, StartHandshake};
 
+use super::handshaken::{Handshaken, watched};
 use super::reactor::register;
+use super::records::frame;
 use super::tls::{ALPN_IRC, TlsInForce};
 
 /// The maximum plaintext kept for detecting the protocol, and the maximum discarded afterwards, in bytes.
@@ -35,7 +37,7 @@ impl From<io::Error> for HandshakeError {
 }
 
 /// A client that has begun a TLS handshake.
-pub struct ClientHello(StartHandshake<Socket>);
+pub struct ClientHello(StartHandshake<ByRecord>);
 
 /// A client that has begun with plaintext.
 #[derive(Debug)]
@@ -58,7 +60,7 @@ pub async fn read_client_hello(socket: OwnedFd) -> Result<ClientHello, Handshake
     if said.first().is_some_and(is_text) {
         return Err(HandshakeError::Plaintext(Plaintext { socket, said }));
     }
-    Ok(ClientHello(LazyConfigAcceptor::new(Acceptor::default(), socket).await?))
+    Ok(ClientHello(LazyConfigAcceptor::new(Acceptor::default(), ByRecord::new(socket)).await?))
 }
 
 /// TLS starts with 0x16, its oldest version with 0x80. Text starts with neither: this accepts UTF-8 letters and white
@@ -72,11 +74,13 @@ impl ClientHello {
     ///
     /// # Errors
     /// The client disconnected, was rejected, or rejected the server.
-    pub async fn answer(self, tls: &TlsInForce, irc: bool) -> Result<(OwnedFd, Box<ServerConnection>), HandshakeError> {
+    pub async fn answer(self, tls: &TlsInForce, irc: bool) -> Result<(OwnedFd, Handshaken), HandshakeError> {
         let asked = self.0.client_hello().alpn().is_some_and(|mut asked| asked.any(|protocol| protocol == ALPN_IRC));
         let config = if irc && asked { tls.current_irc() } else { tls.current() };
-        let (socket, connection) = self.0.into_stream(config).await?.into_inner();
-        Ok((socket.0.into_inner(), Box::new(connection)))
+        let (config, secrets) = watched(&config);
+        let (stream, connection) = self.0.into_stream(config).await?.into_inner();
+        let ByRecord { socket, record, .. } = stream;
+        Ok((socket.0.into_inner(), Handshaken::new(connection, &secrets, record)))
     }
 }
 
@@ -183,5 +187,61 @@ impl AsyncWrite for Socket {
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(rustix::net::shutdown(self.0.as_fd(), Shutdown::Write)?))
+    }
+}
+
+/// A socket that gives whole records only. tokio-rustls reads on when the handshake is complete; what has arrived of the
+/// next record by then stays here.
+struct ByRecord {
+    socket: Socket,
+    /// A record, or its beginning; and how much of a whole one was given.
+    record: Vec<u8>,
+    given: usize,
+}
+
+impl ByRecord {
+    fn new(socket: Socket) -> ByRecord {
+        ByRecord { socket, record: Vec::new(), given: 0 }
+    }
+}
+
+impl AsyncRead for ByRecord {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let Self { socket, record, given } = self.get_mut();
+        while let Some(missing @ 1..) = frame::missing(record) {
+            let held = record.len();
+            record.resize(held + missing, 0);
+            let mut space = ReadBuf::new(record.get_mut(held..).unwrap_or_default());
+            let read = Pin::new(&mut *socket).poll_read(cx, &mut space);
+            let arrived = space.filled().len();
+            record.truncate(held + arrived);
+            ready!(read)?;
+            if arrived == 0 {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        let rest = record.get(*given..).unwrap_or_default();
+        let length = rest.len().min(buffer.remaining());
+        buffer.put_slice(rest.get(..length).unwrap_or_default());
+        *given += length;
+        if *given == record.len() {
+            record.clear();
+            *given = 0;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for ByRecord {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.socket).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(cx)
     }
 }

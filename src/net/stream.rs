@@ -2,7 +2,7 @@
 //!
 //! A stream stores the readiness that the [`Poller`](super::Poller) reported, which avoids system calls that would only
 //! return EAGAIN. It has no buffer: an idle client costs a descriptor and three flags. It does not deal with TLS;
-//! rustls uses a [`Stream`] through [`io::Read`] and [`io::Write`].
+//! rustls writes to a [`Stream`] through [`io::Write`].
 
 use std::fmt;
 use std::io::{self, ErrorKind, IoSlice};
@@ -50,6 +50,12 @@ impl From<OwnedFd> for Stream {
     /// Wraps a non-blocking socket; nothing is assumed about its readiness.
     fn from(socket: OwnedFd) -> Stream {
         Stream { socket, readable: false, writable: true, ended: false, broken: false }
+    }
+}
+
+impl From<Stream> for OwnedFd {
+    fn from(stream: Stream) -> OwnedFd {
+        stream.socket
     }
 }
 
@@ -175,13 +181,6 @@ impl Stream {
 impl AsFd for Stream {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
-    }
-}
-
-/// For rustls' `read_tls`: like [`Stream::read`].
-impl io::Read for Stream {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        Stream::read(self, buffer)
     }
 }
 

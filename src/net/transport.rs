@@ -1,11 +1,15 @@
 //! Input and output of one connection, with or without TLS.
 
-use std::io::{self, BufRead as _, ErrorKind, IoSlice, Read as _, Write as _};
-use std::os::fd::AsFd;
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, OwnedFd};
 use std::task::Poll;
 
-use rustls::ServerConnection;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
+use super::encrypted::Encrypted;
+use super::handshaken::Handshaken;
+use super::records::SavedTls;
 use super::{Readiness, Stream};
 
 /// The connection under a session: [`Socket`], or a test's own. Never blocks.
@@ -62,42 +66,92 @@ pub trait Transport {
     fn end(&mut self) -> io::Result<Poll<()>>;
 }
 
-/// A client's socket, after the handshake if it uses TLS. rustls is driven directly, without a task, a buffer or a copy
-/// beyond its own.
+/// A client's socket, after the handshake if it uses TLS. Without a task; an idle one has no buffer but rustls'.
 pub struct Socket {
     stream: Stream,
-    tls: Option<Box<Tls>>,
+    tls: Option<Box<Encrypted>>,
 }
 
-/// The TLS state of a connection, and input that rustls has already decrypted.
-struct Tls {
-    connection: ServerConnection,
-    /// Decrypted bytes that have not been read.
-    decrypted: usize,
-    /// Whether the peer has shut down its side, which has not been reported yet.
-    ended: bool,
-    /// The error after the decrypted bytes.
-    failure: Option<rustls::Error>,
+/// What another process needs beside the descriptor to continue a connection.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum SavedTransport {
+    /// Without TLS, the kernel knows everything.
+    Plain,
+    /// With TLS. It holds secrets.
+    Tls(Box<SavedTls>),
+}
+
+/// A connection that cannot be continued by another process.
+#[derive(Debug, Error)]
+#[error("{why}")]
+pub struct NotSaved {
+    /// Its descriptor, to be closed.
+    pub descriptor: OwnedFd,
+    /// One clause.
+    pub why: &'static str,
+}
+
+/// A saved connection that cannot be continued.
+#[derive(Debug, Error)]
+#[error("{why}")]
+pub struct NotRestored {
+    /// Its descriptor, to be closed.
+    pub descriptor: OwnedFd,
+    /// One clause.
+    pub why: &'static str,
 }
 
 impl Socket {
-    /// Wraps a connection; with TLS, its handshake must be complete.
+    /// Wraps a connection.
     #[must_use]
-    pub fn new(stream: Stream, tls: Option<Box<ServerConnection>>) -> Socket {
-        let tls = tls.map(|connection| {
-            let mut tls = Tls { connection: *connection, decrypted: 0, ended: false, failure: None };
-            // Data may have arrived with the last handshake message. rustls has it already, so the socket will not
-            // become readable for it.
-            tls.process();
-            Box::new(tls)
-        });
-        Socket { stream, tls }
+    pub fn new(stream: Stream, tls: Option<Handshaken>) -> Socket {
+        Socket { stream, tls: tls.map(|tls| Box::new(Encrypted::new(tls))) }
     }
 
     /// The descriptor to register with the poller.
     #[must_use]
     pub fn descriptor(&self) -> &impl AsFd {
         &self.stream
+    }
+
+    /// Why another process cannot continue this connection, if so. One clause.
+    #[must_use]
+    pub fn cannot_be_saved(&self) -> Option<&'static str> {
+        self.tls.as_ref()?.cannot_be_saved()
+    }
+
+    /// Takes the connection apart, for another process: its descriptor, and what has to be known about it.
+    ///
+    /// # Errors
+    /// It cannot be continued. Beside [`cannot_be_saved`](Self::cannot_be_saved), which is worth asking before because a
+    /// goodbye can be sent then, that is so only after hundreds of changes of its TLS key.
+    pub fn save(self) -> Result<(OwnedFd, SavedTransport), NotSaved> {
+        let saved = match self.tls {
+            None => Ok(SavedTransport::Plain),
+            Some(tls) => tls.save().map(|saved| SavedTransport::Tls(Box::new(saved))),
+        };
+        let descriptor = self.stream.into();
+        match saved {
+            Ok(saved) => Ok((descriptor, saved)),
+            Err(why) => Err(NotSaved { descriptor, why }),
+        }
+    }
+
+    /// Puts a saved connection together again. As after [`new`](Self::new), the poller reports the socket's readiness when it
+    /// is registered; but there may be input and unsent output that the poller knows nothing of
+    /// ([`is_readable`](Transport::is_readable), [`has_unsent`](Transport::has_unsent)).
+    ///
+    /// # Errors
+    /// What was saved makes no sense.
+    pub fn restore(descriptor: OwnedFd, saved: SavedTransport) -> Result<Socket, NotRestored> {
+        let tls = match saved {
+            SavedTransport::Plain => None,
+            SavedTransport::Tls(saved) => match Encrypted::restore(*saved) {
+                Ok(tls) => Some(Box::new(tls)),
+                Err(why) => return Err(NotRestored { descriptor, why }),
+            },
+        };
+        Ok(Socket { stream: Stream::from(descriptor), tls })
     }
 }
 
@@ -131,98 +185,39 @@ impl Transport for Socket {
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let Socket { stream, tls: Some(tls) } = self else { return self.stream.read(buffer) };
-        loop {
-            if tls.decrypted == 0 && tls.failure.is_some() {
-                tls.decrypted = tls.plaintext_before_failure();
-            }
-            if tls.decrypted > 0 {
-                let read = tls.connection.reader().read(buffer)?;
-                tls.decrypted -= read.min(tls.decrypted);
-                return Ok(read);
-            }
-            if let Some(failure) = tls.failure.take() {
-                // Sends the alert that tells the peer its error; if it does not fit, the peer sees only the close.
-                let _ = tls.connection.write_tls(stream);
-                return Err(io::Error::new(ErrorKind::InvalidData, failure));
-            }
-            if std::mem::take(&mut tls.ended) {
-                return Ok(0);
-            }
-            if tls.connection.read_tls(stream)? == 0 {
-                // The end of the stream without close_notify may be an attacker's truncation (RFC 8446, section 6.1).
-                return Err(ErrorKind::UnexpectedEof.into());
-            }
-            tls.process();
+        match &mut self.tls {
+            None => self.stream.read(buffer),
+            Some(tls) => tls.read(&mut self.stream, buffer),
         }
     }
 
-    /// All of a round's buffers go into as few TLS records as possible.
     fn write(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
-        if self.tls.as_ref().is_some_and(|tls| tls.failure.is_some()) {
-            // Nothing can be sent any more. Why is told by `read`, after all that came before.
-            return Ok(pieces.iter().map(|piece| piece.len()).sum());
-        }
-        if self.tls.is_some() && self.flush()?.is_pending() {
-            return Err(ErrorKind::WouldBlock.into());
-        }
-        if let Some(tls) = &mut self.tls {
-            let taken = tls.connection.writer().write_vectored(pieces)?;
-            // What cannot be sent now is reported by `has_unsent`.
-            let _ = self.flush()?;
-            return Ok(taken);
-        }
-        match pieces {
-            [one] => self.stream.write(one),
-            many => self.stream.write_vectored(many),
+        match (&mut self.tls, pieces) {
+            (Some(tls), pieces) => tls.write(&mut self.stream, pieces),
+            (None, [one]) => self.stream.write(one),
+            (None, many) => self.stream.write_vectored(many),
         }
     }
 
     fn flush(&mut self) -> io::Result<Poll<()>> {
-        let Socket { stream, tls: Some(tls) } = self else { return Ok(Poll::Ready(())) };
-        while tls.connection.wants_write() {
-            match tls.connection.write_tls(stream) {
-                Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(Poll::Pending),
-                sent => sent?,
-            };
+        match &mut self.tls {
+            None => Ok(Poll::Ready(())),
+            Some(tls) => tls.flush(&mut self.stream),
         }
-        Ok(Poll::Ready(()))
     }
 
     fn has_unsent(&self) -> bool {
-        self.tls.as_ref().is_some_and(|tls| tls.connection.wants_write())
+        self.tls.as_ref().is_some_and(|tls| tls.has_unsent())
     }
 
     fn end(&mut self) -> io::Result<Poll<()>> {
         if let Some(tls) = &mut self.tls {
-            tls.connection.send_close_notify();
+            tls.send_close_notify();
         }
         let sent = self.flush()?;
         if sent.is_ready() {
             self.stream.shutdown_write()?;
         }
         Ok(sent)
-    }
-}
-
-impl Tls {
-    /// Decrypts input from the socket. Data decrypted before an error of the peer is still delivered.
-    fn process(&mut self) {
-        match self.connection.process_new_packets() {
-            Ok(state) => {
-                self.decrypted = state.plaintext_bytes_to_read();
-                self.ended |= state.peer_has_closed();
-            }
-            Err(failure) => self.failure = Some(failure),
-        }
-    }
-
-    /// How much was decrypted before the error. rustls does not report that, but still returns the data piece by piece.
-    fn plaintext_before_failure(&mut self) -> usize {
-        self.connection.reader().fill_buf().map_or(0, <[u8]>::len)
-    }
-
-    fn has_something(&self) -> bool {
-        self.decrypted > 0 || self.ended || self.failure.is_some()
     }
 }

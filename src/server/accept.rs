@@ -16,7 +16,7 @@ use crate::config;
 use crate::dialect::Protocol;
 use crate::dialect::detect::without_tls;
 use crate::net::tls::{ALPN_IRC, TlsInForce, client_identity};
-use crate::net::{Address, Admission, HandshakeError, Listener, Socket, Stream, read_client_hello};
+use crate::net::{Address, Admission, HandshakeError, Handshaken, Listener, Socket, Stream, read_client_hello};
 use crate::session::Origin;
 use crate::systemd::Heartbeat;
 
@@ -108,7 +108,7 @@ async fn handshake(
     match timeout(limit, shaken).await {
         Ok(Ok((socket, tls))) => {
             // A client that negotiated IRC by ALPN needs no detection.
-            let asked = (tls.alpn_protocol() == Some(ALPN_IRC)).then_some(Protocol::Irc);
+            let asked = (tls.connection().alpn_protocol() == Some(ALPN_IRC)).then_some(Protocol::Irc);
             let protocol = protocol.or(asked);
             start(server, socket, Some(tls), admission, protocol);
         }
@@ -132,12 +132,12 @@ async fn handshake(
 pub(super) fn start(
     server: &Server,
     socket: OwnedFd,
-    tls: Option<Box<ServerConnection>>,
+    tls: Option<Handshaken>,
     admission: Admission,
     protocol: Option<Protocol>,
 ) {
     let (address, encrypted, now) = (*admission.address(), tls.is_some(), server.driver.clock.now());
-    let account = tls.as_deref().and_then(account);
+    let account = tls.as_ref().and_then(|tls| account(tls.connection()));
     let origin = Origin { address, encrypted, account, connected: now };
     let socket = Socket::new(Stream::from(socket), tls);
     let mut connections = server.driver.lock();
