@@ -18,11 +18,11 @@
 //! |---|---|---|
 //! | [`chat`] | the vocabulary: names, texts, commands, events and their byte form, refusals | I/O, a clock, tokio |
 //! | [`people`] | everybody who has a name: profile, presence, read markers, watches | rooms, dialects |
-//! | [`room`] | members, topic, history, and the log with its feeds; decide and apply | dialects, sessions |
+//! | [`room`] | members, bans, topic, history, and the log with its feeds; decide and apply | dialects, sessions |
 //! | [`dialect`] | sans-I/O codecs: bytes in, commands out; events and answers in, bytes out | the room, sessions |
 //! | [`config`] | the TOML as written, and the configuration as meant | how a value is used |
 //! | [`net`] | listeners, byte streams, TLS and certificates, who may connect | chat, dialects, sessions |
-//! | [`store`] | what was said, on disk: one SQLite file, its thread, lookups and search | sessions, dialects, sockets |
+//! | [`store`] | what was said, and who is banned, on disk: one SQLite file, its thread, lookups and search | sessions, dialects, sockets |
 //! | [`session`] | one client's conversation, a plain value: between bytes and the room | sockets, a clock, tokio |
 //! | [`connections`] | all sessions with their transports: turns, delivery, alarms; a plain value, too | sockets, a clock, tokio |
 //! | [`server`] | accept loops, the driver (real sockets, real time), drain; administrators' operations | their transport |
@@ -66,7 +66,7 @@
 //! | fact | home |
 //! |---|---|
 //! | people: profiles, away states, watches, read markers | [`people::People`] |
-//! | the room's members, topic and history | [`room::Room`] |
+//! | the room's members, topic and history; who is banned | [`room::Room`] |
 //! | the order of events; the bytes of each wire form | [`room::Log`] |
 //! | a client's unprocessed input, unsent output and limits | [`session::Session`] |
 //! | descriptors, TLS, the readiness of sockets | [`net::Socket`] |
@@ -140,8 +140,8 @@
 //!
 //! # A session's life
 //!
-//! Accepted and counted, after its TLS handshake ([`server`]); its protocol detected (`dialect::detect`); named; a member;
-//! and at last *closing*: it leaves the room and is sent the rest of its output with a goodbye; then our side is closed,
+//! Accepted and counted, after its TLS handshake ([`server`]); its protocol detected (`dialect::detect`), in which it is told
+//! if it may not come in; named; a member; and at last *closing*: it leaves the room and is sent the rest of its output with a goodbye; then our side is closed,
 //! and the peer's close is awaited briefly, because closing a socket with unread input would discard what was sent.
 //! Who takes nothing meanwhile is reset, because the kernel would keep megabytes for minutes, which no limit counts.
 //! Between any two inputs a session can be saved and restored ([`session::SavedSession`]).

@@ -80,7 +80,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
 const ONLY: &[(&str, &str, &[&str])] = &[
     ("session", "net", &["Address"]),
     ("session", "config", &["Limits"]),
-    ("config", "chat", &["Nick"]),
+    ("config", "chat", &["Nick", "parse_network"]),
     ("connections", "net", &["Address", "Admission", "Readiness", "Transport"]),
     ("connections", "config", &["Limits"]),
     ("admin", "connections", &["Snapshot"]),

@@ -64,7 +64,7 @@ fn an_empty_file_gives_the_defaults() {
     assert_eq!(config.tls, None);
     assert_eq!((config.admin.endpoint, config.admin.connections), (Endpoint::Unix("/run/chatd/admin.sock".into()), 16));
     let limits = config.limits;
-    assert_eq!((limits.connections, limits.connections_per_address), (10_000, 64));
+    assert_eq!((limits.connections, limits.connections_per_address, &*limits.allow), (10_000, 64, &[][..]));
     assert_eq!((limits.handshake_timeout, limits.login_timeout), (Duration::from_secs(10), Duration::from_secs(60)));
     assert_eq!((limits.line_length, limits.max_lag), (2048, 1024 * 1024));
     assert_eq!((limits.message_rate, limits.message_burst), (5, 20));
@@ -203,7 +203,7 @@ addresses = "no"
 30:16: limits.message-rate must be a whole number from 1 to 1000000, not -1
 31:17: limits.message-burst must be a whole number from 1 to 1000000, not 2.5
 32:11: limits.max-lag must be a size from 4KiB to 1GiB such as "64KiB", not "much"
-33:1: unknown key `history` in [limits]; known here: connections, connections-per-address, handshake-timeout, login-timeout, line-length, message-rate, message-burst, max-lag, backlog
+33:1: unknown key `history` in [limits]; known here: allow, connections, connections-per-address, handshake-timeout, login-timeout, line-length, message-rate, message-burst, max-lag, backlog
 36:9: log.level must be "error", "warn", "info", "debug" or "trace", not "loud"
 37:13: log.addresses must be true or false, not "no""##;
     assert_eq!(mistakes(text).join("\n"), expected);
@@ -250,7 +250,7 @@ fn sections_of_the_wrong_shape_are_explained() {
         ("listen = [6667]", "1:11: listen must be a list of sections, not of 6667"),
         (
             "[limits.extra]\nx = 1",
-            "1:9: unknown key `extra` in [limits]; known here: connections, connections-per-address, \
+            "1:9: unknown key `extra` in [limits]; known here: allow, connections, connections-per-address, \
           handshake-timeout, login-timeout, line-length, message-rate, message-burst, max-lag, backlog",
         ),
     ];
@@ -676,5 +676,31 @@ proptest! {
         for written in [format!("{bytes}"), format!("\"{bytes}\""), format!("\"{kibibytes}KiB\""), format!("'{bytes} B'")] {
             prop_assert_eq!(good(&format!("limits.max-lag = {written}")).limits.max_lag, bytes);
         }
+    }
+}
+
+#[test]
+fn allowed_networks_are_addresses_and_networks_of_both_kinds() {
+    let limits = |list: &str| good(&format!("[limits]\nallow = {list}\n")).limits;
+    let some = limits("['192.0.2.9/24', '2001:db8::/32', '198.51.100.7', '::ffff:203.0.113.0/120']");
+    for (address, allowed) in [
+        ("192.0.2.255", true),
+        ("192.0.3.0", false),
+        ("::ffff:192.0.2.1", true),
+        ("198.51.100.7", true),
+        ("198.51.100.8", false),
+        ("203.0.113.77", true),
+        ("2001:db8:ffff::1", true),
+        ("2001:db9::1", false),
+        ("127.0.0.1", false),
+    ] {
+        assert_eq!(some.allows(address.parse().unwrap()), allowed, "{address}");
+        assert!(limits("[]").allows(address.parse().unwrap()));
+    }
+    for wrong in ["'192.0.2.0/24'", "['192.0.2.0/33']", "['here']", "[1]", "true"] {
+        let mistakes = mistakes(&format!("[limits]\nallow = {wrong}\n"));
+        let expected =
+            "limits.allow must be a list of at most 1024 networks such as [\"192.0.2.0/24\", \"2001:db8::/32\"]";
+        assert!(mistakes[0].contains(expected), "{mistakes:?}");
     }
 }

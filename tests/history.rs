@@ -5,4 +5,4 @@ mod administrators;
 mod faults;
 mod kill;
 mod looking_back;
-mod restart;
+pub mod restart;

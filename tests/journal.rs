@@ -192,6 +192,29 @@ fn administrative_actions_are_logged() {
     log.expect("kick", "6", &message, &fields);
     log.expect_leave("ana", &ana_address, "kicked");
 
+    assert!(log.daemon.chatctl(&["ban", "ana", "--reason", "no shouting"]).status.success());
+    let fields = [("CHATD_REASON", "no shouting"), ("CHATD_UID", uid), ("CHATD_USER", "ana")];
+    let message = format!("ana was banned by an administrator (uid {uid}, no shouting)");
+    log.expect("ban", "6", &message, &fields);
+    let mut again = Client::plain(log.plain);
+    let address = again.socket().local_addr().unwrap().to_string();
+    again.say("ana");
+    assert_eq!(again.rest().last().unwrap(), "*** Goodbye: banned: no shouting.");
+    let fields = [
+        ("CHATD_ADDRESS", address.as_str()),
+        ("CHATD_PROTOCOL", "text"),
+        ("CHATD_REASON", "banned"),
+        ("CHATD_TRANSPORT", "plain"),
+    ];
+    let message = format!("a connection was ended: banned: no shouting ({address}, plain, text)");
+    log.expect("refused", "6", &message, &fields);
+    assert!(log.daemon.chatctl(&["unban", "ana"]).status.success());
+    let message = format!("the ban of ana was ended by an administrator (uid {uid})");
+    log.expect("unban", "6", &message, &[("CHATD_UID", uid), ("CHATD_USER", "ana")]);
+    assert!(log.daemon.chatctl(&["ban", "192.0.2.0/24"]).status.success());
+    let message = format!("an address was banned by an administrator (192.0.2.0/24, uid {uid})");
+    log.expect("ban", "6", &message, &[("CHATD_ADDRESS", "192.0.2.0/24"), ("CHATD_UID", uid)]);
+
     assert!(log.daemon.chatctl(&["notice", "tea is ready"]).status.success());
     let message = format!("an administrator's notice went to 0 users (uid {uid})");
     log.expect("notice", "6", &message, &[("CHATD_UID", uid)]);

@@ -10,6 +10,7 @@
 
 mod admin;
 mod architecture;
+mod bans;
 mod chatctl;
 mod classic;
 mod config;

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chatd::chat::{Command, Event, Form, Nick, Now, Person, PersonId, Profile, Reason, Refusal, Stamp, View, Words};
+use chatd::chat::{
+    Ban, Command, Durable, Event, Form, Nick, Now, Person, PersonId, Profile, Reason, Refusal, Stamp, Subject, View,
+    Words,
+};
 use chatd::people::People;
 use chatd::room::{Actor, Backlog, Block, Cursor, HistoryLimit, Log, Outcome, State};
 use proptest::collection::vec;
@@ -357,4 +360,32 @@ proptest! {
             prop_assert_eq!(read_from(&mut state.log, reader), &all[start..]);
         }
     }
+}
+
+#[test]
+fn a_banned_name_or_account_is_refused_until_the_ban_ends() {
+    let at = |unix: u64| Now { ticks: unix * 1000, unix };
+    let mut state = state(HISTORY);
+    let bo = try_register(&mut state, "bo", false).unwrap();
+    let ban = |subject: Subject, until| Ban { subject, with: None, reason: None, since: 0, until, uid: 0 };
+    let name = state.ban(NOW, ban(Subject::parse("Ana").unwrap(), Some(60_000))).unwrap();
+    let account = state.ban(NOW, ban(Subject::account("ana@home").unwrap(), None)).unwrap();
+    let register = |state: &mut State, now, name: &'static str, account: Option<&str>| {
+        let profile = Box::new(Profile { account: account.map(Into::into), ..Profile::default() });
+        let command = Command::Register { name: name.into(), profile, enter: false, guest: true };
+        state.perform(now, Actor { person: None, session: 0 }, command).map(drop)
+    };
+    let refused = |ban: &Arc<Ban>| Err(Refusal::Banned(ban.clone()));
+    assert_eq!(register(&mut state, at(59_999), "aNA", None), refused(&name));
+    assert_eq!(register(&mut state, NOW, "luz", Some("ana@home")), refused(&account));
+    let rename = Command::Name("ANA".into());
+    assert_eq!(does(&mut state, bo.id, rename.clone()).map(drop), refused(&name));
+    assert_eq!(register(&mut state, NOW, "luz", Some("other@home")), Ok(()));
+    assert_eq!(register(&mut state, at(60_000), "ana", None), Ok(()), "the ban has ended");
+    // Bans are kept, whether or not what is said is.
+    assert!(!state.is_durable());
+    assert_eq!(state.take_durable(), [Durable::Banned(name), Durable::Banned(account.clone())]);
+    assert_eq!(state.unban(NOW, &account.subject).len(), 1);
+    assert_eq!(state.take_durable(), [Durable::Unbanned(account.subject.clone())]);
+    assert_eq!(register(&mut state, NOW, "anna", Some("ana@home")), Ok(()));
 }

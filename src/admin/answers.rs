@@ -1,13 +1,17 @@
 //! Converts the server's data to the types of the admin interface.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::types::{
-    self, Certificate, Error, History, HistoryEntry, HistoryStatus, LimitsReached, Listener, Status, User, Users,
+    self, BanEntry, Bans, Certificate, Error, History, HistoryEntry, HistoryStatus, LimitsReached, Listener, Status,
+    User, Users,
 };
-use crate::chat::{Entry, Event, Gap, Manner, Page, Person, Record, message_id};
+use crate::chat::{Ban, Entry, Event, Gap, Manner, Page, Person, Record, message_id};
 use crate::connections::Snapshot;
-use crate::server::{BackupError, HistoryReport, InvalidNotice, Listening, NoSuchUser, StatusReport, UserList};
+use crate::server::{
+    BackupError, BanError, Banned, HistoryReport, InvalidNotice, Listening, NoSuchUser, StatusReport, UserList,
+};
 
 impl From<UserList> for Users {
     /// Sorted by name. With ten thousand people this takes milliseconds.
@@ -156,6 +160,52 @@ impl From<BackupError> for Error {
 impl From<Listening> for Listener {
     fn from(Listening { address, protocol, tls }: Listening) -> Listener {
         Listener { address, protocol: protocol.to_owned(), tls }
+    }
+}
+
+impl From<&Ban> for BanEntry {
+    fn from(ban: &Ban) -> BanEntry {
+        BanEntry {
+            kind: ban.subject.kind().to_owned(),
+            subject: ban.subject.to_string(),
+            with: ban.with.as_ref().map(ToString::to_string),
+            since: time(ban.since),
+            until: ban.until.map(time),
+            uid: ban.uid,
+            reason: ban.reason.as_ref().map(ToString::to_string),
+        }
+    }
+}
+
+impl From<&[Arc<Ban>]> for Bans {
+    fn from(bans: &[Arc<Ban>]) -> Bans {
+        Bans { bans: bans.iter().map(|ban| BanEntry::from(&**ban)).collect() }
+    }
+}
+
+impl From<Banned> for types::Banned {
+    fn from(banned: Banned) -> types::Banned {
+        types::Banned {
+            bans: Bans::from(&*banned.bans).bans,
+            disconnected: banned.disconnected as u64,
+            address: banned.address.map(|address| address.to_string()),
+            others: banned.others as u64,
+        }
+    }
+}
+
+impl From<BanError> for Error {
+    fn from(error: BanError) -> Error {
+        match error {
+            BanError::InvalidTarget { target, reason } => Error::InvalidTarget { target, reason },
+            BanError::InvalidDuration(time) => {
+                let reason = "it is not a duration from 1s to 100 years such as 30min, 2h or 7d".to_owned();
+                Error::InvalidTime { time, reason }
+            }
+            BanError::NoSuchUser(name) => Error::NoSuchUser(types::NoSuchUser { name }),
+            BanError::TooManyBans => Error::TooManyBans { maximum: BanError::MOST as u64 },
+            BanError::NotBanned { target, by } => Error::NotBanned { target, by: by.map(|by| by.to_string()) },
+        }
     }
 }
 

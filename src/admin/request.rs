@@ -34,6 +34,21 @@ pub enum Request {
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
+    /// Keep somebody out.
+    #[serde(rename = "org.chatd.Admin.Ban")]
+    Ban(BanQuery),
+    /// End a ban.
+    #[serde(rename = "org.chatd.Admin.Unban")]
+    Unban {
+        /// What is banned.
+        target: String,
+        /// Whether it is an account.
+        #[serde(skip_serializing_if = "is_false")]
+        account: bool,
+    },
+    /// Who is kept out.
+    #[serde(rename = "org.chatd.Admin.ListBans")]
+    ListBans {},
     /// Send a notice to everybody in the room.
     #[serde(rename = "org.chatd.Admin.Notice")]
     Notice {
@@ -55,6 +70,25 @@ pub enum Request {
     /// Read the configuration and certificates again.
     #[serde(rename = "org.chatd.Admin.Reload")]
     Reload {},
+}
+
+/// The parameters of `Ban`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct BanQuery {
+    /// A name, an address or a network; or an account.
+    pub target: String,
+    /// Whether it is an account.
+    #[serde(skip_serializing_if = "is_false")]
+    pub account: bool,
+    /// Whether to ban, with a name, also the address of who has it.
+    #[serde(skip_serializing_if = "is_false")]
+    pub address: bool,
+    /// For how long, as `chatctl ban --for` takes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration: Option<String>,
+    /// The reason, shown to the user and the room.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// The parameters of `History`. Without any: the last 50 entries.
@@ -103,6 +137,17 @@ impl Request {
             (ADMIN, "Kick") => {
                 Request::Kick { name: parameters.string("name")?, reason: parameters.optional_string("reason")? }
             }
+            (ADMIN, "Ban") => Request::Ban(BanQuery {
+                target: parameters.string("target")?,
+                account: parameters.flag("account")?,
+                address: parameters.flag("address")?,
+                duration: parameters.optional_string("duration")?,
+                reason: parameters.optional_string("reason")?,
+            }),
+            (ADMIN, "Unban") => {
+                Request::Unban { target: parameters.string("target")?, account: parameters.flag("account")? }
+            }
+            (ADMIN, "ListBans") => Request::ListBans {},
             (ADMIN, "Notice") => Request::Notice { text: parameters.string("text")? },
             (ADMIN, "Status") => Request::Status {},
             (ADMIN, "Watch") => Request::Watch {},

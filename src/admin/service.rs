@@ -19,11 +19,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::request::{ADMIN, Request, SERVICE};
-use super::types::{BackupPiece, Error, History, Noticed, Reloaded, Status, Users, WatchEvent};
+use super::request::{ADMIN, BanQuery, Request, SERVICE};
+use super::types::{BackupPiece, Banned, Bans, Error, History, Noticed, Reloaded, Status, Users, WatchEvent};
 use super::varlink::{self, Call, FrameTooLarge, Frames};
+use crate::chat::Ban;
 use crate::log::{self, Missed};
-use crate::server::{Server, UserList};
+use crate::server::{BanRequest, Server, UserList};
 
 /// How long a connection may take to send its next complete call. Idle ones are closed, because another administrator
 /// may need the slot.
@@ -190,6 +191,15 @@ impl Peer {
                 self.server.kick(&name, reason.as_deref(), self.uid)?;
                 Answer::Nothing {}
             }
+            Request::Ban(BanQuery { target, account, address, duration, reason }) => {
+                if account && address {
+                    return Err(Error::InvalidParameter { parameter: "address".to_owned() });
+                }
+                let request = BanRequest { target, account, address, duration, reason };
+                Answer::Banned(self.server.ban(&request, self.uid).await?.into())
+            }
+            Request::Unban { target, account } => Answer::BanList(self.server.unban(&target, account, self.uid)?),
+            Request::ListBans {} => Answer::BanList(self.server.bans()),
             Request::Notice { text } => {
                 Answer::Noticed(Noticed { reached: self.server.notice(&text, self.uid)? as u64 })
             }
@@ -268,6 +278,10 @@ enum Answer {
     /// Converted to [`Users`] when it is encoded.
     #[serde(skip_serializing)]
     UserList(UserList),
+    Banned(Banned),
+    /// Converted to [`Bans`] when it is encoded.
+    #[serde(skip_serializing)]
+    BanList(Vec<Arc<Ban>>),
     Noticed(Noticed),
     Status(Box<Status>),
     Reloaded(Reloaded),
@@ -277,14 +291,18 @@ enum Answer {
 }
 
 impl Answer {
-    /// The encoded reply. Sorting and encoding a list of ten thousand users takes milliseconds, so that runs on another
-    /// thread than the room's.
+    /// The encoded reply. Sorting and encoding a list of thousands takes milliseconds, so that runs on another thread than
+    /// the room's.
     async fn encode(self) -> Result<Vec<u8>, Fault> {
-        let Answer::UserList(found) = self else {
-            return varlink::encode_reply(&self, false).map_err(Fault::Unwritable);
+        let encoded = match self {
+            Answer::UserList(found) => {
+                tokio::task::spawn_blocking(|| varlink::encode_reply(&Users::from(found), false)).await
+            }
+            Answer::BanList(found) => {
+                tokio::task::spawn_blocking(move || varlink::encode_reply(&Bans::from(&*found), false)).await
+            }
+            other => return varlink::encode_reply(&other, false).map_err(Fault::Unwritable),
         };
-        let encode = || varlink::encode_reply(&Users::from(found), false);
-        let encoded = tokio::task::spawn_blocking(encode).await;
         encoded.map_err(io::Error::from)?.map_err(Fault::Unwritable)
     }
 }

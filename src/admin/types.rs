@@ -3,13 +3,17 @@
 //! These types are `org.chatd.Admin.varlink` in Rust; a test keeps the two in step. They do not deal with the
 //! transport. Unknown fields are ignored when reading, so chatctl and chatd need not be updated at the same moment.
 
+mod bans;
 mod history;
+mod watch;
 
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
+pub use bans::{BanEntry, Banned, Bans};
 pub use history::{BackupPiece, History, HistoryEntry, HistoryStatus};
+pub use watch::WatchEvent;
 
 /// A user: somebody who has a name. An IRC client may leave the room and stay connected.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,60 +137,6 @@ pub struct LimitsReached {
     pub backlog: u64,
 }
 
-/// One reply to `Watch`: an event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WatchEvent {
-    /// When.
-    #[serde(with = "rfc3339_milliseconds")]
-    pub time: SystemTime,
-    /// The kind of event, as in `CHATD_EVENT`; [`WatchEvent::MISSED`] in place of events that were dropped.
-    pub event: String,
-    /// The event as a sentence.
-    pub message: String,
-    /// The user concerned.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub user: Option<String>,
-    /// The client's address.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub address: Option<String>,
-    /// `plain` or `tls`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub transport: Option<String>,
-    /// The client's protocol.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub protocol: Option<String>,
-    /// Why it happened.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// The user ID of the administrator who caused it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub uid: Option<u32>,
-    /// How many events were dropped.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub missed: Option<u64>,
-}
-
-impl WatchEvent {
-    /// The `event` of a reply that stands for dropped events.
-    pub const MISSED: &'static str = "missed";
-
-    /// Stands for `count` events that were dropped because the watcher was too slow, noticed at `time`.
-    pub fn missed(time: SystemTime, count: u64) -> WatchEvent {
-        WatchEvent {
-            time,
-            event: WatchEvent::MISSED.to_owned(),
-            message: format!("{count} events were missed, because they were read too slowly"),
-            user: None,
-            address: None,
-            transport: None,
-            protocol: None,
-            reason: None,
-            uid: None,
-            missed: Some(count),
-        }
-    }
-}
-
 /// No user is called `name`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("nobody here is called {name:?}")]
@@ -222,7 +172,7 @@ pub enum Error {
         /// The mistakes, each with its place.
         mistakes: Vec<String>,
     },
-    /// History: not a time that can be used.
+    /// History, Ban: not a time that can be used.
     #[error("the time {time:?} cannot be used: {reason}")]
     #[serde(rename = "org.chatd.Admin.InvalidTime")]
     InvalidTime {
@@ -239,6 +189,32 @@ pub enum Error {
         name: String,
         /// Why not.
         reason: String,
+    },
+    /// Ban, Unban: nothing that can be banned.
+    #[error("{target:?} cannot be banned: {reason}")]
+    #[serde(rename = "org.chatd.Admin.InvalidTarget")]
+    InvalidTarget {
+        /// The target as it was given.
+        target: String,
+        /// Why not.
+        reason: String,
+    },
+    /// Ban: the limit on bans is reached.
+    #[error("there are {maximum} bans already, which is as many as may be; end one that is not needed")]
+    #[serde(rename = "org.chatd.Admin.TooManyBans")]
+    TooManyBans {
+        /// The maximum number of bans.
+        maximum: u64,
+    },
+    /// Unban: there is no such ban.
+    #[error("{target:?} is not banned{}", by.as_ref().map(|by| format!(" itself, but by the ban of {by}")).unwrap_or_default())]
+    #[serde(rename = "org.chatd.Admin.NotBanned")]
+    NotBanned {
+        /// The target as it was given.
+        target: String,
+        /// The ban that concerns it nevertheless.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
     },
     /// History: there is no answer.
     #[error("{reason}")]

@@ -1,8 +1,10 @@
 //! What outlives the process, as it is handed over to be kept.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-use super::{Event, Manner, Record, Stamp};
+use super::{Ban, Event, Manner, Record, Stamp, Subject};
 
 /// What outlives the process.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +22,18 @@ pub enum Durable {
         /// Up to which time, in milliseconds since 1970-01-01 UTC.
         time: u64,
     },
+    /// Somebody was banned. Kept even if no history is.
+    Banned(Arc<Ban>),
+    /// This is banned no more.
+    Unbanned(Subject),
+}
+
+impl Durable {
+    /// Whether it is part of the history, which the administrator may not want to be kept.
+    #[must_use]
+    pub fn is_history(&self) -> bool {
+        !matches!(self, Durable::Banned(_) | Durable::Unbanned(_))
+    }
 }
 
 /// A part of the history that is missing, because it could not be kept.

@@ -33,6 +33,14 @@ impl Look {
     }
 }
 
+/// Whether two names are the same or look alike. Names of ASCII characters alone are not compared by their looks.
+#[must_use]
+pub fn are_alike(one: &Nick, other: &Nick) -> bool {
+    let (one_look, other_look) = (Look::of(one), Look::of(other));
+    let alike = || one_look.forms().any(|form| other_look.forms().any(|other| other == form));
+    one.key() == other.key() || !(one_look.is_ascii && other_look.is_ascii) && alike()
+}
+
 fn form(name: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     skeleton(name).hash(&mut hasher);

@@ -2,6 +2,7 @@
 //!
 //! Plain values only. Nothing here does I/O, reads a clock or knows a wire format.
 
+mod ban;
 mod command;
 mod durable;
 mod event;
@@ -19,11 +20,12 @@ mod reply;
 mod text;
 mod words;
 
+pub use ban::{BAN_REASON_LENGTH, Ban, Subject, SubjectError, parse_network, single};
 pub use command::Command;
 pub use durable::{Durable, Gap};
 pub use event::{Event, Stamp};
 pub use form::Form;
-pub use look::Look;
+pub use look::{Look, are_alike};
 pub use lookup::{Entry, Found, Lookup, LookupError, Page, Point, Selection};
 pub use message_id::{message_id, parse_message_id, write_message_id};
 pub use moment::parse_moment;

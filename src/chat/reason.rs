@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::time::{Duration, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-/// Why somebody left or was disconnected. The `Display` text is shown to users.
+/// Why somebody left or was disconnected. The `Display` text is shown to users. A part of the history's format: new ones
+/// go to the end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reason {
     /// The user quit, with an optional parting message.
@@ -32,6 +34,15 @@ pub enum Reason {
     WrongProtocol(Cow<'static, str>),
     /// The daemon is stopping.
     Stopping,
+    /// The administrator keeps them out.
+    Banned {
+        /// Until when, in milliseconds since 1970-01-01 UTC; `None`: for good.
+        until: Option<u64>,
+        /// Why.
+        reason: Option<Box<str>>,
+    },
+    /// The room is for other networks only.
+    NotAllowed,
 }
 
 impl Reason {
@@ -51,6 +62,8 @@ impl Reason {
             Reason::Kicked(_) => "kicked",
             Reason::WrongProtocol(_) => "wrong-protocol",
             Reason::Stopping => "stopping",
+            Reason::Banned { .. } => "banned",
+            Reason::NotAllowed => "not-allowed",
         }
     }
 
@@ -83,6 +96,22 @@ impl fmt::Display for Reason {
             Reason::Kicked(Some(why)) => write!(f, "kicked: {why}"),
             Reason::WrongProtocol(what) => f.write_str(what),
             Reason::Stopping => f.write_str("the server is stopping"),
+            Reason::Banned { until, reason } => {
+                f.write_str("banned")?;
+                if let Some(until) = until {
+                    write!(f, " until {}", minute(*until))?;
+                }
+                reason.as_ref().map_or(Ok(()), |reason| write!(f, ": {reason}"))
+            }
+            Reason::NotAllowed => f.write_str("this room is not open to your address"),
         }
     }
+}
+
+/// A time for people: `2026-01-31 14:05 UTC`, the end of its minute.
+pub(super) fn minute(unix: u64) -> String {
+    let end = UNIX_EPOCH.checked_add(Duration::from_millis(unix.div_ceil(60_000).saturating_mul(60_000)));
+    let text = humantime::format_rfc3339_seconds(end.unwrap_or(UNIX_EPOCH)).to_string();
+    let (day, time) = text.split_once('T').unwrap_or((&text, ""));
+    format!("{day} {} UTC", time.get(..5).unwrap_or(time))
 }

@@ -1,6 +1,8 @@
 //! Why a command is refused.
 
-use super::NickError;
+use std::sync::Arc;
+
+use super::{Ban, NickError, Subject};
 
 /// Sent to the client that issued the command, in its own protocol; the `Display` text is a whole sentence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,7 +44,17 @@ pub enum Refusal {
     /// A topic or away message is longer than this many bytes.
     #[error("That is too long: {0} bytes are the most.")]
     TextTooLong(usize),
+    /// The administrator keeps out whoever wants to have this name or has this account.
+    #[error("{}.", told(.0))]
+    Banned(Arc<Ban>),
     /// A message can be deleted only by its author.
     #[error("That line is somebody else's.")]
     NotYours,
+}
+
+fn told(ban: &Ban) -> String {
+    match &ban.subject {
+        Subject::Name(name) => format!("The name {name} is {}", ban.told()),
+        _ => format!("You are {}", ban.told()),
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::vec_deque;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Event, Gone, Nick, Person, PersonView, Reason, Record, Refusal, Stamp, Words};
+use super::{Ban, Event, Gone, Nick, Now, Person, PersonView, Reason, Record, Refusal, Stamp, Words};
 
 /// Users, sorted by name.
 pub type People<'a> = Box<dyn Iterator<Item = PersonView<'a>> + 'a>;
@@ -40,6 +40,8 @@ pub trait View {
     fn peak(&self) -> usize;
     /// Names that were given up, most recent first; only a limited number is kept.
     fn gone(&self) -> Box<dyn Iterator<Item = &Gone> + '_>;
+    /// Who is kept out at this time, the latest first.
+    fn bans(&self, now: Now) -> Box<dyn Iterator<Item = &Ban> + '_>;
     /// The history, oldest first.
     fn history(&self) -> vec_deque::Iter<'_, Record>;
 }

@@ -203,6 +203,7 @@ fn history(history: &mut Section<'_, '_>) -> Option<History> {
 fn limits(limits: &mut Section<'_, '_>) -> Option<Limits> {
     let seconds = Duration::from_secs;
     let shortest = Duration::from_millis(100);
+    let allow = limits.value("allow", "[]", value::networks(1024));
     let connections = limits.value("connections", "10000", value::number(1..=1_000_000));
     let connections_per_address = limits.value("connections-per-address", "64", value::number(1..=1_000_000));
     let handshake_timeout = limits.value("handshake-timeout", "\"10s\"", value::duration(shortest..=seconds(600)));
@@ -219,6 +220,7 @@ fn limits(limits: &mut Section<'_, '_>) -> Option<Limits> {
     }
     let backlog = limits.value("backlog", "\"64MiB\"", value::size(1 << 20..=1 << 40));
     Some(Limits {
+        allow: allow?,
         connections: connections?,
         connections_per_address: connections_per_address?,
         handshake_timeout: handshake_timeout?,

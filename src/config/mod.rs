@@ -14,8 +14,11 @@ mod value;
 pub use mistake::{Mistake, Mistakes, Place};
 pub use reader::Key;
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use ipnet::IpNet;
 
 use crate::dialect::Protocol;
 
@@ -173,6 +176,8 @@ impl History {
 /// `[limits]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
+    /// The networks from which clients may come; empty: from everywhere.
+    pub allow: Vec<IpNet>,
     /// The maximum number of connections; further ones wait in the kernel's accept queue.
     pub connections: usize,
     /// The maximum number of connections per IPv4 address or IPv6 /64.
@@ -191,6 +196,15 @@ pub struct Limits {
     pub max_lag: usize,
     /// How many bytes all clients together may lag; beyond that, those furthest behind are disconnected.
     pub backlog: usize,
+}
+
+impl Limits {
+    /// Whether clients may come from this address.
+    #[must_use]
+    pub fn allows(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.allow.is_empty() || self.allow.iter().any(|network| network.contains(&address))
+    }
 }
 
 /// `[log]`

@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use toml::de::DeValue;
+use ipnet::IpNet;
+use toml::de::{DeArray, DeValue};
 
 use super::Endpoint;
-use crate::chat::Nick;
+use crate::chat::{Nick, parse_network};
 use crate::dialect::classic::{self, DIGITS, Framing, MAX_TEMPLATE, MAX_TEMPLATES, Shown};
 
 /// A value, or a phrase that says what it must be.
@@ -20,6 +21,21 @@ pub(super) type Read<T> = Result<T, String>;
 
 /// The maximum length of a Unix socket's path: `sun_path` without its NUL, see unix(7).
 const SOCKET_PATH_BYTES: usize = 107;
+
+/// A list of at most so many networks and addresses.
+pub(super) fn networks(most: usize) -> impl Fn(&DeValue<'_>) -> Read<Vec<IpNet>> {
+    move |value| {
+        let list = match value {
+            DeValue::Array(list) if list.len() <= most => Some(list),
+            _ => None,
+        };
+        let networks = |list: &DeArray<'_>| {
+            list.iter().map(|network| network.get_ref().as_str().and_then(parse_network)).collect::<Option<Vec<_>>>()
+        };
+        list.and_then(networks)
+            .ok_or_else(|| format!("a list of at most {most} networks such as [\"192.0.2.0/24\", \"2001:db8::/32\"]"))
+    }
+}
 
 /// `true` or `false`
 pub(super) fn boolean(value: &DeValue<'_>) -> Read<bool> {

@@ -3,7 +3,7 @@
 use tracing::info;
 
 use super::counters::is_refusal;
-use crate::chat::{Event, Nick, Reason};
+use crate::chat::{Ban, Event, Nick, Reason};
 use crate::room::Outcome;
 use crate::session::{Ended, Origin};
 
@@ -30,6 +30,12 @@ pub(super) fn log_outcome(origin: &Origin, protocol: &'static str, outcome: &Out
 pub(super) fn log_invalid_name(origin: &Origin, protocol: &'static str, hint: &str) {
     info!(chatd.event = "refused", chatd.address = %origin.address, chatd.transport = origin.transport(),
         chatd.protocol = protocol, chatd.reason = "nonsense", "a name was refused: {hint}");
+}
+
+/// Logs that a client's new name is banned.
+pub(super) fn log_refused(origin: &Origin, protocol: &'static str, ban: &Ban) {
+    info!(chatd.event = "refused", chatd.address = %origin.address, chatd.transport = origin.transport(),
+        chatd.protocol = protocol, chatd.reason = ban.told().code(), "a name was refused: {} is banned", ban.subject);
 }
 
 /// Logs the end of a client's session.

@@ -54,7 +54,8 @@ impl<T: Transport> Connections<T> {
         let mut answers = Vec::new();
         let Some(step) = session.found(context, &self.state, number, found, &mut answers) else { return false };
         if let Step::Command(command) = step {
-            self.perform(id, now, command, &mut answers);
+            // Only those who have a name look something up, and they are not refused for good.
+            let _ = self.perform(id, now, command, &mut answers);
         }
         true
     }

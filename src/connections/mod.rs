@@ -27,7 +27,7 @@ pub use lookup::Ticket;
 pub use meter::Meter;
 pub use observer::{Observation, Observer};
 
-use crate::chat::{Event, Lookup, Nick, Now, Person, Reason, Stamp};
+use crate::chat::{Ban, Event, Lookup, Nick, Now, Person, Reason, Stamp};
 use crate::config::Limits;
 use crate::dialect::{Protocol, irc};
 use crate::net::{Address, Admission, Readiness, Transport};
@@ -128,8 +128,17 @@ impl<T: Transport> Connections<T> {
         self.insert_restored(now, session, transport, admission);
         if self.stopping {
             self.close(id, now, &Reason::Stopping);
+        } else if protocol.is_some()
+            && let Some(reason) = self.barred(id, now)
+        {
+            self.close(id, now, &reason);
         }
         id
+    }
+
+    /// Why a client may not come in, if so.
+    fn barred(&self, id: SessionId, now: Now) -> Option<Reason> {
+        self.session(id)?.origin().barred(now, &self.state.room.bans, &self.limits)
     }
 
     /// Adds a session that was restored, under the number that [`next_id`](Self::next_id) returned.
@@ -267,6 +276,17 @@ impl<T: Transport> Connections<T> {
         }
         self.wake(id);
         self.deliver_mail();
+    }
+
+    /// Closes a session if a ban concerns its client. Returns whether it was open and is closed now.
+    pub fn enforce(&mut self, id: SessionId, now: Now, ban: &Ban) -> bool {
+        let Some(session) = self.session(id).filter(|session| session.is_open()) else { return false };
+        let nick = session.person().and_then(|id| self.state.people.get(id)).map(|entry| &entry.person.nick);
+        let concerned = session.origin().is_subject(&ban.subject, nick);
+        if concerned {
+            self.close(id, now, &ban.told());
+        }
+        concerned
     }
 
     /// Delivers the mail that the room has addressed to single sessions.

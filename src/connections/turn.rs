@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, IoSlice};
 use std::time::Duration;
 
 use super::{Connection, Connections, Observation, journal};
-use crate::chat::{Command, Now, Reason};
+use crate::chat::{Command, Now, Reason, Refusal};
 use crate::dialect::Ending;
 use crate::net::{Readiness, Transport};
 use crate::people::SessionId;
@@ -120,7 +120,7 @@ impl<T: Transport> Connections<T> {
             let step = connection.session.step(context, &mut self.state, &mut input, &mut answers)?;
             (self.observer)(id, &connection.session, Observation::Step(&step));
             match step {
-                Step::Command(command) => self.perform(id, now, command, &mut answers),
+                Step::Command(command) => self.perform(id, now, command, &mut answers)?,
                 Step::Invalid(hint) => {
                     let session = &connection.session;
                     journal::log_invalid_name(session.origin(), session.protocol(), hint);
@@ -149,7 +149,7 @@ impl<T: Transport> Connections<T> {
         let step = connection.session.expire(context, &mut self.state, &mut answers)?;
         (self.observer)(id, &connection.session, Observation::Step(&step));
         match step {
-            Step::Command(command) => self.perform(id, now, command, &mut answers),
+            Step::Command(command) => self.perform(id, now, command, &mut answers)?,
             Step::Lookup(lookup) => self.look_up(id, now, lookup),
             Step::TooFast => self.counters.message_rate += 1,
             Step::Invalid(hint) => {
@@ -167,16 +167,31 @@ impl<T: Transport> Connections<T> {
         Ok(())
     }
 
-    pub(super) fn perform(&mut self, id: SessionId, now: Now, command: Command<'_>, answers: &mut Vec<u8>) {
-        let Some(Connection { session, .. }) = self.all.get_mut(id as usize) else { return };
+    /// Performs a command. Whoever wants to come in under a name that is banned is not asked for another name, which many
+    /// programs would have ready.
+    pub(super) fn perform(
+        &mut self,
+        id: SessionId,
+        now: Now,
+        command: Command<'_>,
+        answers: &mut Vec<u8>,
+    ) -> Result<(), Reason> {
+        let Some(Connection { session, .. }) = self.all.get_mut(id as usize) else { return Ok(()) };
         let outcome = self.state.perform(now, session.actor(id), command);
         self.counters.count_outcome(now, &outcome);
         match &outcome {
             Ok(outcome) => journal::log_outcome(session.origin(), session.protocol(), outcome),
             Err(refusal) => (self.observer)(id, session, Observation::Refused(refusal)),
         }
+        if let Err(Refusal::Banned(ban)) = &outcome {
+            match session.person() {
+                None => return Err(ban.told()),
+                Some(_) => journal::log_refused(session.origin(), session.protocol(), ban),
+            }
+        }
         session.done(&mut self.state, outcome, answers);
         self.deliver_mail();
+        Ok(())
     }
 
     /// Sends the session's output as far as the transport accepts it.

@@ -6,7 +6,7 @@ use clap::{Args, CommandFactory, Subcommand, ValueEnum, ValueHint};
 use clap_complete::generate;
 use clap_complete::shells::{Bash, Fish, Zsh};
 
-use crate::admin::request::{HistoryQuery, Request};
+use crate::admin::request::{BanQuery, HistoryQuery, Request};
 use crate::arguments::DaemonArguments;
 
 /// Steers a running chatd.
@@ -62,6 +62,35 @@ pub enum Action {
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
+    /// Keep somebody out, and disconnect them if they are here: by name and account, or by address
+    Ban {
+        /// A name, an address, a network such as 192.0.2.0/24 or 2001:db8::/64, or an ADDRESS of `list`
+        #[arg(value_name = "NAME-or-ADDRESS[/BITS]")]
+        target: String,
+        /// For how long, such as 30min, 2h or 7d; without it, until `unban`
+        #[arg(long = "for", value_name = "DURATION", allow_hyphen_values = true)]
+        duration: Option<String>,
+        /// Why, in a few words; they and the room are told
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+        /// With the name of somebody who is here: keep out everybody who comes from their address, too
+        #[arg(long)]
+        address: bool,
+        /// What is given is the name of an account, as client certificates have it
+        #[arg(long, conflicts_with = "address")]
+        account: bool,
+    },
+    /// End a ban; that of a name with what was banned by it
+    Unban {
+        /// What is banned, as `bans` shows it
+        #[arg(value_name = "NAME-or-ADDRESS[/BITS]")]
+        target: String,
+        /// What is given is the name of an account
+        #[arg(long)]
+        account: bool,
+    },
+    /// Show who is kept out, the latest first
+    Bans,
     /// Say something to everybody in the room, and print how many that is
     Notice {
         /// What to say; quote it
@@ -108,6 +137,11 @@ impl Action {
         match self {
             Action::List => Request::List {},
             Action::Kick { name, reason } => Request::Kick { name, reason },
+            Action::Ban { target, duration, reason, address, account } => {
+                Request::Ban(BanQuery { target, account, address, duration, reason })
+            }
+            Action::Unban { target, account } => Request::Unban { target, account },
+            Action::Bans => Request::ListBans {},
             Action::Notice { text } => Request::Notice { text },
             Action::Status => Request::Status {},
             Action::Watch => Request::Watch {},

@@ -3,6 +3,7 @@
 //! - [`arguments`]: the command line
 //! - [`connection`]: finding the daemon, requests and replies
 //! - [`backup`]: a backup as a file
+//! - [`bans`]: bans as text
 //! - [`show`]: replies as text, made with [`table`] and [`terminal`]
 //! - [`failure`]: errors and exit statuses
 //!
@@ -10,6 +11,7 @@
 
 pub mod arguments;
 pub mod backup;
+pub mod bans;
 pub mod connection;
 pub mod failure;
 pub mod show;
@@ -28,8 +30,8 @@ use serde_json::value::RawValue;
 use self::arguments::{Action, Arguments, Command, Options};
 use self::connection::{Connection, LIMIT};
 use self::failure::Failure;
-use crate::admin::request::{HistoryQuery, Request};
-use crate::admin::types::{HistoryEntry, Noticed, Reloaded, Status, Users, WatchEvent};
+use crate::admin::request::{BanQuery, HistoryQuery, Request};
+use crate::admin::types::{Banned, Bans, HistoryEntry, Noticed, Reloaded, Status, Users, WatchEvent};
 use crate::{directories, log};
 
 /// chatctl's `main`.
@@ -127,6 +129,9 @@ fn end_when_interrupted() -> Result<(), Failure> {
 fn print_answer(request: &Request, reply: &RawValue) -> Result<(), Failure> {
     match request {
         Request::List {} => print(show::users(&parse::<Users>(reply)?.users, SystemTime::now())),
+        Request::Ban(BanQuery { target, .. }) => print(bans::banned(&parse::<Banned>(reply)?, target)),
+        Request::Unban { .. } => print(bans::unbanned(&parse::<Bans>(reply)?.bans)),
+        Request::ListBans {} => print(bans::table(&parse::<Bans>(reply)?.bans)),
         Request::Notice { .. } => print(show::noticed(parse::<Noticed>(reply)?)),
         Request::Status {} => print(show::status(&parse::<Status>(reply)?, SystemTime::now())),
         Request::Reload {} => {

@@ -145,7 +145,7 @@ pub fn backup_json(last: &BackupPiece) -> String {
 }
 
 /// `1 line`, `2 lines`.
-fn counted(number: u64, what: &str) -> String {
+pub fn counted(number: u64, what: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {what}{plural}")
 }
@@ -166,7 +166,8 @@ pub fn watch_event(event: &WatchEvent) -> String {
     format!("{}\n", printable(&line))
 }
 
-fn time(time: SystemTime) -> String {
+/// A time to the second.
+pub fn time(time: SystemTime) -> String {
     humantime::format_rfc3339_seconds(writable(time)).to_string()
 }
 

@@ -41,6 +41,8 @@ pub static KINDS: &[Kind] = &[
     kind("rename", "678f1a4bf4b6465582e30d8bf1dfce25"),
     // Actions of an administrator.
     kind("kick", "46c342c3f6e4485fbec4888661d9cd87"),
+    kind("ban", "5b091870b8bb43caa0119e8b5b16c5e3"),
+    kind("unban", "ce1a6e72751548d091da3c8283e55ca7"),
     kind("notice", "feae1775faa94512855d60084d89c053"),
     kind("reload", "2cc877e2a68c452794eaec586a0d827d"),
     kind("backup", "e13061ce422f430d97547bb0ae55d72a"),

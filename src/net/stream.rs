@@ -226,6 +226,15 @@ impl Address {
         }
     }
 
+    /// The address on the network; `None` for a Unix socket.
+    #[must_use]
+    pub fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Self::Tcp(address) => Some(address.ip()),
+            Self::Unix { .. } => None,
+        }
+    }
+
     /// Whether the peer is on this machine.
     pub fn is_local(&self) -> bool {
         match self {

@@ -23,7 +23,8 @@ impl State {
             Event::Left(who, reason) => {
                 let present = room.members.remove(who);
                 // A client that leaves properly has been sent everything. What a broken connection has lost is unknown.
-                let in_order = matches!(reason, Reason::Quit(_) | Reason::Closed | Reason::Kicked(_));
+                let in_order =
+                    matches!(reason, Reason::Quit(_) | Reason::Closed | Reason::Kicked(_) | Reason::Banned { .. });
                 people.remove(stamp.unix, who.id, (present && in_order).then_some(stamp.sequence));
                 // At a stop everybody gets a goodbye of their own; a line for each member would be too many.
                 shown &= *reason != Reason::Stopping;
@@ -63,10 +64,8 @@ impl State {
         if !shown {
             return;
         }
-        if let Some(durable) = &mut self.durable
-            && event.is_kept()
-        {
-            durable.push(Durable::Event(Record { stamp, event: event.clone().into_owned() }));
+        if self.keeps_history && event.is_kept() {
+            self.durable.push(Durable::Event(Record { stamp, event: event.clone().into_owned() }));
         }
         self.render(stamp, event);
         if let Event::Joined(who) = event

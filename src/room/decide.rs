@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::State;
-use crate::chat::{Command, Event, Nick, Person, PersonId, Profile, Refusal, TEXT_LENGTH, Words, shorten};
+use crate::chat::{Command, Event, Nick, Now, Person, PersonId, Profile, Refusal, TEXT_LENGTH, Words, shorten};
 use crate::people::{PersonEntry, SessionId};
 
 /// The author of a command.
@@ -59,11 +59,11 @@ impl State {
     ///
     /// # Errors
     /// The command is refused, for this reason.
-    pub fn decide<'c>(&self, actor: Actor, command: Command<'c>) -> Result<Decision<'c>, Refusal> {
+    pub fn decide<'c>(&self, now: Now, actor: Actor, command: Command<'c>) -> Result<Decision<'c>, Refusal> {
         let entry = actor.person.and_then(|id| self.people.get(id));
         let Some(entry) = entry else {
             return match command {
-                Command::Register { name, profile, guest, .. } => self.register(&name, *profile, guest),
+                Command::Register { name, profile, guest, .. } => self.register(now, &name, *profile, guest),
                 // Without a name there is nothing else to do; the dialect asks for one.
                 _ => Ok(Decision::Nothing),
             };
@@ -78,7 +78,7 @@ impl State {
                 must_be_in_room?;
                 Event::Parted(person, word.map(shorten_message))
             }
-            Command::Name(name) => return self.rename(person, &name),
+            Command::Name(name) => return self.rename(now, person, &name),
             Command::Say(words) => {
                 must_be_in_room?;
                 Event::Said(person, words)
@@ -120,9 +120,13 @@ impl State {
         Ok(Decision::Event(event))
     }
 
-    fn register<'c>(&self, name: &str, profile: Profile, guest: bool) -> Result<Decision<'c>, Refusal> {
+    fn register<'c>(&self, now: Now, name: &str, profile: Profile, guest: bool) -> Result<Decision<'c>, Refusal> {
         let nick = Nick::choose(name).map_err(Refusal::NameNotAllowed)?;
         let account = profile.account.as_deref();
+        let bans = &self.room.bans;
+        if let Some(ban) = bans.of_name(now.unix, &nick).or_else(|| bans.of_account(now.unix, account)) {
+            return Err(Refusal::Banned(ban.clone()));
+        }
         let nick = if guest { self.people.free_name(name, account).unwrap_or(nick) } else { nick };
         self.people.may_have(&nick, account)?;
         // Shared by all who tell nothing but a name.
@@ -132,10 +136,13 @@ impl State {
         Ok(Decision::Event(Event::Registered(Arc::new(Person { profile, id, ..plain }))))
     }
 
-    fn rename<'c>(&self, person: Arc<Person>, name: &str) -> Result<Decision<'c>, Refusal> {
+    fn rename<'c>(&self, now: Now, person: Arc<Person>, name: &str) -> Result<Decision<'c>, Refusal> {
         let to = Nick::choose(name).map_err(Refusal::NameNotAllowed)?;
         if to.as_str() == person.as_str() {
             return Ok(Decision::Nothing);
+        }
+        if let Some(ban) = self.room.bans.of_name(now.unix, &to) {
+            return Err(Refusal::Banned(ban.clone()));
         }
         self.people.may_rename(person.id, &to)?;
         Ok(Decision::Event(Event::Renamed { from: person, to }))

@@ -1,10 +1,11 @@
-//! The room: who is in it, its topic, its history and its log; and how a command becomes an event.
+//! The room: who is in it, who is kept out, its topic, its history and its log; and how a command becomes an event.
 //!
 //! A command is *decided* against the state, without side effects; *appending* the event gives it its place in the one
 //! order; *applying* it changes the state and renders it. Nothing here knows a dialect (events are rendered through
 //! [`Form`](crate::chat::Form)), a session, a socket or a clock: time is an argument.
 
 mod apply;
+mod bans;
 mod decide;
 mod log;
 mod members;
@@ -16,12 +17,15 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use bans::{Bans, MAX_BANS, TooManyBans};
 pub use decide::{Actor, Decision, shorten_message};
 pub use log::{Backlog, Block, Cursor, FeedId, Log, Round};
 pub use members::Members;
 pub use view::StateView;
 
-use crate::chat::{Command, Durable, Event, Nick, Now, Person, PersonId, Record, Refusal, Stamp, Topic, Words};
+use crate::chat::{
+    Ban, Command, Durable, Event, Nick, Now, Person, PersonId, Record, Refusal, Stamp, Subject, Topic, Words,
+};
 use crate::people::{People, SessionId};
 
 /// The most events for which memory is reserved before they are there.
@@ -37,8 +41,10 @@ pub struct State {
     pub log: Log,
     /// Mail for single sessions.
     mail: Vec<(SessionId, Mail)>,
-    /// What is to be kept on disk; `None`: nothing is.
-    durable: Option<Vec<Durable>>,
+    /// What is to be kept on disk.
+    durable: Vec<Durable>,
+    /// Whether what is said is kept there.
+    keeps_history: bool,
 }
 
 /// The room.
@@ -50,6 +56,8 @@ pub struct Room {
     pub topic: Topic,
     /// Who is in it.
     pub members: Members,
+    /// Who may not come in.
+    pub bans: Bans,
     history: VecDeque<Record>,
     history_size: usize,
     history_limit: HistoryLimit,
@@ -115,18 +123,23 @@ impl State {
             name: name.into(),
             topic: Topic { text: topic.into(), by: None, unix: now.unix },
             members: Members::default(),
+            bans: Bans::default(),
             history: VecDeque::new(),
             history_size: 0,
             history_limit,
         };
-        State { people: People::default(), room, log: Log::default(), mail: Vec::new(), durable: None }
+        State::with(People::default(), room, Log::default())
     }
 
     /// Restores saved people and a saved room; the log continues after `sequence`.
     #[must_use]
     pub fn from_parts(mut people: People, room: Room, sequence: u64) -> State {
         people.put_in_order();
-        State { people, room, log: Log::after(sequence), mail: Vec::new(), durable: None }
+        State::with(people, room, Log::after(sequence))
+    }
+
+    fn with(people: People, room: Room, log: Log) -> State {
+        State { people, room, log, mail: Vec::new(), durable: Vec::new(), keeps_history: false }
     }
 
     /// Performs a command.
@@ -134,7 +147,7 @@ impl State {
     /// # Errors
     /// The command is refused, for this reason.
     pub fn perform<'c>(&mut self, now: Now, actor: Actor, command: Command<'c>) -> Result<Outcome<'c>, Refusal> {
-        match self.decide(actor, command)? {
+        match self.decide(now, actor, command)? {
             Decision::Event(event) => {
                 let stamp = self.commit(now, &event);
                 if let Event::Registered(person) = &event {
@@ -166,6 +179,26 @@ impl State {
         history.into_iter().for_each(|record| self.room.add_record(record));
     }
 
+    /// Keeps somebody out from now on. Returns the ban.
+    ///
+    /// # Errors
+    /// There are [`MAX_BANS`] already.
+    pub fn ban(&mut self, now: Now, ban: Ban) -> Result<Arc<Ban>, TooManyBans> {
+        let ban = Arc::new(ban);
+        let replaced = self.room.bans.add(now.unix, ban.clone())?;
+        // A name may have been banned in another spelling.
+        self.durable.extend(replaced.map(|replaced| Durable::Unbanned(replaced.subject.clone())));
+        self.durable.push(Durable::Banned(ban.clone()));
+        Ok(ban)
+    }
+
+    /// Ends the ban of this subject and, if it is a name, of what was banned with it. Returns what was banned.
+    pub fn unban(&mut self, now: Now, subject: &Subject) -> Vec<Arc<Ban>> {
+        let ended = self.room.bans.remove(now.unix, subject);
+        self.durable.extend(ended.iter().map(|ban| Durable::Unbanned(ban.subject.clone())));
+        ended
+    }
+
     /// Appends an event and applies it.
     pub fn commit(&mut self, now: Now, event: &Event<'_>) -> Stamp {
         let stamp = self.log.append(now);
@@ -181,29 +214,28 @@ impl State {
 
     /// Sets whether events and read markers are collected for the disk.
     pub fn set_durable(&mut self, durable: bool) {
-        match durable {
-            true => _ = self.durable.get_or_insert_default(),
-            false => self.durable = None,
+        self.keeps_history = durable;
+        if !durable {
+            self.durable.retain(|item| !item.is_history());
         }
     }
 
     /// Whether events and read markers are collected for the disk.
     #[must_use]
     pub fn is_durable(&self) -> bool {
-        self.durable.is_some()
+        self.keeps_history
     }
 
     /// Removes and returns what is to be kept on disk, in order.
     pub fn take_durable(&mut self) -> Vec<Durable> {
-        let Some(durable) = &mut self.durable else { return Vec::new() };
-        let capacity = durable.len().min(DURABLE_CAPACITY);
-        std::mem::replace(durable, Vec::with_capacity(capacity))
+        let capacity = self.durable.len().min(DURABLE_CAPACITY);
+        std::mem::replace(&mut self.durable, Vec::with_capacity(capacity))
     }
 
     /// Whether there is something to be kept on disk.
     #[must_use]
     pub fn has_durable(&self) -> bool {
-        self.durable.as_ref().is_some_and(|durable| !durable.is_empty())
+        !self.durable.is_empty()
     }
 
     /// Removes and returns the mail for single sessions, in order.
@@ -225,12 +257,12 @@ impl State {
 
     /// An account's marker has moved: keeps it, and tells the account's other clients.
     fn pass_on_marker(&mut self, who: &Person, target: &str, time: u64) {
-        let State { people, mail, durable, .. } = self;
+        let State { people, mail, durable, keeps_history, .. } = self;
         let Some(account) = &who.profile.account else { return };
         for other in people.of_account(account).filter(|other| other.person.id != who.id) {
             mail.extend(other.session.map(|session| (session, Mail::Read { target: target.into(), time })));
         }
-        if let Some(durable) = durable {
+        if *keeps_history {
             durable.push(Durable::Marker { account: account.clone(), target: target.into(), time });
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::vec_deque;
 
 use super::Room;
-use crate::chat::{Gone, Nick, People as Everybody, PersonId, PersonView, Record, Topic, View};
+use crate::chat::{Ban, Gone, Nick, Now, People as Everybody, PersonId, PersonView, Record, Topic, View};
 use crate::people::{People, PersonEntry};
 
 /// The state as one client sees it.
@@ -81,6 +81,10 @@ impl View for StateView<'_> {
 
     fn gone(&self) -> Box<dyn Iterator<Item = &Gone> + '_> {
         Box::new(self.people.gone())
+    }
+
+    fn bans(&self, now: Now) -> Box<dyn Iterator<Item = &Ban> + '_> {
+        Box::new(self.room.bans.iter(now.unix).map(|ban| &**ban))
     }
 
     fn history(&self) -> vec_deque::Iter<'_, Record> {

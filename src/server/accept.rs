@@ -17,7 +17,7 @@ use crate::dialect::Protocol;
 use crate::dialect::detect::without_tls;
 use crate::net::tls::{ALPN_IRC, TlsInForce, client_identity};
 use crate::net::{Address, Admission, HandshakeError, Handshaken, Listener, Socket, Stream, read_client_hello};
-use crate::session::Origin;
+use crate::session::{Origin, barred};
 use crate::systemd::Heartbeat;
 
 /// How long accepting pauses when the process or the system is out of descriptors or memory, at first and at most.
@@ -26,6 +26,11 @@ const MAX_BACKOFF: Duration = Duration::from_secs(1);
 
 /// The answer to a client whose address has too many connections. Its protocol is unknown, so this is plain text.
 const TOO_MANY: &[u8] = b"*** Too many connections from your address.\n";
+
+/// The answers to a client that may not come in, when too many of them come to tell each why.
+const MAY_NOT: &[u8] = b"*** You may not come in: banned, or this room is not open to your address.\n";
+/// A fatal alert, `access_denied` (RFC 8446, section 6).
+const ACCESS_DENIED: &[u8] = &[0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x31];
 
 /// Accepts clients; never returns.
 pub(super) async fn accept(server: Arc<Server>, listener: Listener, how: config::Listen, heartbeat: Heartbeat) {
@@ -69,7 +74,21 @@ fn is_the_clients(error: &io::Error) -> bool {
 }
 
 fn welcome(server: &Arc<Server>, socket: OwnedFd, address: Address, how: &config::Listen) {
-    let limits = server.driver.lock().limits().clone();
+    let now = server.driver.clock.now();
+    let (limits, barred) = {
+        let connections = server.driver.lock();
+        let limits = connections.limits().clone();
+        let barred = barred(now, &connections.state.room.bans, &limits, &address);
+        (limits, barred)
+    };
+    // One that is told why in its own protocol costs a handshake and a session, as any other client does.
+    if let Some(reason) = barred
+        && !server.courtesy.allows(now.ticks)
+    {
+        // An empty socket has space for it, unless the client is gone.
+        let _ = rustix::io::write(&socket, if how.tls { ACCESS_DENIED } else { MAY_NOT });
+        return refuse(server, address, how.tls, reason.code(), &reason.to_string());
+    }
     let Some(admission) = server.admissions.enter(address, limits.connections_per_address) else {
         if !how.tls {
             // An empty socket has space for it, unless the client is gone.

@@ -10,7 +10,7 @@ use tracing::warn;
 use super::Server;
 use crate::chat::{Event, Found, Lookup, LookupError, Now};
 use crate::config::Config;
-use crate::room::State;
+use crate::room::{Bans, State};
 use crate::store::{self, Kept, Store};
 
 /// How long the store may take to write the rest when the daemon stops.
@@ -73,6 +73,7 @@ pub(super) fn resume(state: &mut State, kept: Kept, configuration: &Config, now:
     for (account, target, time) in kept.markers {
         state.people.markers.set_of_account(&account, &target, time);
     }
+    state.room.bans = Bans::from(kept.bans);
     state.set_durable(!configuration.history.keep.is_zero());
     let configured = configuration.room.topic.as_str();
     match kept.topic {

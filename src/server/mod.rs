@@ -5,8 +5,10 @@
 
 mod accept;
 mod backup;
+mod bans;
 mod clock;
 mod control;
+mod courtesy;
 mod descriptors;
 mod driver;
 mod handshakes;
@@ -40,8 +42,10 @@ use crate::store::Store;
 use crate::systemd::{self, Watchdog};
 
 pub use backup::{Backup, BackupError};
+pub use bans::{BanError, BanRequest, Banned};
 pub use clock::Clock;
 pub use control::{InvalidNotice, Listening, NoSuchUser, StatusReport, UserList};
+use courtesy::Courtesy;
 pub use descriptors::allow_descriptors;
 pub use driver::Driver;
 use handshakes::Handshakes;
@@ -85,6 +89,7 @@ pub struct Server {
     driver: Driver,
     admissions: Arc<Admissions>,
     handshakes: Handshakes,
+    courtesy: Courtesy,
     /// Clients whose TLS handshake took too long.
     handshake_timeout: AtomicU64,
     tls: Option<Arc<TlsInForce>>,
@@ -127,6 +132,7 @@ impl Server {
             driver: Driver::new(clock, connections)?,
             admissions: Arc::default(),
             handshakes: Handshakes::default(),
+            courtesy: Courtesy::default(),
             handshake_timeout: AtomicU64::new(0),
             tls: tls.map(Arc::new),
             store: Arc::new(store),

@@ -61,7 +61,8 @@ impl Session {
         }
         let patience = match reason {
             Reason::Broken(_) | Reason::Tls(_) => Duration::ZERO,
-            Reason::Kicked(_) | Reason::TooSlow(_) | Reason::Backlog(_) | Reason::Stalled(_) => CLOSE_TIMEOUT,
+            Reason::Kicked(_) | Reason::Banned { .. } | Reason::NotAllowed => CLOSE_TIMEOUT,
+            Reason::TooSlow(_) | Reason::Backlog(_) | Reason::Stalled(_) => CLOSE_TIMEOUT,
             _ => FLUSH_TIMEOUT,
         };
         (self.buffered, self.resume, self.stalled) = (Box::default(), NEVER, NEVER);

@@ -52,7 +52,7 @@ impl Session {
             Verdict::Wait => Ok(Step::Wait),
             Verdict::Speak(protocol) => {
                 self.resume = NEVER;
-                self.set_protocol(context, state, &protocol);
+                self.set_protocol(context, state, &protocol)?;
                 Ok(Step::More)
             }
             Verdict::Refuse { answer, reason } => {
@@ -63,7 +63,15 @@ impl Session {
     }
 
     /// Sets the protocol and queues its greeting.
-    pub(super) fn set_protocol(&mut self, context: Context<'_>, state: &State, protocol: &Protocol) {
+    ///
+    /// # Errors
+    /// The client may not come in. Now that its protocol is known, it can be told.
+    pub(super) fn set_protocol(
+        &mut self,
+        context: Context<'_>,
+        state: &State,
+        protocol: &Protocol,
+    ) -> Result<(), Reason> {
         let client = ClientContext {
             line_length: context.limits.line_length,
             encrypted: self.origin.encrypted,
@@ -75,10 +83,15 @@ impl Session {
         if let Some(gap) = dialect.pace() {
             self.output.set_pace(micros(gap));
         }
+        if let Some(reason) = self.origin.barred(context.now, &state.room.bans, context.limits) {
+            self.dialect = Some(dialect);
+            return Err(reason);
+        }
         let mut greeting = Vec::new();
         dialect.greet(&mut Answer { view: &state.view_for(None), bytes: &mut greeting });
         self.output.post(&state.log, &greeting, Source::Own);
         self.dialect = Some(dialect);
+        Ok(())
     }
 
     /// Handles a time limit that has passed. The caller must have read all input first: it may have met the limit.

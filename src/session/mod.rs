@@ -6,6 +6,7 @@
 //! outcome, which is queued at its place among the room's events.
 
 mod ending;
+mod entry;
 mod input;
 mod lookup;
 mod output;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use ending::Ended;
+pub use entry::barred;
 pub use output::{FeedUpdate, Output};
 pub use saved::SavedSession;
 
@@ -164,7 +166,8 @@ impl Session {
             enters: false,
         };
         match protocol {
-            Some(protocol) => session.set_protocol(context, state, protocol),
+            // Whoever may not come in is told so by the caller.
+            Some(protocol) => _ = session.set_protocol(context, state, protocol),
             None => session.resume = now + micros(DETECT_TIMEOUT),
         }
         session

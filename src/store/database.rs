@@ -14,7 +14,7 @@ use super::error::StoreError;
 use super::number::{integer, natural};
 use super::schema;
 use super::slices::{Bounds, Slices};
-use crate::chat::{Entry, Lookup, Nick, Person, PersonId, Record, Selection, Topic};
+use crate::chat::{Ban, Entry, Lookup, Nick, Person, PersonId, Record, Selection, Topic};
 use crate::config::History;
 
 /// How long to wait for an administrator who has the file open, too.
@@ -55,6 +55,8 @@ pub struct Kept {
     pub history: Vec<Record>,
     /// The read markers of accounts: account, target, time.
     pub markers: Vec<(Box<str>, Box<str>, u64)>,
+    /// Who is kept out, in the order in which they were banned.
+    pub bans: Vec<Ban>,
 }
 
 /// The figures of the file.
@@ -147,6 +149,7 @@ impl Database {
             configured_topic: self.topic(true)?.map(|topic| topic.text.into()),
             history: history.collect(),
             markers: markers.collect::<Result<_, _>>()?,
+            bans: self.bans()?,
         })
     }
 
@@ -234,7 +237,8 @@ fn probe(connection: &Connection) -> rusqlite::Result<Slices> {
     let slices = Slices::read(connection)?;
     let search =
         slices.tables(0..i64::MAX).map(|table| format!("SELECT count(*) FROM {table} WHERE {table} MATCH 'x'"));
-    let others = ["person", "line", "marker", "topic", "total"].map(|table| format!("SELECT 1 FROM {table} LIMIT 1"));
+    let others =
+        ["person", "line", "marker", "topic", "total", "ban"].map(|table| format!("SELECT 1 FROM {table} LIMIT 1"));
     for sql in search.chain(others) {
         connection.query_row(&sql, [], |_| Ok(())).optional()?;
     }

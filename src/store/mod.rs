@@ -1,4 +1,4 @@
-//! The store: what was said, on disk, in one SQLite file. This is the only module that knows the file's format.
+//! The store: what was said, and who is kept out, on disk, in one SQLite file. This is the only module that knows the file's format.
 //!
 //! The store is one more reader of the log. The room hands its events over and never waits: one thread writes them, many
 //! at a time, and answers lookups in between. What the disk cannot take in time is counted, and a gap stands in its place.
@@ -6,6 +6,7 @@
 
 mod aside;
 mod backup;
+mod bans;
 mod database;
 mod error;
 mod expression;
@@ -116,7 +117,7 @@ impl Store {
         Ok((Store { path, shared, written, ended: Mutex::new(ended) }, kept))
     }
 
-    /// Whether anything is kept.
+    /// Whether what is said is kept.
     #[must_use]
     pub fn keeps(&self) -> bool {
         !self.shared.lock().keep.keep.is_zero()
@@ -125,9 +126,10 @@ impl Store {
     /// Hands over what is to be kept. Never waits for the disk.
     pub fn keep(&self, items: Vec<Durable>) {
         let mut waiting = self.shared.lock();
-        if waiting.keep.keep.is_zero() {
-            return;
-        }
+        let items = match waiting.keep.keep.is_zero() {
+            true => items.into_iter().filter(|item| !item.is_history()).collect(),
+            false => items,
+        };
         let lost = waiting.queue.push(items);
         waiting.status.lost += lost;
         if waiting.since.is_none() && !waiting.queue.is_empty() {

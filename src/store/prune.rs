@@ -13,12 +13,13 @@ const PAGES: i64 = 1000;
 const SPARE: i64 = 64;
 
 impl Database {
-    /// Does some of the work that can wait: removes old lines, and merges the search index. Returns whether to call it
+    /// Does some of the work that can wait: removes bans that have ended and old lines, and merges the search index. Returns whether to call it
     /// again soon.
     ///
     /// # Errors
     /// The file cannot be written.
     pub fn tidy(&mut self, now: u64, keep: History) -> Result<bool, StoreError> {
+        self.forget_ended_bans(now)?;
         Ok(self.prune(now, keep)? || self.slices.merge(&self.connection)?)
     }
 

@@ -7,7 +7,7 @@ use crate::chat::{Durable, Event, Gap, Record};
 
 /// Bytes that may wait. At 100 bytes a line this is more than a second of the fastest talk that was ever measured.
 const CAPACITY: usize = 8 << 20;
-/// The same for redactions: people were told that the line is gone.
+/// The same for redactions and bans: people were told that the line is gone, or that somebody is kept out.
 const REDACTIONS: usize = 2 * CAPACITY;
 /// The most items, and about the most bytes, of one transaction.
 const BATCH: usize = 4096;
@@ -32,6 +32,8 @@ fn size(item: &Durable) -> usize {
         Durable::Event(record) => record.size(),
         Durable::Gap(_) => 0,
         Durable::Marker { account, target, .. } => account.len() + target.len(),
+        // What is text in it has a small bound.
+        Durable::Banned(_) | Durable::Unbanned(_) => OVERHEAD,
     };
     OVERHEAD + text
 }
@@ -51,7 +53,9 @@ impl Queue {
         let (mut fitting, mut lost) = (Vec::new(), 0);
         for item in items {
             let limit = match &item {
-                Durable::Event(Record { event: Event::Redacted { .. }, .. }) => REDACTIONS,
+                Durable::Event(Record { event: Event::Redacted { .. }, .. })
+                | Durable::Banned(_)
+                | Durable::Unbanned(_) => REDACTIONS,
                 _ if self.gap.is_some() => CAPACITY / 2,
                 _ => CAPACITY,
             };

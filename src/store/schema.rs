@@ -6,7 +6,8 @@ use super::error::StoreError;
 
 /// The steps from an empty file to the current schema. `PRAGMA user_version` says how many of them a file has seen. A
 /// step that was released is never changed.
-pub const MIGRATIONS: &[&str] = &["
+pub const MIGRATIONS: &[&str] = &[
+    "
     -- Who has said or done something, as others saw them then: no address, no password.
     CREATE TABLE person (
         id INTEGER PRIMARY KEY,
@@ -36,7 +37,16 @@ pub const MIGRATIONS: &[&str] = &["
     -- How many lines there are.
     CREATE TABLE total (lines INTEGER NOT NULL) STRICT;
     INSERT INTO total VALUES (0);
-"];
+",
+    "
+    -- Who is kept out: what kind of subject (see store/bans.rs), the name with which it was banned if it is something
+    -- else, why, since when and until when in milliseconds since 1970-01-01 UTC, and the administrator's user ID.
+    CREATE TABLE ban (
+        kind INTEGER NOT NULL, subject TEXT NOT NULL, via TEXT, reason TEXT, since INTEGER NOT NULL, until INTEGER,
+        uid INTEGER NOT NULL, PRIMARY KEY (kind, subject)
+    ) STRICT, WITHOUT ROWID;
+",
+];
 
 /// Marks a file as chatd's (`PRAGMA application_id`).
 const APPLICATION: i64 = 0x6368_6174;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::chat::{
-    Durable, Entry, Event, Further, Gap, Manner, Nick, Person, PersonId, Point, Profile, Reason, Record, Selection,
-    Stamp, Words,
+    Ban, Durable, Entry, Event, Further, Gap, Manner, Nick, Person, PersonId, Point, Profile, Reason, Record,
+    Selection, Stamp, Subject, Words,
 };
 
 const DAY: u64 = 24 * 3600;
@@ -278,6 +278,50 @@ fn a_file_that_goes_on_after_the_present_is_not_continued() {
     open(101).unwrap();
 }
 
+fn ban(subject: &str, until: Option<u64>) -> Arc<Ban> {
+    let subject = Subject::parse(subject).unwrap();
+    let (with, reason) = (Some(Nick::new("Bo").unwrap()), Some("spam".into()));
+    Arc::new(Ban { subject, with, reason, since: 5, until, uid: 1000 })
+}
+
+fn subjects(database: &Database) -> Vec<String> {
+    database.kept(0).unwrap().bans.iter().map(|ban| ban.subject.to_string()).collect()
+}
+
+#[test]
+fn bans_are_read_as_they_were_written() {
+    let account = Subject::account("ana@example.org").unwrap();
+    let account = Arc::new(Ban { subject: account, with: None, reason: None, since: 9, until: Some(7), uid: 0 });
+    let mut all: Vec<_> = ["192.0.2.7", "2001:db8::/64", "Ana", "unix:uid=7"].map(|text| ban(text, None)).into();
+    all.push(account);
+    let mut file = File::new();
+    file.database.write(&all.iter().cloned().map(Durable::Banned).collect::<Vec<_>>()).unwrap();
+    let mut file = file.reopen();
+    let kept: Vec<_> = file.database.kept(0).unwrap().bans.into_iter().map(Arc::new).collect();
+    assert_eq!(kept, all);
+    // One that is made anew replaces the one before.
+    let items = [Durable::Banned(ban("Ana", Some(99))), Durable::Unbanned(ban("192.0.2.7", None).subject.clone())];
+    file.database.write(&items).unwrap();
+    assert_eq!(subjects(&file.database), ["2001:db8::/64", "Ana", "unix:uid=7", "ana@example.org"]);
+    // Bans that have ended go, also where no history is kept; the others stay.
+    file.database.tidy(98, keep(0, 1 << 20)).unwrap();
+    assert_eq!(subjects(&file.database), ["2001:db8::/64", "Ana", "unix:uid=7"]);
+    file.database.tidy(99, keep(0, 1 << 20)).unwrap();
+    assert_eq!(subjects(&file.database), ["2001:db8::/64", "unix:uid=7"]);
+}
+
+#[test]
+fn an_address_that_is_not_banned_any_more_is_gone_from_the_files() {
+    let mut file = File::new();
+    file.database.write(&[Durable::Banned(ban("192.0.2.177", None))]).unwrap();
+    let is_there = |file: &File| memchr::memmem::find(&file.bytes(), b"192.0.2.177").is_some();
+    assert!(is_there(&file));
+    let erased = file.database.write(&[Durable::Unbanned(ban("192.0.2.177", None).subject.clone())]).unwrap();
+    assert!(erased);
+    file.database.checkpoint().unwrap();
+    assert!(!is_there(&file));
+}
+
 /// Every schema that was ever released becomes the current one.
 #[test]
 fn earlier_schemas_are_brought_up_to_date() {
@@ -291,5 +335,7 @@ fn earlier_schemas_are_brought_up_to_date() {
         let mut database = Database::open(&path, KEEP, None).unwrap();
         database.write(&[Durable::Event(said(1, "ana", "tea"))]).unwrap();
         assert_eq!(database.find(&search("tea")).unwrap().unwrap().entries.len(), 1, "from version {version}");
+        database.write(&[Durable::Banned(ban("ana", None))]).unwrap();
+        assert_eq!(subjects(&database), ["ana"], "from version {version}");
     }
 }

@@ -13,7 +13,7 @@ use super::aside::set_aside;
 use super::database::{Database, Kept};
 use super::error::StoreError;
 use super::{Request, Shared};
-use crate::chat::{Durable, LookupError};
+use crate::chat::{Ban, Durable, LookupError};
 use crate::config::History;
 
 /// How long lines are gathered before they are written together.
@@ -37,6 +37,8 @@ pub(super) struct Worker {
     /// Whether it could be opened since the start.
     opened: bool,
     keep: History,
+    /// Who is kept out according to the file, for one that is begun anew.
+    bans: Vec<Arc<Ban>>,
     /// What was taken from the queue and is not written yet.
     batch: Vec<Durable>,
     /// When to try again after a failure.
@@ -74,6 +76,7 @@ impl Worker {
             database: None,
             opened: false,
             keep,
+            bans: Vec::new(),
             batch: Vec::new(),
             retry: None,
             tidy: Instant::now(),
@@ -87,7 +90,8 @@ impl Worker {
             let taken_up = worker.open(None).and_then(|()| match &worker.database {
                 // What must not be kept any more is not shown either.
                 Some(database) if keep.keep.is_zero() => {
-                    Ok(Kept { sequence: database.kept(0)?.sequence, ..Kept::default() })
+                    let Kept { sequence, bans, .. } = database.kept(0)?;
+                    Ok(Kept { sequence, bans, ..Kept::default() })
                 }
                 Some(database) => database.kept(history),
                 None => Ok(Kept::default()),
@@ -98,6 +102,7 @@ impl Worker {
             }
             worker.note_figures();
         }
+        worker.bans = kept.bans.iter().cloned().map(Arc::new).collect();
         (worker, kept)
     }
 
@@ -191,7 +196,7 @@ impl Worker {
         let first = self.batch.iter().find_map(|item| match item {
             Durable::Event(record) => Some(record.stamp.sequence),
             Durable::Gap(gap) => Some(gap.first.sequence),
-            Durable::Marker { .. } => None,
+            Durable::Marker { .. } | Durable::Banned(_) | Durable::Unbanned(_) => None,
         });
         self.open(first)?;
         let Some(database) = &mut self.database else { return Ok(0) };
@@ -213,7 +218,16 @@ impl Worker {
             _ => None,
         });
         let written = self.shared.lock().queue.written(&self.batch);
-        self.batch = Vec::new();
+        for item in std::mem::take(&mut self.batch) {
+            match item {
+                Durable::Banned(ban) => {
+                    self.bans.retain(|known| known.subject != ban.subject);
+                    self.bans.push(ban);
+                }
+                Durable::Unbanned(subject) => self.bans.retain(|known| known.subject != subject),
+                _ => {}
+            }
+        }
         self.note_figures();
         if let Some(newest) = newest {
             self.written.send_replace(newest);
@@ -235,9 +249,9 @@ impl Worker {
             }
             opened => opened?,
         };
-        self.database = Some(database);
+        let database = self.database.insert(database);
         self.opened = true;
-        Ok(())
+        database.restore_bans(&self.bans)
     }
 
     /// Closes the file after a failure, to try again in a moment. What waits goes on waiting.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::bans;
 use super::database::Database;
 use super::error::StoreError;
 use super::lookup::line;
@@ -55,6 +56,15 @@ impl Database {
                     }
                     let Some((row, author)) = Row::of_event(record) else { continue };
                     (row, author, searchable(&record.event))
+                }
+                Durable::Banned(ban) => {
+                    bans::insert(&transaction, ban)?;
+                    continue;
+                }
+                Durable::Unbanned(subject) => {
+                    bans::remove(&transaction, subject)?;
+                    erased = true;
+                    continue;
                 }
                 Durable::Gap(gap) => (Row::of_gap(gap), None, "".into()),
                 Durable::Marker { account, target, time } => {

@@ -97,6 +97,60 @@ fn a_successful_kick_prints_nothing() {
 }
 
 #[test]
+fn a_ban_says_exactly_what_was_banned_and_what_was_not() {
+    let reply = r#"{"parameters":{"bans":[
+        {"kind":"name","subject":"ana","since":"2026-11-21T10:00:00Z","uid":0},
+        {"kind":"account","subject":"ana@home","with":"ana","since":"2026-11-21T10:00:00Z","uid":0}],
+        "disconnected":2,"address":"192.0.2.7","others":1}}"#;
+    let (output, call) = Fixture::start(&[reply]).run(&["ban", "ana", "--reason", "spam"]);
+    assert_eq!(call, json!({"method": "org.chatd.Admin.Ban", "parameters": {"target": "ana", "reason": "spam"}}));
+    assert_eq!(
+        stdout(&output),
+        "banned for good: the name ana\n\
+         banned for good: the account ana@home\n\
+         disconnected: 2 clients\n\
+         not banned: 192.0.2.7, from where ana came and may come again under another name;\n  \
+         1 other who is here comes from there, too; to keep out everybody who does: chatctl ban 192.0.2.7\n"
+    );
+    let reply = r#"{"parameters":{"bans":[
+        {"kind":"address","subject":"2001:db8::7","since":"2026-11-21T10:00:00Z","until":"2026-11-21T12:00:00Z","uid":0}],
+        "disconnected":0,"others":0}}"#;
+    let (output, call) = Fixture::start(&[reply]).run(&["ban", "2001:db8::7", "--for", "2h"]);
+    assert_eq!(call["parameters"], json!({"target": "2001:db8::7", "duration": "2h"}));
+    assert_eq!(
+        stdout(&output),
+        "banned until 2026-11-21T12:00:00Z: the address 2001:db8::7\n\
+         disconnected: 0 clients\n\
+         an IPv6 host can have another address in a moment; all of its own: chatctl ban 2001:db8::/64\n"
+    );
+    let nobody = r#"{"parameters":{"bans":[],"disconnected":0,"address":"127.0.0.1","others":0}}"#;
+    let (output, call) = Fixture::start(&[nobody]).run(&["ban", "ana", "--address"]);
+    assert_eq!(call["parameters"], json!({"target": "ana", "address": true}));
+    assert!(stdout(&output).ends_with(
+        "not banned: this machine (127.0.0.1), from where ana came and may come again under another name\n"
+    ));
+}
+
+#[test]
+fn bans_are_a_table() {
+    let reply = r#"{"parameters":{"bans":[
+        {"kind":"address","subject":"192.0.2.0/24","with":"ana","since":"2026-11-21T10:00:00Z","until":"2026-11-21T12:00:00Z","uid":1000,"reason":"no shouting"},
+        {"kind":"name","subject":"ana","since":"2026-11-21T10:00:00Z","uid":0}]}}"#;
+    let (output, call) = Fixture::start(&[reply]).run(&["bans"]);
+    assert_eq!(call, json!({"method": "org.chatd.Admin.ListBans", "parameters": {}}));
+    assert_eq!(
+        stdout(&output),
+        "KIND     BANNED        WITH  SINCE                 UNTIL                 UID   REASON\n\
+         address  192.0.2.0/24  ana   2026-11-21T10:00:00Z  2026-11-21T12:00:00Z  1000  no shouting\n\
+         name     ana           -     2026-11-21T10:00:00Z  for good              0     -\n"
+    );
+    let (output, call) = Fixture::start(&[reply]).run(&["unban", "ana@home", "--account"]);
+    assert_eq!(call["parameters"], json!({"target": "ana@home", "account": true}));
+    assert_eq!(stdout(&output), "banned no more: the network 192.0.2.0/24\nbanned no more: the name ana\n");
+    assert_eq!(chatctl(&["ban", "ana", "--account", "--address"]).output().unwrap().status.code(), Some(64));
+}
+
+#[test]
 fn a_refusal_has_its_reason_and_status_1() {
     let refused = |reply: &str| {
         let (output, _) = Fixture::start(&[reply]).run(&["kick", "ana"]);

@@ -5,8 +5,8 @@ use std::time::SystemTime;
 
 use chatd::admin::request::{ADMIN, Request, SERVICE};
 use chatd::admin::types::{
-    BackupPiece, Certificate, Error, History, HistoryEntry, HistoryStatus, InvalidText, LimitsReached, Listener,
-    NoSuchUser, Noticed, Reloaded, Status, User, Users, WatchEvent,
+    BackupPiece, BanEntry, Banned, Bans, Certificate, Error, History, HistoryEntry, HistoryStatus, InvalidText,
+    LimitsReached, Listener, NoSuchUser, Noticed, Reloaded, Status, User, Users, WatchEvent,
 };
 use chatd::admin::varlink::Call;
 use serde_json::{Value, json};
@@ -112,6 +112,18 @@ fn history_entry() -> HistoryEntry {
     }
 }
 
+fn ban() -> BanEntry {
+    BanEntry {
+        kind: text("account"),
+        subject: text("ana@example.org"),
+        with: Some(text("ana")),
+        since: SystemTime::UNIX_EPOCH,
+        until: Some(SystemTime::UNIX_EPOCH),
+        uid: 0,
+        reason: Some(text("spam")),
+    }
+}
+
 fn watch_event() -> WatchEvent {
     WatchEvent {
         user: Some(text("ana")),
@@ -132,6 +144,10 @@ fn replies_have_the_fields_that_are_described() {
     };
     reply("List", json!(Users { users: vec![user()] }));
     reply("Kick", json!({}));
+    let bans = Bans { bans: vec![ban()] };
+    reply("Ban", json!(Banned { bans: vec![], disconnected: 1, address: Some(text("192.0.2.1")), others: 1 }));
+    reply("Unban", json!(bans));
+    reply("ListBans", json!(bans));
     reply("Notice", json!(Noticed { reached: 1 }));
     reply("Status", json!(status()));
     reply("Watch", json!(watch_event()));
@@ -148,8 +164,9 @@ fn replies_have_the_fields_that_are_described() {
     part("LimitsReached", status["limits_reached"].clone());
     part("HistoryStatus", status["history"].clone());
     part("HistoryEntry", json!(history_entry()));
-    assert_eq!(described.iter().filter(|one| one.kind == "method").count(), 8);
-    assert_eq!(described.iter().filter(|one| one.kind == "type").count(), 6);
+    part("BanEntry", json!(ban()));
+    assert_eq!(described.iter().filter(|one| one.kind == "method").count(), 11);
+    assert_eq!(described.iter().filter(|one| one.kind == "type").count(), 7);
 }
 
 #[test]
@@ -161,6 +178,9 @@ fn errors_are_described() {
         Error::from(InvalidText { reason: text("it is empty") }),
         Error::ReloadFailed { mistakes: vec![] },
         Error::CannotStart { mistakes: vec![] },
+        Error::InvalidTarget { target: text("a b"), reason: text("why") },
+        Error::TooManyBans { maximum: 7 },
+        Error::NotBanned { target: text("ana"), by: Some(text("192.0.2.0/24")) },
         Error::InvalidTime { time: text("tea time"), reason: text("why") },
         Error::InvalidName { name: text("a b"), reason: text("why") },
         Error::HistoryUnavailable { reason: text("why") },
@@ -190,7 +210,7 @@ fn errors_are_described() {
 fn value(parameter: &str) -> Value {
     match parameter {
         "limit" => json!(1),
-        "follow" => json!(true),
+        "follow" | "account" | "address" => json!(true),
         _ => json!("text"),
     }
 }

@@ -15,8 +15,8 @@ fn registration_is_answered_with_the_welcome() {
          < :irc.test 001 ana :Welcome to the lobby chat, ana!ann@irc.test
          < :irc.test 002 ana :Your host is irc.test, running version chatd-0.1.0
          < :irc.test 003 ana :This server was started 2026-01-02T02:04:05.678Z
-         < :irc.test 004 ana irc.test chatd-0.1.0 B n
-         < :irc.test 005 ana AWAYLEN=300 BOT=B CASEMAPPING=ascii CHANLIMIT=#:1 CHANMODES=,,,n CHANNELLEN=6 CHANTYPES=# CHATHISTORY=100 ELIST= HOSTLEN=8 MAXTARGETS=1 MODES=1 MONITOR=100 :are supported by this server
+         < :irc.test 004 ana irc.test chatd-0.1.0 B bn
+         < :irc.test 005 ana AWAYLEN=300 BOT=B CASEMAPPING=ascii CHANLIMIT=#:1 CHANMODES=b,,,n CHANNELLEN=6 CHANTYPES=# CHATHISTORY=100 ELIST= HOSTLEN=8 MAXTARGETS=1 MODES=1 MONITOR=100 :are supported by this server
          < :irc.test 005 ana MSGREFTYPES=msgid,timestamp NAMELEN=300 NETWORK=chatd NICKLEN=32 PREFIX=(ov)@+ SAFELIST TARGMAX=JOIN:,LIST:1,NAMES:1,NOTICE:1,PART:,PRIVMSG:1,TAGMSG:1,WHOIS:1 TOPICLEN=300 USERLEN=16 UTF8ONLY WHOX :are supported by this server
          < :irc.test 251 ana :There is 1 user and 0 invisible on 1 server
          < :irc.test 252 ana 0 :operator(s) online

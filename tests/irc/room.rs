@@ -30,7 +30,7 @@ fn version_motd_and_other_server_queries_are_answered() {
          < :irc.test 422 ana :There is no message of the day; the room has a topic
          > VERSION
          < :irc.test 351 ana chatd-0.1.0 irc.test :a chat room as a system service
-         < :irc.test 005 ana AWAYLEN=300 BOT=B CASEMAPPING=ascii CHANLIMIT=#:1 CHANMODES=,,,n CHANNELLEN=6 CHANTYPES=# CHATHISTORY=100 ELIST= HOSTLEN=8 MAXTARGETS=1 MODES=1 MONITOR=100 :are supported by this server
+         < :irc.test 005 ana AWAYLEN=300 BOT=B CASEMAPPING=ascii CHANLIMIT=#:1 CHANMODES=b,,,n CHANNELLEN=6 CHANTYPES=# CHATHISTORY=100 ELIST= HOSTLEN=8 MAXTARGETS=1 MODES=1 MONITOR=100 :are supported by this server
          < :irc.test 005 ana MSGREFTYPES=msgid,timestamp NAMELEN=300 NETWORK=chatd NICKLEN=32 PREFIX=(ov)@+ SAFELIST TARGMAX=JOIN:,LIST:1,NAMES:1,NOTICE:1,PART:,PRIVMSG:1,TAGMSG:1,WHOIS:1 TOPICLEN=300 USERLEN=16 UTF8ONLY WHOX :are supported by this server
          > TIME
          < :irc.test 391 ana irc.test :2026-01-02T03:04:05.678Z
@@ -122,7 +122,7 @@ fn modes_are_few() {
          < :irc.test 324 ana #lobby +n
          < :irc.test 329 ana #lobby 1767319445
          > MODE #lobby b
-         < :irc.test 368 ana #lobby :End of channel ban list: nobody is banned
+         < :irc.test 368 ana #lobby :End of channel ban list
          > MODE #lobby +m
          < :irc.test 442 ana #lobby :You're not on that channel
          > MODE #other

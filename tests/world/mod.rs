@@ -84,6 +84,7 @@ pub struct World {
 /// Limits that are reached soon.
 pub fn limits() -> Limits {
     Limits {
+        allow: Vec::new(),
         connections: 100,
         connections_per_address: 100,
         handshake_timeout: Duration::from_secs(10),

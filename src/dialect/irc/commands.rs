@@ -20,7 +20,7 @@ const HELP: &[(&str, &str)] = &[
     ("JOIN", "#room goes into the room"),
     ("LIST", "shows the room"),
     ("LUSERS", "counts who is here"),
-    ("MODE", "nick [+B|-B] or #room: shows modes; +B says that you are a program"),
+    ("MODE", "nick [+B|-B] or #room [b]: shows modes, or who is banned; +B says that you are a program"),
     ("MONITOR", "+ nick,... | - nick,... | C | L | S tells when people come and go"),
     ("MOTD", "has nothing to say"),
     ("NAMES", "#room lists who is in the room"),
@@ -72,7 +72,7 @@ impl Irc {
             "TOPIC" => return self.change_topic(&message, answer),
             "AWAY" => return Some(Command::Away(optional_text(message.parameter(0)))),
             "SETNAME" => return self.set_name(&message, answer),
-            "MODE" => return self.mode(&message, answer),
+            "MODE" => return self.mode(now, &message, answer),
             "MONITOR" => return self.monitor(&message, answer),
             "CAP" => return self.change_capabilities(&message, answer),
             "MARKREAD" if self.has(Capabilities::READ_MARKER) => return self.mark_read(&message, answer),
@@ -204,13 +204,13 @@ impl Irc {
     }
 
     /// Handles MODE. A user can set the bot mode; the channel's modes never change.
-    fn mode<'l>(&mut self, message: &Message<'_>, answer: &mut Answer<'_>) -> Option<Command<'l>> {
+    fn mode<'l>(&mut self, now: Now, message: &Message<'_>, answer: &mut Answer<'_>) -> Option<Command<'l>> {
         let Some(target) = message.filled(0) else {
             self.need_more(answer, "MODE");
             return None;
         };
         if target.starts_with('#') {
-            self.room_mode(target, message, answer);
+            self.room_mode(now, target, message, answer);
             return None;
         }
         let own = self.own(answer.view);
@@ -249,7 +249,7 @@ impl Irc {
         Some(Command::Describe(Box::new(profile)))
     }
 
-    fn room_mode(&self, target: &str, message: &Message<'_>, answer: &mut Answer<'_>) {
+    fn room_mode(&self, now: Now, target: &str, message: &Message<'_>, answer: &mut Answer<'_>) {
         if !self.server.is_room(target) {
             return self.no_such_channel(answer, target);
         }
@@ -260,7 +260,7 @@ impl Irc {
                 self.short_numeric(answer, "329", &[&room, &(self.server.started / 1000).to_string()]);
             }
             Some("b" | "+b") if message.parameter(2).is_none() => {
-                self.numeric(answer, "368", &[&room], "End of channel ban list: nobody is banned");
+                self.ban_list(now, answer);
             }
             Some(_) => self.refuse_in_room(message, "MODE", answer),
         }

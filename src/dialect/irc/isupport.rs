@@ -18,7 +18,7 @@ impl Irc {
             // Non-ASCII names are compared by RFC 8266, for which no token exists.
             "CASEMAPPING=ascii".to_owned(),
             "CHANLIMIT=#:1".to_owned(),
-            "CHANMODES=,,,n".to_owned(),
+            "CHANMODES=b,,,n".to_owned(),
             format!("CHANNELLEN={}", self.server.channel().len()),
             "CHANTYPES=#".to_owned(),
             format!("CHATHISTORY={}", history::MOST),

@@ -4,6 +4,7 @@
 //! queries from the [`View`]; everything else becomes a [`Command`] for the room. Addresses are never shown: every
 //! user's host is the server name.
 
+mod bans;
 pub mod capability;
 mod client;
 mod commands;
@@ -243,6 +244,9 @@ impl Irc {
                     // Ends a line that may be incomplete.
                     answer.write(&["\r\n"]);
                 }
+                if let (Phase::Registering(_), Reason::Banned { .. } | Reason::NotAllowed) = (&self.phase, reason) {
+                    self.numeric(answer, "465", &[], &format!("You may not come in: {reason}"));
+                }
                 self.line(answer, &["ERROR :Closing link: ", &reason.to_string()]);
             }
         }
@@ -264,6 +268,9 @@ impl Irc {
             }
             Refusal::NameNotAllowed(why) => {
                 self.numeric(answer, "432", &[self.subject()], &format!("Erroneous nickname: {why}"));
+            }
+            Refusal::Banned(_) => {
+                self.numeric(answer, "432", &[self.subject()], &format!("Erroneous nickname: {refusal}"));
             }
             Refusal::NoSuchUser(name) => self.numeric(answer, "401", &[name], "No such nick"),
             Refusal::NotInRoom => self.not_in_room(answer),

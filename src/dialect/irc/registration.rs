@@ -202,7 +202,7 @@ impl Irc {
         self.numeric(answer, "001", &[], &format!("Welcome to the {} chat, {source}", server.room));
         self.numeric(answer, "002", &[], &format!("Your host is {}, running version {VERSION}", server.name));
         self.numeric(answer, "003", &[], &format!("This server was started {}", String::from_utf8_lossy(&started)));
-        self.short_numeric(answer, "004", &[&server.name, VERSION, "B", "n"]);
+        self.short_numeric(answer, "004", &[&server.name, VERSION, "B", "bn"]);
         self.isupport(answer);
         self.lusers(self.server.autojoin, answer);
         self.motd(answer);
