@@ -103,6 +103,8 @@ fn every_kind_of_event_is_read_as_it_was_written() {
         Event::Left(ana.clone(), Reason::Kicked(Some("noise".into()))),
         Event::Renamed { from: ana.clone(), to: Nick::new("Bob").unwrap() },
         Event::Redacted { by: ana, line: 77, reason: Some("typo".into()) },
+        // Names that nobody can choose are read, too: they may be older than the rule.
+        Event::Renamed { from: person("t\u{430}lk", 0), to: Nick::new("\u{2217}\u{2800}notice").unwrap() },
     ];
     let records: Vec<_> = (1..).zip(events).map(|(number, event)| Record { stamp: stamp(number), event }).collect();
     let mut file = File::new();
