@@ -19,6 +19,8 @@ pub mod layer;
 pub mod saved;
 pub mod secret;
 pub mod suite;
+#[cfg(test)]
+mod tests;
 
 pub use error::RecordError;
 pub use layer::Layer;
