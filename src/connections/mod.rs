@@ -278,9 +278,11 @@ impl<T: Transport> Connections<T> {
         self.deliver_mail();
     }
 
-    /// Closes a session if a ban concerns its client. Returns whether it was open and is closed now.
+    /// Closes a session if a ban concerns its client. Returns whether it was open and is closed now. One whose protocol is
+    /// not known yet is closed when it is, so that its client can be told.
     pub fn enforce(&mut self, id: SessionId, now: Now, ban: &Ban) -> bool {
-        let Some(session) = self.session(id).filter(|session| session.is_open()) else { return false };
+        let speaks = |session: &&Session| session.is_open() && session.has_protocol();
+        let Some(session) = self.session(id).filter(speaks) else { return false };
         let nick = session.person().and_then(|id| self.state.people.get(id)).map(|entry| &entry.person.nick);
         let concerned = session.origin().is_subject(&ban.subject, nick);
         if concerned {

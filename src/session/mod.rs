@@ -294,6 +294,12 @@ impl Session {
         self.dialect.as_ref().map_or_else(|| Protocol::name(None), Dialect::name)
     }
 
+    /// Whether its protocol is known.
+    #[must_use]
+    pub fn has_protocol(&self) -> bool {
+        self.dialect.is_some()
+    }
+
     /// The time of the last message, or of the connection if there was none, in ticks.
     #[must_use]
     pub fn last_message(&self) -> u64 {

@@ -333,11 +333,16 @@ fn earlier_schemas_are_brought_up_to_date() {
         let connection = rusqlite::Connection::open(&path).unwrap();
         MIGRATIONS[..version].iter().for_each(|step| connection.execute_batch(step).unwrap());
         connection.pragma_update(None, "user_version", version as i64).unwrap();
+        if version > 0 {
+            connection.execute_batch("INSERT INTO marker VALUES ('ana', '#lobby', 7)").unwrap();
+        }
         drop(connection);
         let mut database = Database::open(&path, KEEP, None).unwrap();
         database.write(&[Durable::Event(said(1, "ana", "tea"))]).unwrap();
         assert_eq!(database.find(&search("tea")).unwrap().unwrap().entries.len(), 1, "from version {version}");
         database.write(&[Durable::Banned(ban("ana", None))]).unwrap();
         assert_eq!(subjects(&database), ["ana"], "from version {version}");
+        let markers = database.kept(0).unwrap().markers;
+        assert_eq!(markers.len(), usize::from(version > 0), "what was kept in version {version} still is");
     }
 }

@@ -70,6 +70,26 @@ fn irssi() {
     converse(&mut ana, &screen, "] is anybody there?", "", "/quit");
 }
 
+/// irssi has another name ready when it is asked for one, and connects again by itself unless it is told that it is banned.
+#[test]
+fn a_banned_irssi_does_not_come_back() {
+    let (daemon, mut ana) = room();
+    let address = daemon.plain();
+    let connect = format!("/connect -notls {} {} - bo", address.ip(), address.port());
+    let Some(screen) = start("irssi", "irssi", "--home=HOME", Some(("[(status)]", &connect))) else { return };
+    ana.expect("*** bo has joined");
+    assert!(daemon.chatctl(&["ban", "bo", "--reason", "no shouting"]).status.success());
+    ana.expect_next("*** bo has left (banned: no shouting)");
+    screen.expect_by("/window goto 1", "[(status)]");
+    screen.expect("Closing link: banned: no shouting");
+    screen.expect_by("/reconnect", "You may not come in: banned: no shouting");
+    daemon.wait_for_log("a connection was ended: banned: no shouting");
+    assert!(daemon.chatctl(&["unban", "bo"]).status.success());
+    screen.say(&connect);
+    ana.expect_next("*** bo has joined");
+    screen.say("/quit");
+}
+
 #[test]
 fn weechat() {
     let (daemon, mut ana) = room();
