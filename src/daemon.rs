@@ -2,12 +2,13 @@
 
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::net::UnixListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::sleep;
 use tracing::{error, info, warn};
 
 use crate::arguments::{self, DaemonArguments};
@@ -15,16 +16,20 @@ use crate::config::file::LoadError;
 use crate::config::{Config, Endpoint, Place};
 use crate::dialect::Protocol;
 use crate::directories::{Directories, DirectoryError, admin_socket_candidates};
-use crate::hangup::Hangup;
+use crate::handover::{self, Handover, Parcel};
 use crate::invitation::{Address, invitation};
 use crate::net::tls::{TlsError, TlsInForce};
 use crate::net::{BindError, Inherited, InheritedError, Listener, SocketFile};
-use crate::server::{Bound, Server, Source, allow_descriptors};
+use crate::server::{Bound, Server, Source, allow_all_descriptors, allow_descriptors};
+use crate::signals::{Signals, Wanted};
 use crate::systemd::Watchdog;
 use crate::{admin, check, closed, log, systemd, trial};
 
 /// How long to wait at exit for the log to be written.
 const LAST_ENTRIES: Duration = Duration::from_secs(1);
+
+/// How long the first events after a restart are kept, for administrators who watch and come back.
+const BEGINNING_KEPT: Duration = Duration::from_secs(30);
 
 /// Why the daemon cannot start. Each message is one sentence; [`exit_status`](Failure::exit_status) is for scripts.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +49,8 @@ enum Failure {
     Bind(String, u8),
     #[error("the admin socket {0} is not a Unix socket; admin.socket takes a path, admin.systemd such a socket's name")]
     AdminSocket(String),
+    #[error("{0} clients were disconnected, because they could not be handed over to the next process: {1}")]
+    Handover(usize, #[source] io::Error),
     #[error("the operating system refuses what every daemon needs: {0}")]
     System(#[from] io::Error),
 }
@@ -65,7 +72,7 @@ impl Failure {
             Failure::Directory(_) => 77,
             // Both kinds, wrong sockets from systemd and a wrong configuration, are for the administrator to fix.
             Failure::Inherited(_) | Failure::AdminSocket(_) | Failure::Log(_) | Failure::Tls(_) => 78,
-            Failure::System(_) => 71,
+            Failure::System(_) | Failure::Handover(..) => 71,
         }
     }
 
@@ -73,6 +80,14 @@ impl Failure {
     fn sentences(&self) -> Vec<String> {
         self.to_string().lines().map(str::to_owned).collect()
     }
+}
+
+/// How the daemon has ended.
+enum End {
+    /// Its process is to end.
+    Stop,
+    /// The program is to be executed anew, with this.
+    Restart(Parcel),
 }
 
 /// chatd's `main`.
@@ -87,22 +102,59 @@ pub fn main() -> ExitCode {
         return trial::run(&source);
     }
     // Must run before any thread starts, because it changes the environment.
-    let inherited = Inherited::from_environment();
+    let inherited = Inherited::from_environment(handover::NAME);
     // Must start before the configuration is read, so that mistakes in it can be logged.
     let started = log::start().map_err(Failure::from).and_then(|()| Ok(inherited?));
     let code = match started {
-        Ok(mut inherited) => match run(source, &mut inherited) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(failure) => {
-                let code = report(&failure);
-                closed::turn_away(&inherited, failure.sentences());
-                code
-            }
-        },
+        Ok(inherited) => run_until_stopped(&source, inherited),
         Err(failure) => report(&failure),
     };
     log::flush(LAST_ENTRIES);
     code
+}
+
+/// Runs the daemon, and again in its own place when it is to restart.
+fn run_until_stopped(source: &Source, mut inherited: Inherited) -> ExitCode {
+    let mut parcel = handover::received().or_else(|| {
+        let parcel = inherited.take_handover()?.into();
+        systemd::forget(handover::NAME);
+        Some(parcel)
+    });
+    loop {
+        log::keep_beginning(parcel.is_some());
+        let mut arrived = parcel.take().and_then(unpack);
+        if let Some(arrived) = &mut arrived {
+            inherited.add_bound(std::mem::take(&mut arrived.listeners));
+        }
+        match run(source.clone(), &mut inherited, &mut arrived) {
+            Ok(End::Stop) => return ExitCode::SUCCESS,
+            Ok(End::Restart(left)) => {
+                log::flush(LAST_ENTRIES);
+                let (error, left) = handover::execute(left);
+                error!(chatd.event = "failed", "chatd cannot be executed anew and goes on as it is: {error}");
+                parcel = Some(left);
+            }
+            Err(failure) => {
+                let code = report(&failure);
+                if let Some(arrived) = arrived {
+                    arrived.turn_away();
+                }
+                closed::turn_away(&inherited, failure.sentences());
+                return code;
+            }
+        }
+    }
+}
+
+/// Takes out what was handed over.
+fn unpack(parcel: Parcel) -> Option<Handover> {
+    // There may be more descriptors than the limit allows before the configuration is read.
+    allow_all_descriptors();
+    Handover::unpack(parcel)
+        .inspect_err(|error| {
+            warn!(chatd.event = "handover", "what the process before has handed over cannot be read: {error}");
+        })
+        .ok()
 }
 
 fn report(failure: &Failure) -> ExitCode {
@@ -118,7 +170,7 @@ fn report(failure: &Failure) -> ExitCode {
     ExitCode::from(failure.exit_status())
 }
 
-fn run(source: Source, inherited: &mut Inherited) -> Result<(), Failure> {
+fn run(source: Source, inherited: &mut Inherited, arrived: &mut Option<Handover>) -> Result<End, Failure> {
     let config = source.load()?;
     log::configure(&config.log)?;
     source.directories.create_state()?;
@@ -128,13 +180,18 @@ fn run(source: Source, inherited: &mut Inherited) -> Result<(), Failure> {
     allow_descriptors(config.limits.connections);
     // One thread: measurements show it to be faster and smaller than two.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let outcome = runtime.block_on(serve(source, config, inherited));
+    let outcome = runtime.block_on(serve(source, config, inherited, arrived));
     // Does not wait for blocking reads, perhaps from a disk that does not respond; nobody needs them any more.
     runtime.shutdown_background();
     outcome
 }
 
-async fn serve(source: Source, config: Config, inherited: &mut Inherited) -> Result<(), Failure> {
+async fn serve(
+    source: Source,
+    config: Config,
+    inherited: &mut Inherited,
+    arrived: &mut Option<Handover>,
+) -> Result<End, Failure> {
     let signals = Signals::new()?;
     let tls = match config.listen.iter().any(|listen| listen.tls) {
         true => {
@@ -152,36 +209,83 @@ async fn serve(source: Source, config: Config, inherited: &mut Inherited) -> Res
         warn!(chatd.event = "configuration", "{warning}");
     }
     *inherited = Inherited::none();
-    let invited = std::env::var_os("NOTIFY_SOCKET").is_none();
+    let invited = std::env::var_os("NOTIFY_SOCKET").is_none() && arrived.is_none();
     let greeting = invited.then(|| invite(&config, &bound));
-    let administrators = config.admin.connections;
+    let (administrators, admin_endpoint) = (config.admin.connections, config.admin.endpoint.clone());
 
-    let server = Arc::new(Server::new(source, config, tls, &bound).map_err(Failure::System)?);
+    let server = Server::new(source, config, tls, &bound, arrived.take()).map_err(Failure::System)?;
+    let server = Arc::new(server);
     let watchdog = Watchdog::default();
     for (listener, how) in &bound {
         let tls = if how.tls { " with TLS" } else { "" };
         info!(chatd.event = "listen", "listening on {}{tls}", listener.description());
     }
-    let accepting = server.run(bound, &watchdog);
-    let (socket_file, listener) = admin;
+    let mut accepting = server.run(&bound, &watchdog);
+    let (socket_file, listener, admin_socket) = admin;
     let administration = tokio::spawn(admin::service::serve(listener, server.clone(), administrators));
     tokio::spawn(async move { watchdog.run().await });
     systemd::ready();
     info!(chatd.event = "start", "chatd {} is ready", env!("CARGO_PKG_VERSION"));
+    tokio::spawn(async {
+        sleep(BEGINNING_KEPT).await;
+        log::keep_beginning(false);
+    });
     if let Some(greeting) = greeting {
         // For interactive use only, so a closed standard output is not an error.
         let _ = io::stdout().write_all(greeting.as_bytes());
     }
 
-    signals.until_stop(&server).await;
-
-    systemd::stopping();
-    drop(accepting);
+    let wanted = signals.until_end(&server).await;
+    if wanted != Wanted::Restart {
+        systemd::stopping();
+    }
+    accepting.shutdown().await;
+    if wanted != Wanted::Stop {
+        match server.keeps_clients() {
+            true => server.settle().await,
+            false => server.say_goodbye().await,
+        }
+        // Last, so that those who watch miss nothing.
+        server.tell_administrators().await;
+    }
     administration.abort();
-    drop(socket_file);
-    server.stop().await;
-    info!(chatd.event = "stop", "chatd has stopped");
-    Ok(())
+    // It was aborted.
+    let _ = administration.await;
+    if wanted == Wanted::Stop {
+        drop((bound, socket_file));
+        server.say_goodbye().await;
+        server.stop_store().await;
+        info!(chatd.event = "stop", "chatd has stopped");
+        return Ok(End::Stop);
+    }
+    if let Some(file) = socket_file {
+        file.keep();
+    }
+    let mut listeners = descriptors(bound);
+    listeners.push((admin_endpoint, vec![admin_socket]));
+    let handover = server.hand_over(listeners).await;
+    let end = match handover.pack() {
+        Ok(parcel) if wanted == Wanted::Restart => Ok(End::Restart(parcel)),
+        Ok(parcel) => systemd::store(handover::NAME, parcel.descriptor()).map(|()| End::Stop),
+        Err(error) => Err(error),
+    };
+    end.map_err(|error| Failure::Handover(handover.turn_away(), error))
+}
+
+/// The sockets of each endpoint.
+fn descriptors(bound: Vec<Bound>) -> Vec<(Endpoint, Vec<OwnedFd>)> {
+    let mut descriptors: Vec<(Endpoint, Vec<OwnedFd>)> = Vec::new();
+    let mut last = None;
+    for (listener, how) in bound {
+        // The accept loops have ended, so there is nobody else who has it.
+        let Some(descriptor) = Arc::into_inner(listener).map(Listener::into_descriptor) else { continue };
+        match descriptors.last_mut() {
+            Some((_, same)) if last.as_ref() == Some(&how) => same.push(descriptor),
+            _ => descriptors.push((how.endpoint.clone(), vec![descriptor])),
+        }
+        last = Some(how);
+    }
+    descriptors
 }
 
 async fn bind(config: &Config, inherited: &mut Inherited) -> Result<Vec<Bound>, Failure> {
@@ -191,7 +295,7 @@ async fn bind(config: &Config, inherited: &mut Inherited) -> Result<Vec<Bound>, 
             let error = explain(error, &bound, inherited);
             Failure::bind(&error, config, how.place)
         })?;
-        bound.extend(listeners.into_iter().map(|listener| (listener, how.clone())));
+        bound.extend(listeners.into_iter().map(|listener| (Arc::new(listener), how.clone())));
     }
     Ok(bound)
 }
@@ -212,14 +316,19 @@ fn explain(error: BindError, bound: &[Bound], inherited: &Inherited) -> BindErro
     }
 }
 
-/// Binds the admin socket. Also returns its file, if the daemon created it; dropping that at exit removes it.
-async fn bind_admin(config: &Config, inherited: &mut Inherited) -> Result<(Option<SocketFile>, UnixListener), Failure> {
+/// Binds the admin socket. Also returns its file, if the daemon created it; dropping that at exit removes it. And its
+/// descriptor once more, for the next process.
+async fn bind_admin(
+    config: &Config,
+    inherited: &mut Inherited,
+) -> Result<(Option<SocketFile>, UnixListener, OwnedFd), Failure> {
     let admin = &config.admin;
     let bound = Listener::bind(&admin.endpoint, inherited).await;
     match bound.map_err(|error| Failure::bind(&error, config, admin.place))?.into_iter().next() {
         Some(Listener::Unix { file, listener }) => {
-            let listener = UnixListener::from_std(listener.into_inner()).map_err(Failure::System)?;
-            Ok((file, listener))
+            let listener = listener.into_inner();
+            let descriptor = listener.as_fd().try_clone_to_owned()?;
+            Ok((file, UnixListener::from_std(listener)?, descriptor))
         }
         Some(other) => Err(Failure::AdminSocket(other.description())),
         None => Err(Failure::AdminSocket("that was handed over".to_owned())),
@@ -245,42 +354,4 @@ fn invite(config: &Config, bound: &[Bound]) -> String {
         _ => None,
     };
     invitation(&config.room.name, &addresses, std::env::var_os("CARGO").is_some(), socket)
-}
-
-/// The signals that the daemon handles.
-struct Signals {
-    hangup: Hangup,
-    reload: Signal,
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Signals> {
-        Ok(Signals {
-            hangup: Hangup::of_this_process(),
-            reload: signal(SignalKind::hangup())?,
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    /// Reloads on every SIGHUP; returns on SIGTERM, SIGINT or the hangup of the terminal.
-    async fn until_stop(mut self, server: &Server) {
-        let reload = async {
-            loop {
-                self.reload.recv().await;
-                if self.hangup.is_end() {
-                    return;
-                }
-                // The result is reported by the log and the status line.
-                let _ = server.reload(None).await;
-            }
-        };
-        tokio::select! {
-            () = reload => {}
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
 }

@@ -25,6 +25,7 @@
 //! | [`store`] | what was said, and who is banned, on disk: one SQLite file, its thread, lookups and search | sessions, dialects, sockets |
 //! | [`session`] | one client's conversation, a plain value: between bytes and the room | sockets, a clock, tokio |
 //! | [`connections`] | all sessions with their transports: turns, delivery, alarms; a plain value, too | sockets, a clock, tokio |
+//! | [`handover`] | what a daemon passes to the one that goes on in its place | sockets' readiness, a clock, tokio |
 //! | [`server`] | accept loops, the driver (real sockets, real time), drain; administrators' operations | their transport |
 //! | [`admin`] | the control interface: Varlink, its types, the daemon's side | clients' sockets, dialects |
 //! | [`ctl`] | `chatctl`: arguments, one request, a table or JSON | everything but [`admin`]'s types |
@@ -33,7 +34,8 @@
 //! Beside these: [`log`] (the journal, or standard error), [`systemd`] (readiness, reload, status, watchdog),
 //! [`harmless`] (which characters people may be shown), [`directories`], [`files`], [`arguments`], [`invitation`] (what
 //! somebody who starts it by hand reads), [`check`] and [`closed`] (`--check-config`; what people are told when the daemon
-//! cannot start), [`hangup`] (whether SIGHUP is a reload or the end of a terminal), [`trial`] (`--try-classic`: classic
+//! cannot start), [`signals`] (what they ask for), [`hangup`]
+//! (whether SIGHUP is a reload or the end of a terminal), [`trial`] (`--try-classic`: classic
 //! clients watched on the terminal).
 //! `tests/architecture.rs` holds the directions.
 //!
@@ -158,6 +160,7 @@ pub mod daemon;
 pub mod dialect;
 pub mod directories;
 pub mod files;
+pub mod handover;
 pub mod hangup;
 pub mod harmless;
 pub mod invitation;
@@ -167,6 +170,7 @@ pub mod people;
 pub mod room;
 pub mod server;
 pub mod session;
+pub mod signals;
 pub mod store;
 pub mod systemd;
 pub mod trial;

@@ -1,19 +1,26 @@
-//! Talks to systemd: readiness, status, reload and watchdog (sd_notify(3)).
+//! Talks to systemd: readiness, status, reload, watchdog and the descriptor store (sd_notify(3)).
 //!
 //! Without `NOTIFY_SOCKET` everything here does nothing, so callers need not check for a service manager. Callers
 //! decide what the status line says and which loops the watchdog covers.
 
 use std::future::poll_fn;
+use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::pipe::{PipeFlags, pipe_with};
 use sd_notify::NotifyState;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use crate::harmless::is_harmful;
+
+/// How long the service manager may take to process what it was sent.
+const BARRIER: Duration = Duration::from_secs(5);
 
 /// Reports that starting or reloading has finished.
 pub fn ready() {
@@ -39,6 +46,39 @@ pub fn stopping() {
 /// message.
 pub fn status(text: &str) {
     notify(&[NotifyState::Status(&one_line(text))]);
+}
+
+/// Whether there is a service manager.
+#[must_use]
+pub fn is_there() -> bool {
+    std::env::var_os("NOTIFY_SOCKET").is_some()
+}
+
+/// Has the service manager keep a descriptor under this name until the next process of the service starts, which is given
+/// it beside its sockets (sd_pid_notify_with_fds(3)). Waits until it is kept, for a moment at most.
+///
+/// # Errors
+/// There is no service manager, or it does not answer.
+pub fn store(name: &str, descriptor: BorrowedFd<'_>) -> io::Result<()> {
+    if !is_there() {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    // It would not keep a socket whose other end is closed, if it watched it.
+    let states = [NotifyState::FdStore, NotifyState::FdName(name), NotifyState::Custom("FDPOLL=0")];
+    sd_notify::notify_with_fds(&states, &[descriptor])?;
+    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
+    sd_notify::notify_with_fds(&[NotifyState::Custom("BARRIER=1")], &[writer.as_fd()])?;
+    drop(writer);
+    let limit = Timespec::try_from(BARRIER).map_err(io::Error::other)?;
+    match poll(&mut [PollFd::new(&reader, PollFlags::empty())], Some(&limit))? {
+        0 => Err(io::ErrorKind::TimedOut.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Has the service manager forget the descriptors of this name.
+pub fn forget(name: &str) {
+    notify(&[NotifyState::FdStoreRemove, NotifyState::FdName(name)]);
 }
 
 fn one_line(text: &str) -> String {
@@ -71,7 +111,7 @@ impl Status {
     /// After each [`touch`](Self::touch), sends the line that `render` returns if it has changed. Returns at once if
     /// there is no service manager; otherwise never.
     pub async fn run(&self, render: impl FnMut() -> String) {
-        if std::env::var_os("NOTIFY_SOCKET").is_some() {
+        if is_there() {
             self.send(render, status).await;
         }
     }

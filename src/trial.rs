@@ -24,7 +24,7 @@ use crate::dialect::Protocol;
 use crate::net::{Address, Admissions, Inherited, Listener, Readiness, Socket, Stream, Transport};
 use crate::people::SessionId;
 use crate::room::{Actor, Outcome, State};
-use crate::server::{Bound, Clock, Driver, Source, empty_connections};
+use crate::server::{Bound, Driver, Source, clock, empty_connections};
 use crate::session::{Origin, Session, Step};
 
 /// The name under which text typed at the terminal is said.
@@ -67,11 +67,10 @@ pub fn run(source: &Source) -> ExitCode {
 async fn serve(source: &Source) -> Result<Infallible, Failure> {
     let config = source.load()?;
     let bound = bind(&config).await?;
-    let clock = Clock::default();
-    let mut connections = empty_connections(&config, clock.now(), None);
+    let mut connections = empty_connections(&config, clock::now(), None);
     connections.set_observer(print_observation);
-    let teacher = add_teacher(&mut connections.state, clock.now());
-    let driver = Arc::new(Driver::new(clock, connections)?);
+    let teacher = add_teacher(&mut connections.state, clock::now());
+    let driver = Arc::new(Driver::new(connections)?);
     let admissions = Arc::default();
     for (listener, how) in bound {
         let tls = if how.tls { ", without TLS" } else { "" };
@@ -98,7 +97,7 @@ async fn bind(config: &Config) -> Result<Vec<Bound>, Failure> {
             let sentence = how.place.complaint(config.file.as_deref(), &error.to_string());
             Failure::Bind(sentence, error.exit_status())
         })?;
-        bound.extend(listeners.into_iter().map(|listener| (listener, how.clone())));
+        bound.extend(listeners.into_iter().map(|listener| (Arc::new(listener), how.clone())));
     }
     if bound.is_empty() { Err(Failure::NoListener) } else { Ok(bound) }
 }
@@ -121,7 +120,7 @@ fn say_typed_lines(driver: &Driver<TracedSocket>, teacher: PersonId) {
         if !line.is_empty() {
             let actor = Actor { person: Some(teacher), session: NO_CONNECTION };
             // Cannot be refused: the teacher is in the room.
-            let _ = connections.state.perform(driver.clock.now(), actor, Command::Say(Words::plain(line)));
+            let _ = connections.state.perform(clock::now(), actor, Command::Say(Words::plain(line)));
         }
     }
 }
@@ -130,7 +129,7 @@ fn say_typed_lines(driver: &Driver<TracedSocket>, teacher: PersonId) {
 async fn accept(
     driver: Arc<Driver<TracedSocket>>,
     admissions: Arc<Admissions>,
-    listener: Listener,
+    listener: Arc<Listener>,
     protocol: Option<Protocol>,
 ) {
     loop {
@@ -157,7 +156,7 @@ fn welcome(
     let Some(admission) = admissions.enter(address, most) else {
         return print_line(&format!("A client is turned away: connections-per-address is {most}."));
     };
-    let (id, now) = (connections.next_id(), driver.clock.now());
+    let (id, now) = (connections.next_id(), clock::now());
     let socket = TracedSocket { id, socket: Socket::new(Stream::from(socket), None) };
     if let Err(e) = driver.poller.add(socket.socket.descriptor(), id) {
         return print_line(&format!("A client is turned away: the kernel cannot watch its socket: {e}."));

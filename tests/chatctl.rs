@@ -1,5 +1,7 @@
 //! `chatctl` with a real daemon.
 
+mod restart;
+
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};

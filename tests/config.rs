@@ -182,7 +182,7 @@ history = 3
 level = "loud"
 addresses = "no"
 "##;
-    let expected = r##"1:1: unknown key `colour`; known here: room, listen, tls, admin, irc, history, limits, log
+    let expected = r##"1:1: unknown key `colour`; known here: room, listen, tls, admin, irc, history, handover, limits, log
 4:8: room.name must be 1 to 50 bytes with no leading # and without spaces, commas, colons and control characters, not "#lobby"
 5:9: room.topic must be one line of at most 390 bytes without control characters, not "one\ntwo"
 6:11: room.history must be a whole number from 0 to 10000, not 10001

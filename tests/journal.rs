@@ -235,6 +235,42 @@ fn administrative_actions_are_logged() {
 }
 
 #[test]
+fn restarts() {
+    let mut log = Logged::start("");
+    let (mut ana, ana_address) = log.join("ana");
+    log.expect_join("ana", &ana_address);
+    let (_bo, bo_address) = log.join("bo");
+    log.expect_join("bo", &bo_address);
+
+    let file = log.daemon.path("chatd.toml").display().to_string();
+    log.daemon.write_config("[room]\nnaem = 1\n");
+    let mistake = format!("{file}:2:1: unknown key `naem` in [room]; known here: name, topic, history, reserved-names");
+    log.daemon.signal("USR2");
+    log.expect("restart-failed", "4", &mistake, &[]);
+    assert_eq!(log.daemon.chatctl(&["restart"]).status.code(), Some(1));
+    // Whoever runs the test is root in the daemon's namespace, if it has one of its own.
+    let fields = [("CHATD_UID", "0")];
+    log.expect("restart-failed", "4", &format!("{mistake} (uid 0)"), &fields);
+
+    log.daemon.write_config(&Logged::config(""));
+    log.daemon.signal("USR2");
+    log.expect("restart", "6", "chatd restarts", &[]);
+    log.expect("handover", "6", "handing over to the next process: 2 clients", &[]);
+    let taken = format!("taken over from chatd {}: 2 of 2 clients", env!("CARGO_PKG_VERSION"));
+    assert_eq!(log.journal.next_of("handover")["MESSAGE"], taken);
+    log.journal.next_of("start");
+    assert!(log.daemon.chatctl(&["restart"]).status.success());
+    log.expect("restart", "6", "chatd restarts (uid 0)", &fields);
+    log.journal.next_of("start");
+
+    ana.say("/nick anna");
+    let message = format!("ana is now known as anna ({ana_address}, plain, text)");
+    log.expect_plain("rename", "anna", &ana_address, &message, &[]);
+    let entries = log.stop();
+    assert!(entries.iter().all(|entry| entry["CHATD_EVENT"] != "handover"), "{entries:?}");
+}
+
+#[test]
 fn refused_connections_are_logged() {
     let log = Logged::start("[limits]\nlogin-timeout = \"100ms\"\n");
     let silent = Client::plain(log.plain);

@@ -60,7 +60,11 @@ pub enum Request {
     Status {},
     /// Events as they happen.
     #[serde(rename = "org.chatd.Admin.Watch")]
-    Watch {},
+    Watch {
+        /// Begin with what has happened since the daemon was restarted.
+        #[serde(skip_serializing_if = "is_false")]
+        resume: bool,
+    },
     /// What was said and done.
     #[serde(rename = "org.chatd.Admin.History")]
     History(HistoryQuery),
@@ -70,6 +74,9 @@ pub enum Request {
     /// Read the configuration and certificates again.
     #[serde(rename = "org.chatd.Admin.Reload")]
     Reload {},
+    /// Restart without disconnecting anybody.
+    #[serde(rename = "org.chatd.Admin.Restart")]
+    Restart {},
 }
 
 /// The parameters of `Ban`.
@@ -97,6 +104,9 @@ pub struct HistoryQuery {
     /// What happened at this time or later, as `chatctl history --since` takes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<String>,
+    /// What comes after the entry with this identifier.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
     /// What happened before this time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
@@ -150,9 +160,10 @@ impl Request {
             (ADMIN, "ListBans") => Request::ListBans {},
             (ADMIN, "Notice") => Request::Notice { text: parameters.string("text")? },
             (ADMIN, "Status") => Request::Status {},
-            (ADMIN, "Watch") => Request::Watch {},
+            (ADMIN, "Watch") => Request::Watch { resume: parameters.flag("resume")? },
             (ADMIN, "History") => Request::History(HistoryQuery {
                 since: parameters.optional_string("since")?,
+                after: parameters.optional_string("after")?,
                 until: parameters.optional_string("until")?,
                 from: parameters.optional_string("from")?,
                 search: parameters.optional_string("search")?,
@@ -161,6 +172,7 @@ impl Request {
             }),
             (ADMIN, "Backup") => Request::Backup {},
             (ADMIN, "Reload") => Request::Reload {},
+            (ADMIN, "Restart") => Request::Restart {},
             (SERVICE | ADMIN, _) => return Err(Error::MethodNotFound { method: call.method }),
             _ => return Err(Error::InterfaceNotFound { interface: interface.to_owned() }),
         };
@@ -170,7 +182,7 @@ impl Request {
 
     /// Whether it has more than one reply.
     pub fn answers_more(&self) -> bool {
-        matches!(self, Request::Watch {} | Request::History(_) | Request::Backup {})
+        matches!(self, Request::Watch { .. } | Request::History(_) | Request::Backup {})
     }
 }
 

@@ -140,6 +140,8 @@ impl Peer {
             let Some(frame) = next? else { return Ok(()) };
             let call: Call = serde_json::from_slice(&frame).map_err(Fault::NotACall)?;
             let oneway = call.oneway;
+            // A restart waits for the reply.
+            let _under_way = self.server.restarting();
             let reply = self.answer(call).await?;
             if !oneway {
                 timeout(REPLY_LIMIT, self.stream.get_mut().write_all(&reply)).await.map_err(|_| Fault::NotRead)??;
@@ -170,7 +172,7 @@ impl Peer {
             Ok(request) if request.answers_more() && !more => Err(Error::ExpectedMore {}),
             // The caller wants no replies, so there is nothing to do.
             Ok(request) if request.answers_more() && oneway => Err(Error::WatchEnded {}),
-            Ok(Request::Watch {}) => Err(self.watch().await?),
+            Ok(Request::Watch { resume }) => Err(self.watch(resume).await?),
             Ok(Request::History(query)) => self.history(query).await?.map(Answer::History),
             Ok(Request::Backup {}) => self.back_up().await?.map(Answer::BackupPiece),
             Ok(request) => self.perform(request).await,
@@ -204,10 +206,14 @@ impl Peer {
                 Answer::Noticed(Noticed { reached: self.server.notice(&text, self.uid)? as u64 })
             }
             Request::Status {} => Answer::Status(Box::new(self.server.status_report().into())),
-            Request::Watch {} | Request::History(_) | Request::Backup {} => return Err(Error::ExpectedMore {}),
+            Request::Watch { .. } | Request::History(_) | Request::Backup {} => return Err(Error::ExpectedMore {}),
             Request::Reload {} => match self.server.reload(Some(self.uid)).await {
                 Ok(warnings) => Answer::Reloaded(Reloaded { warnings }),
                 Err(mistakes) => return Err(Error::ReloadFailed { mistakes }),
+            },
+            Request::Restart {} => match self.server.restart(Some(self.uid)).await {
+                Ok(()) => Answer::Nothing {},
+                Err(mistakes) => return Err(Error::RestartFailed { mistakes }),
             },
         })
     }
@@ -222,23 +228,29 @@ impl Peer {
     ///
     /// Writing a reply has no timeout here: a pager may block the peer for as long as its user reads, and a blocked
     /// watcher costs only the count of missed events.
-    async fn watch(&mut self) -> Result<Error, Fault> {
+    async fn watch(&mut self, resume: bool) -> Result<Error, Fault> {
         let _permit = match self.watcher() {
             Ok(permit) => permit,
             Err(error) => return Ok(error),
         };
-        let mut records = log::watch();
+        let mut restarting = self.server.restarting();
+        let mut records = if resume { log::watch_from_start() } else { log::watch() };
         tracing::info!(chatd.event = "admin", chatd.uid = self.uid, "an administrator is watching");
         loop {
-            let event = tokio::select! {
-                record = records.next() => match record {
-                    Ok(record) => watch_event(&record),
-                    Err(Missed(count)) => WatchEvent::missed(SystemTime::now(), count),
-                },
+            let next = tokio::select! {
+                next = records.next() => next,
                 bytes = self.stream.fill_buf() => {
                     bytes?;
                     return Ok(Error::WatchEnded {});
                 }
+                () = restarting.begun() => match records.try_next() {
+                    Some(next) => next,
+                    None => return Ok(Error::Restarting { after: None }),
+                },
+            };
+            let event = match next {
+                Ok(record) => watch_event(&record),
+                Err(Missed(count)) => WatchEvent::missed(SystemTime::now(), count),
             };
             let reply = varlink::encode_reply(&event, true).map_err(Fault::Unwritable)?;
             self.stream.get_mut().write_all(&reply).await?;

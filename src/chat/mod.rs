@@ -41,7 +41,7 @@ pub use words::{Further, Manner, Words};
 /// A point in time on both clocks. It is passed down from the one place that reads them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Now {
-    /// Microseconds since the daemon started, monotonic. For deadlines and rates.
+    /// Microseconds, monotonic: since the system started. For deadlines and rates.
     pub ticks: u64,
     /// Milliseconds since 1970-01-01 UTC, by the system clock. For people and protocols.
     pub unix: u64,

@@ -57,7 +57,7 @@ pub enum NickError {
     /// Mixes scripts whose letters look alike.
     #[error("a name does not mix alphabets, such as Latin and Cyrillic")]
     MixedScripts,
-    /// Contains what looks like a character of [`RESERVED`] or begins with what looks like one of [`RESERVED_START`].
+    /// Contains what looks like a character of `RESERVED` or begins with what looks like one of `RESERVED_START`.
     #[error("a name has no sign that looks like *, : or another that has a meaning there")]
     LooksReserved,
 }

@@ -43,6 +43,8 @@ pub enum Reason {
     },
     /// The room is for other networks only.
     NotAllowed,
+    /// The daemon restarts and cannot take this connection along: why, as a clause.
+    Restarting(Cow<'static, str>),
 }
 
 impl Reason {
@@ -64,6 +66,7 @@ impl Reason {
             Reason::Stopping => "stopping",
             Reason::Banned { .. } => "banned",
             Reason::NotAllowed => "not-allowed",
+            Reason::Restarting(_) => "restarting",
         }
     }
 
@@ -104,6 +107,7 @@ impl fmt::Display for Reason {
                 reason.as_ref().map_or(Ok(()), |reason| write!(f, ": {reason}"))
             }
             Reason::NotAllowed => f.write_str("this room is not open to your address"),
+            Reason::Restarting(why) => write!(f, "the server restarts, and {why}; please connect again"),
         }
     }
 }

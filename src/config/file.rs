@@ -11,7 +11,8 @@ use super::mistake::{Lines, Mistake, Mistakes, Place};
 use super::reader::{self, Key, Section};
 use super::value::{self};
 use super::{
-    Admin, ClientCertificates, Config, Endpoint, File, History, Irc, Limits, Log, LogTarget, Room, Tls, listen,
+    Admin, ClientCertificates, Config, Endpoint, File, Handover, History, Irc, Limits, Log, LogTarget, Room, Tls,
+    listen,
 };
 use crate::directories::Directories;
 use crate::files;
@@ -128,6 +129,7 @@ fn config(document: &mut Section<'_, '_>, directories: &Directories) -> Option<C
     let admin = document.section("admin", |section| admin(section, &mut endpoints, directories));
     let irc = document.section("irc", irc);
     let history = document.section("history", history);
+    let handover = document.section("handover", handover);
     let limits = document.section("limits", limits);
     let log = document.section("log", log);
     let mut listen = listen.into_iter().collect::<Option<Vec<_>>>()?;
@@ -139,8 +141,9 @@ fn config(document: &mut Section<'_, '_>, directories: &Directories) -> Option<C
     if tls.is_some() && !listen.iter().any(|listen| listen.tls) {
         warnings.push(document.warning("tls", "[tls] is of no use, because no [[listen]] has tls = true"));
     }
-    let (room, admin, irc, history, limits, log) = (room?, admin?, irc?, history?, limits?, log?);
-    Some(Config { file: None, room, listen, tls, admin, irc, history, limits, log, warnings })
+    let (room, admin, irc, history) = (room?, admin?, irc?, history?);
+    let (handover, limits, log) = (handover?, limits?, log?);
+    Some(Config { file: None, room, listen, tls, admin, irc, history, handover, limits, log, warnings })
 }
 
 fn room(room: &mut Section<'_, '_>) -> Option<Room> {
@@ -198,6 +201,13 @@ fn history(history: &mut Section<'_, '_>) -> Option<History> {
     let keep = history.value("keep", "\"30d\"", value::duration(Duration::ZERO..=CENTURY));
     let size = history.value("size", "\"256MiB\"", value::size(1 << 20..=1 << 36));
     Some(History { keep: keep?, size: size? as u64 })
+}
+
+fn handover(handover: &mut Section<'_, '_>) -> Option<Handover> {
+    let clients = handover.value("clients", "true", value::boolean);
+    let tls = handover.value("tls", "true", value::boolean);
+    let announce_restart = handover.value("announce-restart", "false", value::boolean);
+    Some(Handover { clients: clients?, tls: tls?, announce_restart: announce_restart? })
 }
 
 fn limits(limits: &mut Section<'_, '_>) -> Option<Limits> {

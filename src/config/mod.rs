@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 
 use crate::dialect::Protocol;
 
@@ -39,6 +40,8 @@ pub struct Config {
     pub irc: Irc,
     /// `[history]`
     pub history: History,
+    /// `[handover]`
+    pub handover: Handover,
     /// Limits on what clients may use.
     pub limits: Limits,
     /// Logging.
@@ -83,7 +86,7 @@ pub struct Listen {
 }
 
 /// An address to listen on, or a socket from systemd.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Endpoint {
     /// `host:port`, bound by the daemon; the host may be a name, an IPv4 or a bracketed IPv6 address.
     Tcp(String),
@@ -171,6 +174,17 @@ impl History {
     pub fn milliseconds(&self) -> u64 {
         u64::try_from(self.keep.as_millis()).unwrap_or(u64::MAX)
     }
+}
+
+/// `[handover]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Handover {
+    /// Whether clients stay connected when the daemon restarts.
+    pub clients: bool,
+    /// Whether those do that are connected over TLS.
+    pub tls: bool,
+    /// Whether the room is told of a restart.
+    pub announce_restart: bool,
 }
 
 /// `[limits]`

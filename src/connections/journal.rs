@@ -51,6 +51,11 @@ pub(super) fn log_end(origin: &Origin, protocol: &'static str, ended: &Ended, re
     }
 }
 
+/// Logs that somebody has left whose connection could not be restored.
+pub(super) fn log_lost(nick: &Nick, reason: &Reason) {
+    info!(chatd.event = "leave", chatd.user = %nick, chatd.reason = reason.code(), "{nick} has left");
+}
+
 fn log_leave(origin: &Origin, protocol: &'static str, nick: &Nick, reason: &Reason) {
     info!(chatd.event = "leave", chatd.user = %nick, chatd.address = %origin.address,
         chatd.transport = origin.transport(), chatd.protocol = protocol, chatd.reason = reason.code(),

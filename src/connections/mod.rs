@@ -11,6 +11,7 @@ mod journal;
 mod lookup;
 mod meter;
 mod observer;
+mod saved;
 #[cfg(test)]
 mod tests;
 mod turn;
@@ -26,6 +27,7 @@ pub use delivery::Delivery;
 pub use lookup::Ticket;
 pub use meter::Meter;
 pub use observer::{Observation, Observer};
+pub use saved::Parted;
 
 use crate::chat::{Ban, Event, Lookup, Nick, Now, Person, Reason, Stamp};
 use crate::config::Limits;
@@ -125,7 +127,7 @@ impl<T: Transport> Connections<T> {
         let id = self.next_id();
         let context = Context { now, limits: &self.limits, irc: &self.irc, id };
         let session = Session::new(context, &self.state, origin, protocol);
-        self.insert_restored(now, session, transport, admission);
+        self.insert_session(now, session, transport, admission);
         if self.stopping {
             self.close(id, now, &Reason::Stopping);
         } else if protocol.is_some()
@@ -141,8 +143,7 @@ impl<T: Transport> Connections<T> {
         self.session(id)?.origin().barred(now, &self.state.room.bans, &self.limits)
     }
 
-    /// Adds a session that was restored, under the number that [`next_id`](Self::next_id) returned.
-    pub fn insert_restored(&mut self, now: Now, session: Session, transport: T, admission: Admission) -> SessionId {
+    fn insert_session(&mut self, now: Now, session: Session, transport: T, admission: Admission) -> SessionId {
         let id = self.next_id();
         if let Some(person) = session.person() {
             self.state.people.connect(person, id);

@@ -129,6 +129,8 @@ pub enum Action {
     },
     /// Read configuration and certificates again; nobody is disconnected
     Reload,
+    /// Restart the daemon, also after an upgrade; nobody is disconnected
+    Restart,
 }
 
 impl Action {
@@ -144,12 +146,14 @@ impl Action {
             Action::Bans => Request::ListBans {},
             Action::Notice { text } => Request::Notice { text },
             Action::Status => Request::Status {},
-            Action::Watch => Request::Watch {},
+            Action::Watch => Request::Watch { resume: false },
             Action::History { since, until, from, search, lines, follow } => {
-                Request::History(HistoryQuery { since, until, from, search, limit: lines.map(u64::from), follow })
+                let limit = lines.map(u64::from);
+                Request::History(HistoryQuery { since, after: None, until, from, search, limit, follow })
             }
             Action::Backup { .. } => Request::Backup {},
             Action::Reload => Request::Reload {},
+            Action::Restart => Request::Restart {},
         }
     }
 }

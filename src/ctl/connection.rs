@@ -19,9 +19,13 @@ use crate::admin::varlink::{self, Frames, MAXIMUM_CALL, MAXIMUM_REPLY};
 /// The timeout for the daemon to accept, to read a call, and to answer it.
 pub const LIMIT: Duration = Duration::from_secs(10);
 
+/// How often to look whether a daemon that restarts is there again.
+const RETRY: Duration = Duration::from_millis(20);
+
 /// A connection to a daemon.
 #[derive(Debug)]
 pub struct Connection {
+    socket: PathBuf,
     stream: BufReader<UnixStream>,
     frames: Frames,
 }
@@ -43,7 +47,7 @@ impl Connection {
             match open_socket(socket) {
                 Ok(stream) => {
                     let stream = BufReader::with_capacity(64 * 1024, stream);
-                    return Ok(Connection { stream, frames: Frames::new(MAXIMUM_REPLY) });
+                    return Ok(Connection { socket: socket.clone(), stream, frames: Frames::new(MAXIMUM_REPLY) });
                 }
                 Err(error) => match error.kind() {
                     // No socket, or a stale one.
@@ -75,6 +79,29 @@ impl Connection {
     /// Waits for the next reply, for as long as `limit` if there is one; after that, it may be called again.
     pub fn next_reply(&mut self, limit: Option<Duration>) -> Result<Reply, Failure> {
         self.reply(limit.map(|limit| Instant::now() + limit))
+    }
+
+    /// Waits until a daemon that restarts has closed this connection, and connects to the one that goes on in its place.
+    /// Whoever connects before could still reach the old one.
+    pub fn reconnect(&mut self) -> Result<(), Failure> {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            match self.next_frame(Some(deadline)) {
+                Ok(_) => {}
+                Err(Failure::Closed) => break,
+                Err(failure) => return Err(not_back(failure)),
+            }
+        }
+        loop {
+            match Connection::open(std::slice::from_ref(&self.socket)) {
+                Ok(next) => {
+                    *self = next;
+                    return Ok(());
+                }
+                Err(Failure::NoDaemon { .. }) if Instant::now() < deadline => std::thread::sleep(RETRY),
+                Err(failure) => return Err(not_back(failure)),
+            }
+        }
     }
 
     fn send(&mut self, request: &Request, more: bool) -> Result<(), Failure> {
@@ -148,6 +175,15 @@ fn failed(error: io::Error) -> Failure {
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => no_answer(),
         io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => Failure::Closed,
         _ => Failure::Connection(error),
+    }
+}
+
+/// What a failure means after a restart.
+pub fn not_back(failure: Failure) -> Failure {
+    match failure {
+        Failure::NoAnswer { seconds } => Failure::NotBack { seconds },
+        Failure::NoDaemon { .. } => Failure::NotBack { seconds: LIMIT.as_secs() },
+        other => other,
     }
 }
 

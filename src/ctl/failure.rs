@@ -46,6 +46,11 @@ pub enum Failure {
     Unusable { socket: PathBuf, error: io::Error },
     #[error("the daemon did not answer within {seconds} seconds; is it stopped, or are too many others connected?")]
     NoAnswer { seconds: u64 },
+    #[error(
+        "chatd was to restart, but is not back after {seconds} seconds; its log says why (\"systemctl status chatd\", if \
+         it is a service)"
+    )]
+    NotBack { seconds: u64 },
     #[error("the daemon has closed the connection")]
     Closed,
     #[error("the connection to the daemon failed: {0}")]
@@ -71,6 +76,9 @@ impl Failure {
             Failure::Refused(Error::ReloadFailed { .. }) => {
                 Some("nothing was reloaded, what was in force before stays so; chatd has logged why")
             }
+            Failure::Refused(Error::RestartFailed { .. }) => {
+                Some("nothing was restarted, and everybody stays; chatd has logged why")
+            }
             _ => None,
         }
     }
@@ -88,6 +96,7 @@ impl Failure {
             Failure::NoDaemon { .. }
             | Failure::Unusable { .. }
             | Failure::NoAnswer { .. }
+            | Failure::NotBack { .. }
             | Failure::Closed
             | Failure::Connection(_)
             | Failure::NotUnderstood(_) => EXIT_NO_DAEMON,
@@ -99,6 +108,7 @@ impl Failure {
 fn refusal(error: &Error) -> String {
     let (sentence, mistakes) = match error {
         Error::ReloadFailed { mistakes } => ("nothing was reloaded, what was in force before stays so", mistakes),
+        Error::RestartFailed { mistakes } => ("nothing was restarted, and everybody stays", mistakes),
         Error::CannotStart { mistakes } => {
             ("chatd cannot start; when this is mended: systemctl restart chatd", mistakes)
         }

@@ -28,10 +28,10 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use self::arguments::{Action, Arguments, Command, Options};
-use self::connection::{Connection, LIMIT};
+use self::connection::{Connection, LIMIT, Reply, not_back};
 use self::failure::Failure;
 use crate::admin::request::{BanQuery, HistoryQuery, Request};
-use crate::admin::types::{Banned, Bans, HistoryEntry, Noticed, Reloaded, Status, Users, WatchEvent};
+use crate::admin::types::{Banned, Bans, Error, HistoryEntry, Noticed, Reloaded, Status, Users, WatchEvent};
 use crate::{directories, log};
 
 /// chatctl's `main`.
@@ -63,8 +63,9 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         return print(if json { show::backup_json(&saved) } else { show::backup(&saved, file) });
     }
     match action.request() {
-        Request::Watch {} => watch(&mut connection, json),
+        Request::Watch { .. } => watch(&mut connection, json),
         Request::History(query) => history(&mut connection, query, json),
+        Request::Restart {} => restart(&mut connection, json),
         request => {
             let reply = connection.ask(&request)?;
             if json { print_json(&reply) } else { print_answer(&request, &reply) }
@@ -72,18 +73,40 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     }
 }
 
+/// Has the daemon restart, and waits until it is back.
+fn restart(connection: &mut Connection, json: bool) -> Result<(), Failure> {
+    match connection.ask(&Request::Restart {}) {
+        // It may be faster than its answer.
+        Ok(_) | Err(Failure::Closed) => {}
+        Err(failure) => return Err(failure),
+    }
+    connection.reconnect()?;
+    let status = connection.ask(&Request::Status {}).map_err(not_back)?;
+    if json { print("{}\n") } else { print(show::restarted(&parse(&status)?)) }
+}
+
 /// Shows events until interrupted.
 fn watch(connection: &mut Connection, json: bool) -> Result<(), Failure> {
     end_when_interrupted()?;
-    connection.begin(&Request::Watch {})?;
+    let mut resume = false;
     loop {
-        let reply = connection.next_reply(None)?.parameters;
-        if json { print_json(&reply)? } else { print(show::watch_event(&parse::<WatchEvent>(&reply)?))? }
+        connection.begin(&Request::Watch { resume })?;
+        let failure = loop {
+            match connection.next_reply(None) {
+                Ok(Reply { parameters, .. }) if json => print_json(&parameters)?,
+                Ok(Reply { parameters, .. }) => print(show::watch_event(&parse::<WatchEvent>(&parameters)?))?,
+                Err(failure) => break failure,
+            }
+        };
+        // Whoever connects to a daemon that has stopped may start it again, so only this one is followed.
+        let Failure::Refused(Error::Restarting { .. }) = failure else { return Err(failure) };
+        connection.reconnect()?;
+        resume = true;
     }
 }
 
 /// Shows the history as it comes in.
-fn history(connection: &mut Connection, query: HistoryQuery, json: bool) -> Result<(), Failure> {
+fn history(connection: &mut Connection, mut query: HistoryQuery, json: bool) -> Result<(), Failure> {
     #[derive(serde::Deserialize)]
     struct Entries {
         entries: Vec<Box<RawValue>>,
@@ -93,10 +116,21 @@ fn history(connection: &mut Connection, query: HistoryQuery, json: bool) -> Resu
     if query.follow {
         end_when_interrupted()?;
     }
-    connection.begin(&Request::History(query))?;
+    connection.begin(&Request::History(query.clone()))?;
     let mut any = false;
     loop {
-        let connection::Reply { parameters, continues } = connection.next_reply(limit)?;
+        let Reply { parameters, continues } = match connection.next_reply(limit) {
+            Ok(reply) => reply,
+            Err(Failure::Refused(Error::Restarting { after })) => {
+                if after.is_some() {
+                    query = HistoryQuery { since: None, limit: None, after, ..query };
+                }
+                connection.reconnect()?;
+                connection.begin(&Request::History(query.clone()))?;
+                continue;
+            }
+            Err(failure) => return Err(failure),
+        };
         let mut text = String::new();
         for entry in parse::<Entries>(&parameters)?.entries {
             any = true;

@@ -40,6 +40,15 @@ pub fn noticed(noticed: Noticed) -> String {
     }
 }
 
+/// The status after a restart.
+pub fn restarted(status: &Status) -> String {
+    match status.users {
+        0 => "chatd has restarted; nobody is connected\n".to_owned(),
+        1 => "chatd has restarted; 1 user is still connected\n".to_owned(),
+        users => format!("chatd has restarted; {users} users are still connected\n"),
+    }
+}
+
 /// The status, one value per line with its name.
 pub fn status(status: &Status, now: SystemTime) -> String {
     let mut lines = vec![

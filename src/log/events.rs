@@ -34,6 +34,7 @@ pub static KINDS: &[Kind] = &[
     kind("listen", "785c5b3f869c42cea2572bb1afbfd2c5"),
     kind("stop", "6d2d5505d2274687bf0f510151b0505a"),
     kind("failed", "0b633506ee5f4b329f481442a5a56de9"),
+    kind("handover", "1f17e02b58594621897ed1f55adc2da4"),
     kind("stuck", "d8acccc396f34c55be9450fd2057770f"),
     // The room.
     kind("join", "92defe1bd60d4b79b6064668981c3904"),
@@ -45,6 +46,7 @@ pub static KINDS: &[Kind] = &[
     kind("unban", "ce1a6e72751548d091da3c8283e55ca7"),
     kind("notice", "feae1775faa94512855d60084d89c053"),
     kind("reload", "2cc877e2a68c452794eaec586a0d827d"),
+    kind("restart", "c9fc51156fb441c5a1e9a4b4a921df57"),
     kind("backup", "e13061ce422f430d97547bb0ae55d72a"),
     kind("admin", "cbc7b4e3f02f480f9ed7a233b1e550de"),
     // Rejected clients, and limits that were reached.
@@ -59,6 +61,7 @@ pub static KINDS: &[Kind] = &[
     // The configuration and the certificates.
     kind("configuration", "d45f0ff6de2a455e87f9f8a6295b84b7"),
     kind("reload-failed", "84f64579f6cc4ac398a9c0ba1db1304d"),
+    kind("restart-failed", "21db352b90464d98a7c4746a5e81093e"),
     kind("certificate", "536aff2f736542a58862a975d85df794"),
     kind("certificate-expiring", "d933f91b1e1c48abb4781bec244a0d9a"),
     kind("certificate-failed", "3fd718aef0dc443987a03a9bb2246160"),

@@ -97,7 +97,17 @@ pub fn check(log: &config::Log) -> Result<(), Error> {
 
 /// Subscribes to events: every record that has a kind, whatever the log level, with its address.
 pub fn watch() -> Watcher {
-    SHARED.watch()
+    SHARED.watch(false)
+}
+
+/// As [`watch`], but begins with what has happened since [`keep_beginning`], if that is still kept.
+pub fn watch_from_start() -> Watcher {
+    SHARED.watch(true)
+}
+
+/// From now on keeps the first events for [`watch_from_start`], or forgets them and keeps nothing.
+pub fn keep_beginning(keep: bool) {
+    SHARED.keep_beginning(keep);
 }
 
 /// Waits up to `deadline` until all entries so far have been written; returns whether they were.
@@ -127,6 +137,8 @@ struct Shared {
     /// Of what anybody can cause as often as they like, what is logged and what is only counted.
     flood: Mutex<Flood>,
     watchers: broadcast::Sender<Arc<Record>>,
+    /// The first events, while they are kept.
+    beginning: Mutex<Option<watch::Beginning>>,
     /// Held while the log starts, and while `tracing` is told the level.
     level_update: Mutex<()>,
 }
@@ -179,6 +191,7 @@ impl Shared {
             lost_ever: AtomicU64::new(0),
             flood: Mutex::default(),
             watchers: broadcast::Sender::new(watch::BACKLOG),
+            beginning: Mutex::default(),
             level_update: Mutex::new(()),
         }
     }
@@ -199,7 +212,7 @@ impl Shared {
     }
 
     fn watched(&self) -> bool {
-        self.watchers.receiver_count() > 0
+        self.watchers.receiver_count() > 0 || lock(&self.beginning).is_some()
     }
 
     /// Whether this call site is enabled, for the log or for a watcher.
@@ -212,6 +225,10 @@ impl Shared {
     /// Passes a record to the watchers and to the queue; never blocks.
     fn take(&self, record: Arc<Record>) {
         if record.kind.is_some() && self.watched() {
+            let mut beginning = lock(&self.beginning);
+            if let Some(beginning) = &mut *beginning {
+                beginning.add(&record);
+            }
             // Fails if there are no watchers, which is fine.
             let _ = self.watchers.send(Arc::clone(&record));
         }

@@ -25,7 +25,7 @@ const BACKLOG: u32 = 4096;
 const MODE: Mode = Mode::from_raw_mode(0o660);
 
 impl Listener {
-    /// Listens on `endpoint`; the list is never empty.
+    /// Listens on `endpoint`, with the sockets of the process before if it had some; the list is never empty.
     ///
     /// A host name gives a listener for each of its addresses, a systemd name one for each socket passed under it. If a
     /// name has several addresses and this machine lacks one of them (`localhost` is also `::1`, even with IPv6
@@ -35,6 +35,10 @@ impl Listener {
     /// # Errors
     /// A [`BindError`] that says what to do; no socket stays bound.
     pub async fn bind(endpoint: &Endpoint, inherited: &mut Inherited) -> Result<Vec<Self>, BindError> {
+        let bound = inherited.take_bound(endpoint);
+        if !bound.is_empty() {
+            return Ok(bound);
+        }
         match endpoint {
             Endpoint::Tcp(address) => bind_tcp(address).await,
             Endpoint::Unix(path) => Ok(vec![bind_unix(path).await?]),

@@ -12,19 +12,25 @@ use std::time::Duration;
 
 use listenfd::ListenFd;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::net::SocketFlags;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 use thiserror::Error;
 
-use super::listener::Listener;
+use super::listener::{Listener, SocketFile};
+use crate::config::Endpoint;
 
 /// The socket units that the package installs, each with its `FileDescriptorName=`.
 const UNITS: &[(&str, &str)] =
     &[("plain", "chatd.socket"), ("tls", "chatd-tls.socket"), ("admin", "chatd-admin.socket")];
 
-/// The sockets passed by systemd. All stay open until the daemon has taken those it needs.
+/// The sockets passed by systemd, and those that the process before had bound. All stay open until the daemon has taken
+/// those it needs.
 pub struct Inherited {
-    /// In systemd's order; names may repeat.
+    /// Passed by systemd, in its order; names may repeat.
     sockets: Vec<(String, Socket)>,
+    /// Bound by the process before.
+    bound: Vec<(Endpoint, Vec<Socket>)>,
+    /// The socket that holds what the process before has handed over.
+    handover: Option<OwnedFd>,
     /// Names that have been taken.
     taken: Vec<String>,
 }
@@ -88,17 +94,17 @@ pub enum InheritedError {
 impl Inherited {
     /// No sockets, as if the daemon had not been started by systemd.
     pub fn none() -> Self {
-        Self { sockets: Vec::new(), taken: Vec::new() }
+        Self { sockets: Vec::new(), bound: Vec::new(), handover: None, taken: Vec::new() }
     }
 
     /// Takes over the sockets announced in the environment; none if the variables are unset or meant for another
-    /// process.
+    /// process. `handover`: the name of the socket for [`take_handover`](Self::take_handover).
     ///
     /// Removes `LISTEN_PID` and `LISTEN_FDS` from the environment, so call it once, before any other thread starts.
     ///
     /// # Errors
     /// [`InheritedError::Environment`] if the variables are inconsistent.
-    pub fn from_environment() -> Result<Self, InheritedError> {
+    pub fn from_environment(handover: &str) -> Result<Self, InheritedError> {
         let announced = sd_notify::listen_fds_with_names().map_err(InheritedError::Environment)?;
         let names: Vec<String> = announced.map(|(_, name)| name).collect();
         if names.is_empty() {
@@ -110,12 +116,60 @@ impl Inherited {
             return Err(InheritedError::Environment(mismatch));
         }
         // `listenfd` rejects a wrong family or type without taking the descriptor.
-        let mut socket = |index| match descriptors.take_tcp_listener(index) {
-            Ok(Some(socket)) => Socket::Tcp(socket),
-            _ => descriptors.take_unix_listener(index).ok().flatten().map_or(Socket::Other, Socket::Unix),
+        let mut inherited = Self::none();
+        for (index, name) in names.into_iter().enumerate() {
+            if name == handover {
+                let family = i32::from(AddressFamily::UNIX.as_raw());
+                // A number below 16.
+                let kind = SocketType::SEQPACKET.as_raw() as i32;
+                // One that is something else is ignored, like whatever nobody asks for.
+                inherited.handover =
+                    descriptors.take_custom(index, family, kind, "what was handed over").ok().flatten();
+            } else {
+                let socket = match descriptors.take_tcp_listener(index) {
+                    Ok(Some(socket)) => Socket::Tcp(socket),
+                    _ => descriptors.take_unix_listener(index).ok().flatten().map_or(Socket::Other, Socket::Unix),
+                };
+                inherited.sockets.push((name, socket));
+            }
+        }
+        Ok(inherited)
+    }
+
+    /// Removes and returns the socket that holds what the process before has handed over.
+    pub fn take_handover(&mut self) -> Option<OwnedFd> {
+        self.handover.take()
+    }
+
+    /// Adds the listeners of the process before. A name that systemd has passed sockets for, too, means these.
+    pub fn add_bound(&mut self, listeners: Vec<(Endpoint, Vec<OwnedFd>)>) {
+        for (endpoint, sockets) in listeners {
+            let sockets = sockets.into_iter().map(|socket| match sockopt::socket_domain(&socket) {
+                _ if sockopt::socket_acceptconn(&socket) != Ok(true) => Socket::Other,
+                Ok(AddressFamily::UNIX) => Socket::Unix(socket.into()),
+                _ => Socket::Tcp(socket.into()),
+            });
+            match endpoint {
+                Endpoint::Systemd(name) if self.names().any(|known| *known == name) => {}
+                Endpoint::Systemd(name) => self.sockets.extend(sockets.map(|socket| (name.clone(), socket))),
+                endpoint => self.bound.push((endpoint, sockets.collect())),
+            }
+        }
+    }
+
+    /// Removes and returns the listeners that the process before had bound for this endpoint; empty if there are none that
+    /// can be used. Must be called on the runtime that will serve them.
+    pub(super) fn take_bound(&mut self, endpoint: &Endpoint) -> Vec<Listener> {
+        let Some(place) = self.bound.iter().position(|(known, _)| known == endpoint) else { return Vec::new() };
+        let listener = |socket| match (socket, endpoint) {
+            (Socket::Tcp(socket), _) => Listener::tcp(socket).ok(),
+            // Without its file, nobody can connect to it.
+            (Socket::Unix(socket), Endpoint::Unix(path)) => {
+                Listener::unix(socket, Some(SocketFile::created_at(path).ok()?)).ok()
+            }
+            _ => None,
         };
-        let sockets = (0..).zip(names).map(|(index, name)| (name, socket(index))).collect();
-        Ok(Self { sockets, taken: Vec::new() })
+        self.bound.remove(place).1.into_iter().filter_map(listener).collect()
     }
 
     /// All sockets with this name, in the order of the unit's `ListenStream=` lines; never empty.

@@ -90,6 +90,19 @@ impl Listener {
         }
     }
 
+    /// The descriptor, for the next process. The socket's file stays.
+    pub fn into_descriptor(self) -> OwnedFd {
+        match self {
+            Self::Tcp(listener) => listener.into_inner().into(),
+            Self::Unix { file, listener } => {
+                if let Some(file) = file {
+                    file.keep();
+                }
+                listener.into_inner().into()
+            }
+        }
+    }
+
     /// The bound TCP address, with the port that the kernel chose if port 0 was requested; `None` for a Unix socket.
     pub fn tcp_address(&self) -> Option<SocketAddr> {
         match self {
@@ -127,6 +140,11 @@ impl SocketFile {
     /// The file just created at `path`.
     pub(super) fn created_at(path: &Path) -> io::Result<Self> {
         Ok(Self { path: path.to_owned(), made: fs::symlink_metadata(path)? })
+    }
+
+    /// Leaves the file, because another process goes on with the socket.
+    pub fn keep(self) {
+        std::mem::forget(self);
     }
 }
 

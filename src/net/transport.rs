@@ -26,14 +26,14 @@ pub trait Transport {
     /// Reads available input. `Ok(0)`: the peer has shut down its side properly.
     ///
     /// # Errors
-    /// [`ErrorKind::WouldBlock`] if there is no input; otherwise the connection has failed, with
-    /// [`ErrorKind::InvalidData`] for a TLS error of the peer.
+    /// [`io::ErrorKind::WouldBlock`] if there is no input; otherwise the connection has failed, with
+    /// [`io::ErrorKind::InvalidData`] for a TLS error of the peer.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize>;
 
     /// Accepts bytes for sending.
     ///
     /// # Errors
-    /// [`ErrorKind::WouldBlock`] if there is no space; otherwise the connection has failed.
+    /// [`io::ErrorKind::WouldBlock`] if there is no space; otherwise the connection has failed.
     fn write(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize>;
 
     /// Sends the bytes that it has buffered. Pending: the socket has no space.

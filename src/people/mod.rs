@@ -30,9 +30,11 @@ pub type SessionId = u32;
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct People {
     by_id: HashMap<PersonId, PersonEntry>,
+    /// Not saved, like the next three: how names compare depends on the tables of this program.
+    #[serde(skip)]
     by_name: BTreeMap<Arc<str>, PersonId>,
+    #[serde(skip)]
     by_account: HashMap<Box<str>, Vec<PersonId>>,
-    /// Not saved: it depends on the tables of this program.
     #[serde(skip)]
     looks: LookAlikes,
     #[serde(skip)]
@@ -60,7 +62,8 @@ pub struct PersonEntry {
     pub named: u64,
     /// When they last said something to the room, in ticks.
     pub active: u64,
-    /// Their connection; `None` until it is known.
+    /// Their connection; `None` until it is known. Not saved: another process has other numbers.
+    #[serde(skip)]
     pub session: Option<SessionId>,
 }
 
@@ -180,11 +183,13 @@ impl People {
 
     /// Finds out anew what everybody's names look like.
     pub fn put_in_order(&mut self) {
-        (self.looks, self.accounts) = Default::default();
+        (self.by_name, self.by_account, self.looks, self.accounts) = Default::default();
         for person in self.by_id.values().map(|entry| &entry.person) {
+            self.by_name.insert(person.nick.key().clone(), person.id);
             self.looks.add(&person.nick, person.id);
             if let Some(account) = &person.profile.account {
                 self.accounts.add(account, person.id);
+                self.by_account.entry(account.clone()).or_default().push(person.id);
             }
         }
     }

@@ -63,6 +63,17 @@ pub struct Room {
     history_limit: HistoryLimit,
 }
 
+/// A saved state. The log's bytes are not part of it: what a session is still to be sent is saved with the session.
+#[derive(Serialize, Deserialize)]
+pub struct SavedState {
+    /// The last event's number.
+    pub sequence: u64,
+    /// Everybody who had a name. Their connections are unknown until they are restored, too.
+    pub people: People,
+    /// The room.
+    pub room: Room,
+}
+
 /// The limits of the history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HistoryLimit {
@@ -131,11 +142,10 @@ impl State {
         State::with(People::default(), room, Log::default())
     }
 
-    /// Restores saved people and a saved room; the log continues after `sequence`.
+    /// Saves the state, for another process. What is to be kept on disk must have been [taken](Self::take_durable).
     #[must_use]
-    pub fn from_parts(mut people: People, room: Room, sequence: u64) -> State {
-        people.put_in_order();
-        State::with(people, room, Log::after(sequence))
+    pub fn save(self) -> SavedState {
+        SavedState { sequence: self.log.sequence(), people: self.people, room: self.room }
     }
 
     fn with(people: People, room: Room, log: Log) -> State {
@@ -276,6 +286,16 @@ impl State {
             self.mail.push((session, Mail::Private { stamp, from, to, words }));
         }
         Outcome::Sent(stamp, to, words)
+    }
+}
+
+impl SavedState {
+    /// Restores the state.
+    #[must_use]
+    pub fn restore(self) -> State {
+        let SavedState { sequence, mut people, room } = self;
+        people.put_in_order();
+        State::with(people, room, Log::after(sequence))
     }
 }
 

@@ -11,7 +11,7 @@ use rustls::ServerConnection;
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{info, warn};
 
-use super::Server;
+use super::{Server, clock};
 use crate::config;
 use crate::dialect::Protocol;
 use crate::dialect::detect::without_tls;
@@ -33,7 +33,7 @@ const MAY_NOT: &[u8] = b"*** You may not come in: banned, or this room is not op
 const ACCESS_DENIED: &[u8] = &[0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x31];
 
 /// Accepts clients; never returns.
-pub(super) async fn accept(server: Arc<Server>, listener: Listener, how: config::Listen, heartbeat: Heartbeat) {
+pub(super) async fn accept(server: Arc<Server>, listener: Arc<Listener>, how: config::Listen, heartbeat: Heartbeat) {
     let (mut backoff, mut not_before) = (MIN_BACKOFF, None);
     let place = || server.admissions.wait(|| server.driver.lock().limits().connections);
     loop {
@@ -74,7 +74,7 @@ fn is_the_clients(error: &io::Error) -> bool {
 }
 
 fn welcome(server: &Arc<Server>, socket: OwnedFd, address: Address, how: &config::Listen) {
-    let now = server.driver.clock.now();
+    let now = clock::now();
     let (limits, barred) = {
         let connections = server.driver.lock();
         let limits = connections.limits().clone();
@@ -155,7 +155,7 @@ pub(super) fn start(
     admission: Admission,
     protocol: Option<Protocol>,
 ) {
-    let (address, encrypted, now) = (*admission.address(), tls.is_some(), server.driver.clock.now());
+    let (address, encrypted, now) = (*admission.address(), tls.is_some(), clock::now());
     let account = tls.as_ref().and_then(|tls| account(tls.connection()));
     let origin = Origin { address, encrypted, account, connected: now };
     let socket = Socket::new(Stream::from(socket), tls);

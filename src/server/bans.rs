@@ -6,7 +6,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use tracing::info;
 
-use super::Server;
+use super::{Server, clock};
 use crate::chat::{BAN_REASON_LENGTH, Ban, Nick, Now, Subject, clean};
 use crate::connections::Connections;
 use crate::net::{Address, Transport};
@@ -78,7 +78,7 @@ impl Server {
     /// # Errors
     /// Nobody was banned.
     pub async fn ban(&self, request: &BanRequest, uid: u32) -> Result<Banned, BanError> {
-        let now = self.driver.clock.now();
+        let now = clock::now();
         let subject = subject(&request.target, request.account)?;
         let until = match &request.duration {
             None => None,
@@ -122,7 +122,7 @@ impl Server {
     /// # Errors
     /// It is not banned.
     pub fn unban(&self, target: &str, account: bool, uid: u32) -> Result<Vec<Arc<Ban>>, BanError> {
-        let now = self.driver.clock.now();
+        let now = clock::now();
         let subject = subject(target, account)?;
         let mut connections = self.driver.lock();
         let ended = connections.state.unban(now, &subject);
@@ -144,7 +144,7 @@ impl Server {
     /// The bans in force, the latest first.
     #[must_use]
     pub fn bans(&self) -> Vec<Arc<Ban>> {
-        let now = self.driver.clock.now();
+        let now = clock::now();
         self.driver.lock().state.room.bans.iter(now.unix).cloned().collect()
     }
 }

@@ -1,12 +1,12 @@
 //! The operations that an administrator can request, whatever the transport of the request.
 
 use std::sync::atomic::Ordering;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
-use super::{HistoryReport, Server, Source, history_limit, reserved};
+use super::{HistoryReport, Server, Source, clock, history_limit, reserved};
 use crate::chat::{Event, Nick, Reason, clean};
 use crate::config::Config;
 use crate::config::file::LoadError;
@@ -90,7 +90,7 @@ impl Server {
     /// All users who have a name. Other tasks run in between: a user who comes or goes meanwhile may be missing, but one
     /// who is here throughout is listed exactly once, even if the name changes.
     pub async fn list(&self) -> UserList {
-        let now = self.driver.clock.now();
+        let now = clock::now();
         let mut found = Vec::new();
         // By connection and not by name, which may change.
         self.driver.for_each(|connections, id| found.extend(connections.snapshot(id, now))).await;
@@ -104,7 +104,7 @@ impl Server {
     pub fn kick(&self, name: &str, reason: Option<&str>, uid: u32) -> Result<(), NoSuchUser> {
         let nobody = || NoSuchUser(name.to_owned());
         let nick = Nick::new(name).map_err(|_| nobody())?;
-        let now = self.driver.clock.now();
+        let now = clock::now();
         let mut connections = self.driver.lock();
         let limit = connections.limits().line_length;
         let reason = reason.map(|reason| clean(reason.as_bytes(), limit).text);
@@ -135,7 +135,7 @@ impl Server {
         if cleaned.changes.cut {
             return invalid(&format!("it is longer than {limit} bytes, which is limits.line-length"));
         }
-        connections.commit(self.driver.clock.now(), &Event::Notice(cleaned.text));
+        connections.commit(clock::now(), &Event::Notice(cleaned.text));
         let reached = connections.state.room.members.len();
         drop(connections);
         info!(
@@ -150,7 +150,7 @@ impl Server {
     /// The current status.
     #[must_use]
     pub fn status_report(&self) -> StatusReport {
-        let now = self.driver.clock.now();
+        let now = clock::now();
         let configured = self.configuration().tls.is_some();
         let keep = self.configuration().history.keep;
         let mut connections = self.driver.lock();
@@ -165,8 +165,8 @@ impl Server {
             backlog: counters.backlog,
         };
         StatusReport {
-            started: self.started,
-            uptime: Duration::from_micros(now.ticks),
+            started: UNIX_EPOCH + Duration::from_millis(self.started.unix),
+            uptime: Duration::from_micros(now.ticks.saturating_sub(self.started.ticks)),
             refused: counters.refused,
             messages: counters.messages.total(),
             messages_per_second: counters.messages.per_second(now),
@@ -223,7 +223,7 @@ impl Server {
         // A topic set by users stays, unless the administrator has changed the configured one.
         if new.room.topic != old.room.topic && *new.room.topic != *connections.state.room.topic.text {
             let topic = Event::Topic { by: None, text: new.room.topic.as_str().into() };
-            connections.commit(self.driver.clock.now(), &topic);
+            connections.commit(clock::now(), &topic);
         }
         connections.state.set_durable(!new.history.keep.is_zero());
         drop(connections);
@@ -234,12 +234,63 @@ impl Server {
     }
 }
 
-/// Reads the configuration, then the certificates that it names, and uses these at once. Blocks on disk I/O.
-fn read(source: &Source, tls: Option<&TlsInForce>) -> Result<Config, Vec<String>> {
-    let new = source.load().map_err(|e| match e {
+impl Server {
+    /// Has the daemon restart without disconnecting anybody, unless the next process could not start. `uid`: the
+    /// administrator who asks; `None` for a signal.
+    ///
+    /// # Errors
+    /// Every mistake in the configuration. Nothing has happened then.
+    pub async fn restart(&self, uid: Option<u32>) -> Result<(), Vec<String>> {
+        let outcome = self.check_restart().await;
+        match &outcome {
+            Ok(()) => {
+                info!(chatd.event = "restart", chatd.uid = uid, "chatd restarts");
+                self.restart.notify_one();
+            }
+            Err(mistakes) => {
+                for mistake in mistakes {
+                    warn!(chatd.event = "restart-failed", chatd.uid = uid, "{mistake}");
+                }
+            }
+        }
+        outcome
+    }
+
+    /// Whether the next process can start, as far as the configuration is concerned.
+    ///
+    /// # Errors
+    /// Every mistake.
+    pub async fn check_restart(&self) -> Result<(), Vec<String>> {
+        let source = self.source.clone();
+        let check = spawn_blocking(move || {
+            let config = load(&source)?;
+            let Some(tls) = config.tls.as_ref().filter(|_| config.listen.iter().any(|listen| listen.tls)) else {
+                return Ok(());
+            };
+            TlsInForce::check(tls, SystemTime::now())
+                .map(drop)
+                .map_err(|e| vec![e.place().complaint(config.file.as_deref(), &e.to_string())])
+        });
+        check.await.map_err(|e| vec![e.to_string()])?
+    }
+
+    /// Waits until somebody wants the daemon to restart. Cancel safe.
+    pub async fn restart_requested(&self) {
+        self.restart.notified().await;
+    }
+}
+
+/// Reads the configuration. Blocks on disk I/O.
+fn load(source: &Source) -> Result<Config, Vec<String>> {
+    source.load().map_err(|e| match e {
         LoadError::Mistakes(mistakes) => mistakes.to_string().lines().map(str::to_owned).collect(),
         other => vec![other.to_string()],
-    })?;
+    })
+}
+
+/// Reads the configuration, then the certificates that it names, and uses these at once. Blocks on disk I/O.
+fn read(source: &Source, tls: Option<&TlsInForce>) -> Result<Config, Vec<String>> {
+    let new = load(source)?;
     // Checked before anything is used, so that either all of it takes effect or nothing.
     log::check(&new.log).map_err(|e| vec![e.to_string()])?;
     if let Some(tls) = tls {

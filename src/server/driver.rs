@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
-use super::clock::Clock;
+use super::clock;
 use crate::connections::Connections;
 use crate::net::{Poller, Readiness, Socket, Transport};
 use crate::people::SessionId;
@@ -27,8 +27,6 @@ pub struct Driver<T = Socket> {
     connections: Mutex<Connections<T>>,
     /// Watches all sockets.
     pub poller: Poller,
-    /// What time it is.
-    pub clock: Clock,
     /// A session waits for a turn.
     turns: Notify,
     /// An event was appended.
@@ -54,12 +52,11 @@ impl<T: Transport> Driver<T> {
     ///
     /// # Errors
     /// The process or the system is out of descriptors or memory.
-    pub fn new(clock: Clock, connections: Connections<T>) -> io::Result<Driver<T>> {
+    pub fn new(connections: Connections<T>) -> io::Result<Driver<T>> {
         let (turns, pending, for_store, alarm_moved, became_empty) = Default::default();
         Ok(Driver {
             connections: Mutex::new(connections),
             poller: Poller::new()?,
-            clock,
             turns,
             pending,
             for_store,
@@ -107,10 +104,10 @@ impl<T: Transport> Driver<T> {
     /// Runs up to `left` turns; returns how many did not fit into the time slice.
     fn give_turns(&self, mut left: usize) -> usize {
         let mut connections = self.lock();
-        let end = self.clock.now().ticks + SLICE;
+        let end = clock::now().ticks + SLICE;
         while left > 0 {
             let Some(id) = connections.next_woken() else { return 0 };
-            let now = self.clock.now();
+            let now = clock::now();
             connections.turn(id, now);
             left -= 1;
             if now.ticks >= end {
@@ -145,8 +142,8 @@ impl<T: Transport> Driver<T> {
             connections.begin_round()
         };
         loop {
-            let now = self.clock.now();
-            let done = self.lock().deliver(&mut delivery, now, || self.clock.now().ticks < now.ticks + SLICE);
+            let now = clock::now();
+            let done = self.lock().deliver(&mut delivery, now, || clock::now().ticks < now.ticks + SLICE);
             if done {
                 return;
             }
@@ -157,7 +154,7 @@ impl<T: Transport> Driver<T> {
     /// Fires every alarm when it is due; never returns.
     pub async fn run_alarms(&self) {
         loop {
-            let now = self.clock.now();
+            let now = clock::now();
             let next = self.lock().fire_alarms(now);
             self.waiting_until.store(next.unwrap_or(NEVER), Ordering::Relaxed);
             match next {

@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{spawn_blocking, yield_now};
 use tracing::warn;
 
-use super::Server;
+use super::{Server, clock};
 use crate::chat::{Event, Found, Lookup, LookupError, Now};
 use crate::config::Config;
 use crate::room::{Bans, State};
@@ -91,7 +91,7 @@ impl Server {
         tokio::spawn(async move {
             while let Some((ticket, lookup, found)) = answers.recv().await {
                 let found = server.or_in_memory(&lookup, found);
-                server.driver.lock().found(ticket, server.driver.clock.now(), &found);
+                server.driver.lock().found(ticket, clock::now(), &found);
                 // Long pages take a tenth of a millisecond each.
                 yield_now().await;
             }
@@ -152,8 +152,8 @@ impl Server {
         &self.store
     }
 
-    /// Hands over the rest, and waits for a moment until it is written.
-    pub(super) async fn stop_store(&self) {
+    /// Hands over the rest, and waits until it is written, for most of a second.
+    pub async fn stop_store(&self) {
         self.store.keep(self.driver.lock().state.take_durable());
         let store = self.store.clone();
         let stopped = spawn_blocking(move || store.stop(STORE_STOP)).await;

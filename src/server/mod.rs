@@ -6,11 +6,12 @@
 mod accept;
 mod backup;
 mod bans;
-mod clock;
+pub mod clock;
 mod control;
 mod courtesy;
 mod descriptors;
 mod driver;
+mod handover;
 mod handshakes;
 mod history;
 #[cfg(test)]
@@ -22,7 +23,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::{JoinSet, spawn_blocking, yield_now};
 use tokio::time::{Instant, interval, sleep, timeout_at};
 use tracing::{info, warn};
@@ -33,6 +34,7 @@ use crate::config::{self, Config, Limits};
 use crate::connections::Connections;
 use crate::dialect::{Protocol, irc};
 use crate::directories::Directories;
+use crate::handover::Handover;
 use crate::net::certificate::EXPIRY_WARNING;
 use crate::net::tls::{Refresh, TlsInForce};
 use crate::net::{Admissions, Listener, Transport};
@@ -43,11 +45,11 @@ use crate::systemd::{self, Watchdog};
 
 pub use backup::{Backup, BackupError};
 pub use bans::{BanError, BanRequest, Banned};
-pub use clock::Clock;
 pub use control::{InvalidNotice, Listening, NoSuchUser, StatusReport, UserList};
 use courtesy::Courtesy;
-pub use descriptors::allow_descriptors;
+pub use descriptors::{allow_all_descriptors, allow_descriptors};
 pub use driver::Driver;
+pub use handover::Restarting;
 use handshakes::Handshakes;
 pub use history::{Follower, HistoryReport};
 
@@ -103,33 +105,50 @@ pub struct Server {
     reading: tokio::sync::Mutex<()>,
     configuration: Mutex<Config>,
     listening: Vec<Listening>,
-    started: SystemTime,
+    started: Now,
     status: systemd::Status,
     /// The status line's text about the last reload, if it failed.
     reload_error: Mutex<Option<String>>,
     expiry_warned: Mutex<Option<SystemTime>>,
+    /// An administrator wants the daemon to restart.
+    restart: Notify,
+    /// Whether it restarts now. Whoever is to be told first has subscribed.
+    restarting: watch::Sender<bool>,
 }
 
 /// A listener and its configuration.
-pub type Bound = (Listener, config::Listen);
+pub type Bound = (Arc<Listener>, config::Listen);
 
 impl Server {
-    /// A server for these listeners; it does nothing before [`run`](Self::run). Must be called on the runtime.
+    /// A server for these listeners, with what the process before has handed over; it does nothing before
+    /// [`run`](Self::run). Must be called on the runtime.
     ///
     /// # Errors
     /// The process or the system is out of descriptors or memory.
-    pub fn new(source: Source, configuration: Config, tls: Option<TlsInForce>, bound: &[Bound]) -> io::Result<Server> {
-        let clock = Clock::default();
+    pub fn new(
+        source: Source,
+        configuration: Config,
+        tls: Option<TlsInForce>,
+        bound: &[Bound],
+        handover: Option<Handover>,
+    ) -> io::Result<Server> {
         let (store, kept) = Store::start(&source.directories.state, configuration.history, configuration.room.history)?;
-        let mut connections = empty_connections(&configuration, clock.now(), secure_port(&configuration, bound));
-        history::resume(&mut connections.state, kept, &configuration, clock.now());
+        let mut connections = empty_connections(&configuration, clock::now(), secure_port(&configuration, bound));
+        let (common, clients) = handover::opened(handover);
+        let before = match common {
+            Some(common) => Some(handover::go_on(&mut connections, common, kept.sequence, &configuration)),
+            None => {
+                history::resume(&mut connections.state, kept, &configuration, clock::now());
+                None
+            }
+        };
         let listening = bound.iter().map(|(listener, how)| Listening {
             address: listener.description(),
             protocol: Protocol::name(how.protocol.as_ref()),
             tls: how.tls,
         });
-        Ok(Server {
-            driver: Driver::new(clock, connections)?,
+        let server = Server {
+            driver: Driver::new(connections)?,
             admissions: Arc::default(),
             handshakes: Handshakes::default(),
             courtesy: Courtesy::default(),
@@ -142,20 +161,26 @@ impl Server {
             reading: tokio::sync::Mutex::default(),
             listening: listening.collect(),
             configuration: Mutex::new(configuration),
-            started: SystemTime::now(),
+            started: clock::now(),
             status: systemd::Status::default(),
             reload_error: Mutex::default(),
             expiry_warned: Mutex::default(),
-        })
+            restart: Notify::new(),
+            restarting: watch::Sender::default(),
+        };
+        if let Some(before) = before {
+            server.take_over(clients, &before);
+        }
+        Ok(server)
     }
 
-    /// Starts everything that runs until [`stop`](Self::stop); dropping what is returned ends the accept loops.
+    /// Starts everything that runs as long as the daemon does; dropping what is returned ends the accept loops.
     #[must_use]
-    pub fn run(self: &Arc<Self>, bound: Vec<Bound>, watchdog: &Watchdog) -> JoinSet<()> {
+    pub fn run(self: &Arc<Self>, bound: &[Bound], watchdog: &Watchdog) -> JoinSet<()> {
         let mut accepting = JoinSet::new();
         for (listener, how) in bound {
             let heartbeat = watchdog.register(format!("accept {}", listener.description()));
-            accepting.spawn(accept::accept(self.clone(), listener, how, heartbeat));
+            accepting.spawn(accept::accept(self.clone(), listener.clone(), how.clone(), heartbeat));
         }
         let (server, heartbeat) = (self.clone(), watchdog.register("delivery"));
         tokio::spawn(async move {
@@ -205,8 +230,8 @@ impl Server {
     }
 
     /// Processes the input that has arrived, says goodbye, sends all unsent output, and waits until the connections are
-    /// closed, for 4 s at most; then the store has most of another second. Accepting must have ended.
-    pub async fn stop(&self) {
+    /// closed, for 4 s at most. Accepting must have ended.
+    pub async fn say_goodbye(&self) {
         let (input_deadline, deadline) = (Instant::now() + DRAIN_INPUT, Instant::now() + DRAIN);
         self.driver.lock().begin_stop();
         // Everything that was said so far is delivered to all before the first session is closed. Turns process a bounded
@@ -215,12 +240,10 @@ impl Server {
         while self.driver.lock().has_woken() && Instant::now() < input_deadline {
             yield_now().await;
         }
-        let clock = &self.driver.clock;
-        self.driver.for_each(|connections, id| connections.close(id, clock.now(), &Reason::Stopping)).await;
+        self.driver.for_each(|connections, id| connections.close(id, clock::now(), &Reason::Stopping)).await;
         if timeout_at(deadline, self.driver.empty()).await.is_err() {
             warn!("{} clients were cut off: they did not read in time", self.driver.lock().len());
         }
-        self.stop_store().await;
     }
 
     fn status_line(&self) -> String {

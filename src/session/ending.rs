@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::output::Source;
 use super::{Context, NEVER, Phase, Session, micros, named};
 use crate::chat::{Answer, Event, Now, Person, Reason, Reply};
-use crate::dialect::{Dialect, Ending};
+use crate::dialect::{Dialect, END, Ending};
 use crate::room::State;
 
 /// How long a client that leaves may take to read what is queued for it.
@@ -54,11 +54,8 @@ impl Session {
         if let Some(person) = &person {
             state.commit(context.now, &Event::Left(person.clone(), reason.clone()));
         }
-        if let Some(dialect) = &mut self.dialect {
-            let mut words = Vec::new();
-            dialect.reply(Reply::Closing(reason), &mut Answer { view: &state.view_for(None), bytes: &mut words });
-            self.output.post(&state.log, &words, Source::Own);
-        }
+        let goodbye = self.render_goodbye(state, reason);
+        self.output.post(&state.log, &goodbye, Source::Own);
         let patience = match reason {
             Reason::Broken(_) | Reason::Tls(_) => Duration::ZERO,
             Reason::Kicked(_) | Reason::Banned { .. } | Reason::NotAllowed => CLOSE_TIMEOUT,
@@ -72,6 +69,25 @@ impl Session {
         let lagged = reason.is_lag() || matches!(reason, Reason::Stalled(_));
         self.phase = Phase::Closing(Closing { ended: false, peer_ended: *reason == Reason::Closed, broken, lagged });
         Some(Ended { person, in_room: in_room.unwrap_or_default() })
+    }
+
+    fn render_goodbye(&mut self, state: &State, reason: &Reason) -> Vec<u8> {
+        let mut words = Vec::new();
+        if let Some(dialect) = &mut self.dialect {
+            dialect.reply(Reply::Closing(reason), &mut Answer { view: &state.view_for(None), bytes: &mut words });
+        }
+        words
+    }
+
+    /// What the client is to be sent if the session cannot be restored from what is saved of it; nothing if it is closing
+    /// already.
+    #[must_use]
+    pub fn goodbye(&mut self, state: &State, reason: &Reason) -> Vec<u8> {
+        let mut words = if self.is_open() { self.render_goodbye(state, reason) } else { Vec::new() };
+        if self.output.is_paced() && words.ends_with(END) {
+            words.truncate(words.len() - END.len());
+        }
+        words
     }
 
     /// Whether everything is sent and the caller must now close our side of the connection.

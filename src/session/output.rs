@@ -37,6 +37,9 @@ pub struct Output {
     blocked: bool,
 }
 
+/// Unsent bytes in order, with who has caused them.
+pub type Unsent = Vec<(Source, Vec<u8>)>;
+
 /// The time between messages that are sent one at a time.
 #[derive(Clone, Copy)]
 struct Pace {
@@ -162,7 +165,7 @@ impl Output {
             None => self.cursor.as_ref(),
         };
         let ahead = feed.map_or(0, |cursor| log.end(cursor.feed).saturating_sub(cursor.position));
-        ahead + self.outbox.as_ref().map_or(0, |outbox| outbox.lag())
+        self.outbox.as_ref().map_or(ahead, |outbox| outbox.lag(ahead))
     }
 
     /// Bytes of answers to its own questions that are not sent yet.
@@ -213,16 +216,27 @@ impl Output {
     #[must_use]
     pub fn gather(&self) -> (Vec<IoSlice<'_>>, usize) {
         let mut slices = Vec::new();
-        let start = self.cursor.as_ref();
-        let (mut position, mut block) = place(start);
+        self.for_each_piece(|piece, _| {
+            slices.push(IoSlice::new(piece));
+            slices.len() < PIECES
+        });
+        let total = slices.iter().map(|slice| slice.len()).sum();
+        (slices, total)
+    }
+
+    /// Passes on what is unsent, in order and with who has caused it, until that returns `false`.
+    fn for_each_piece<'a>(&'a self, mut pass_on: impl FnMut(&'a [u8], Source) -> bool) {
+        let (mut position, mut block) = place(self.cursor.as_ref());
         let mut inserted = 0;
         let mut edits = self.outbox.iter().flat_map(|outbox| outbox.edits()).peekable();
-        while slices.len() < PIECES {
+        loop {
             let until = edits.peek().map_or(u64::MAX, |edit| edit.at);
             let piece = block.map_or(&[][..], |block| block.between(position, until));
             if !piece.is_empty() {
-                slices.push(IoSlice::new(piece));
                 position += piece.len() as u64;
+                if !pass_on(piece, Source::Room) {
+                    return;
+                }
             } else if let Some(current) = block
                 && position < until
                 && current.end() <= position
@@ -231,20 +245,20 @@ impl Output {
                 block = Some(next);
             } else if let Some(edit) = edits.next_if(|edit| edit.at <= position) {
                 match &edit.kind {
-                    EditKind::Insert { length, .. } => {
-                        let bytes = self.outbox.iter().flat_map(|outbox| outbox.bytes(inserted, *length));
-                        slices.extend(bytes.map(IoSlice::new));
+                    EditKind::Insert { length, source } => {
+                        let mut bytes = self.outbox.iter().flat_map(|outbox| outbox.bytes(inserted, *length));
+                        if !bytes.all(|piece| pass_on(piece, *source)) {
+                            return;
+                        }
                         inserted += length;
                     }
                     EditKind::Skip { to } => position = position.max(*to),
                     EditKind::Switch { next, .. } => (position, block) = place(next.as_deref()),
                 }
             } else {
-                break;
+                return;
             }
         }
-        let total = slices.iter().map(|slice| slice.len()).sum();
-        (slices, total)
     }
 
     /// Notes that `sent` bytes of what [`gather`](Self::gather) returned are sent.
@@ -354,21 +368,22 @@ impl Output {
         self.cursor.is_none() && self.outbox.is_none()
     }
 
-    /// Everything unsent, as one piece. Afterwards it counts as sent.
-    pub fn flatten(&mut self, log: &mut Log) -> Vec<u8> {
+    /// Everything unsent, in order. Afterwards it counts as sent.
+    pub fn drain(&mut self, log: &mut Log) -> Unsent {
         if let Some(last) = self.last_cursor() {
             log.pin(last);
         }
-        let mut unsent = Vec::new();
-        loop {
-            let (slices, total) = self.gather();
-            slices.iter().for_each(|slice| unsent.extend_from_slice(slice));
-            drop(slices);
-            self.advance(total);
-            if total == 0 {
-                return unsent;
+        let (mut pieces, mut total): (Unsent, _) = (Vec::new(), 0);
+        self.for_each_piece(|piece, source| {
+            total += piece.len();
+            match pieces.last_mut() {
+                Some((same, bytes)) if *same == source => bytes.extend_from_slice(piece),
+                _ => pieces.push((source, piece.to_vec())),
             }
-        }
+            true
+        });
+        self.advance(total);
+        pieces
     }
 }
 

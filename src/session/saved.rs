@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::output::Source;
-use super::{Session, micros};
+use super::output::Unsent;
+use super::{Origin, Session, micros};
+use crate::chat::PersonId;
 use crate::dialect::irc;
 use crate::room::State;
 
@@ -15,8 +16,7 @@ use crate::room::State;
 pub struct SavedSession {
     /// The session without its output.
     session: Session,
-    /// The unsent bytes, and how many of them, at the end, are answers to its own commands.
-    unsent: (Vec<u8>, usize),
+    unsent: Unsent,
     /// When a paced session may send its next message, in ticks.
     next_message: u64,
 }
@@ -25,21 +25,38 @@ impl Session {
     /// Saves the session.
     #[must_use]
     pub fn save(mut self, state: &mut State) -> SavedSession {
-        let (answers, next_message) = (self.output.answers(), self.output.due());
-        let unsent = (self.output.flatten(&mut state.log), answers);
+        let next_message = self.output.due();
+        let unsent = self.output.drain(&mut state.log);
         SavedSession { session: self, unsent, next_message }
     }
 }
 
 impl SavedSession {
+    /// The person, once there is a name.
+    #[must_use]
+    pub fn person(&self) -> Option<PersonId> {
+        self.session.person
+    }
+
+    /// The client's origin.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        &self.session.origin
+    }
+
+    /// The name of its protocol; `auto` until that is known.
+    #[must_use]
+    pub fn protocol(&self) -> &'static str {
+        self.session.protocol()
+    }
+
     /// Restores the session in the state that was saved with it. If it is in the room, it reads the log from its end on.
     #[must_use]
     pub fn restore(self, irc: &Arc<irc::Server>, state: &mut State) -> Session {
-        let SavedSession { mut session, unsent: (unsent, answers), next_message } = self;
-        let (from_others, own) =
-            unsent.split_at_checked(unsent.len().saturating_sub(answers)).unwrap_or((&unsent, &[]));
-        session.output.post(&state.log, from_others, Source::Room);
-        session.output.post(&state.log, own, Source::Own);
+        let SavedSession { mut session, unsent, next_message } = self;
+        for (source, bytes) in unsent {
+            session.output.post(&state.log, &bytes, source);
+        }
         let Some(dialect) = &mut session.dialect else { return session };
         dialect.attach(irc);
         if let Some(gap) = dialect.pace() {

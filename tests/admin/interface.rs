@@ -154,6 +154,7 @@ fn replies_have_the_fields_that_are_described() {
     reply("History", json!(History::default()));
     reply("Backup", json!(BackupPiece::default()));
     reply("Reload", json!(Reloaded { warnings: vec![] }));
+    reply("Restart", json!({}));
     let part = |name: &str, value: Value| {
         assert_eq!(keys(&value), find(&described, "type", name).fields[0], "{name}");
     };
@@ -165,7 +166,7 @@ fn replies_have_the_fields_that_are_described() {
     part("HistoryStatus", status["history"].clone());
     part("HistoryEntry", json!(history_entry()));
     part("BanEntry", json!(ban()));
-    assert_eq!(described.iter().filter(|one| one.kind == "method").count(), 11);
+    assert_eq!(described.iter().filter(|one| one.kind == "method").count(), 12);
     assert_eq!(described.iter().filter(|one| one.kind == "type").count(), 7);
 }
 
@@ -177,6 +178,7 @@ fn errors_are_described() {
         Error::from(NoSuchUser { name: text("ana") }),
         Error::from(InvalidText { reason: text("it is empty") }),
         Error::ReloadFailed { mistakes: vec![] },
+        Error::RestartFailed { mistakes: vec![] },
         Error::CannotStart { mistakes: vec![] },
         Error::InvalidTarget { target: text("a b"), reason: text("why") },
         Error::TooManyBans { maximum: 7 },
@@ -189,6 +191,7 @@ fn errors_are_described() {
         Error::BackupFailed { reason: text("why") },
         Error::TooManyWatchers { maximum: 7 },
         Error::WatchEnded {},
+        Error::Restarting { after: Some(text("1f")) },
         Error::InterfaceNotFound { interface: text("a.b") },
         Error::MethodNotFound { method: text("a.b.C") },
         Error::MethodNotImplemented { method: text("a.b.C") },
@@ -210,7 +213,7 @@ fn errors_are_described() {
 fn value(parameter: &str) -> Value {
     match parameter {
         "limit" => json!(1),
-        "follow" | "account" | "address" => json!(true),
+        "follow" | "resume" | "account" | "address" => json!(true),
         _ => json!("text"),
     }
 }

@@ -16,12 +16,12 @@ use std::time::Duration;
 
 use chatd::chat::{Event, Nick, Now, Reason};
 use chatd::config::Limits;
-use chatd::connections::{Connections, Delivery};
+use chatd::connections::{Connections, Delivery, Parted};
 use chatd::dialect::podsixnet::rencode::Version;
 use chatd::dialect::{Protocol, classic, irc};
 use chatd::net::{Admissions, Readiness, Transport as _};
-use chatd::people::{People, SessionId};
-use chatd::room::{HistoryLimit, Room, State};
+use chatd::people::SessionId;
+use chatd::room::{HistoryLimit, SavedState, State};
 use chatd::session::{Origin, SavedSession};
 use wire::{Streams, Wire};
 
@@ -29,6 +29,12 @@ thread_local! {
     /// Keeps what happens in a world out of the log, which other tests of this process watch.
     static QUIET: tracing::subscriber::DefaultGuard =
         tracing::subscriber::set_default(tracing::subscriber::NoSubscriber::new());
+}
+
+/// How much everybody is still to be sent: from others, and in answers.
+fn unsent(connections: &Connections<Wire>) -> Vec<(u64, usize)> {
+    let outputs = connections.ids().filter_map(|id| Some(connections.session(id)?.output()));
+    outputs.map(|output| (output.lag(&connections.state.log), output.answers())).collect()
 }
 
 /// What a client is like.
@@ -395,36 +401,35 @@ impl World {
     /// Everything is written down, and read back by another process; `renumber`: the sessions get other numbers there.
     pub fn save_and_restore(&mut self, renumber: bool) {
         self.finish_round();
-        let ids: Vec<SessionId> = self.connections.ids().filter(|id| self.connections.session(*id).is_some()).collect();
         let limits = self.connections.limits().clone();
         let irc = self.connections.irc().clone();
         let mut old = std::mem::replace(&mut self.connections, empty(limits.clone(), irc.clone()));
-        let mut saved = Vec::new();
-        for id in ids {
-            let (session, wire) = old.remove(id).unwrap();
-            let answers = session.output().answers();
-            let bytes = postcard::to_allocvec(&session.save(&mut old.state)).unwrap();
-            saved.push((answers, bytes, wire));
-        }
-        let people = postcard::to_allocvec(&old.state.people).unwrap();
-        let room = postcard::to_allocvec(&old.state.room).unwrap();
-        let people: People = postcard::from_bytes(&people).unwrap();
-        let room: Room = postcard::from_bytes(&room).unwrap();
-        let state = State::from_parts(people, room, old.state.log.sequence());
-        self.connections = Connections::new(state, limits, irc.clone());
+        let before = unsent(&old);
+        let (state, parted) = old.save(&Reason::Stopping);
+        let state: SavedState = postcard::from_bytes(&postcard::to_allocvec(&state).unwrap()).unwrap();
+        self.connections = Connections::new(state.restore(), limits, irc);
         let first = renumber.then(|| self.insert(Kind::Text, Wire(Rc::default())));
-        for (answers, bytes, mut wire) in saved {
-            let saved: SavedSession = postcard::from_bytes(&bytes).unwrap();
-            let session = saved.restore(&irc, &mut self.connections.state);
-            assert_eq!(session.output().answers(), answers, "what is its own stays its own");
+        for Parted { session, transport: mut wire, .. } in parted {
+            let saved: SavedSession = postcard::from_bytes(&postcard::to_allocvec(&session).unwrap()).unwrap();
             wire.note(Readiness { readable: true, writable: true, ..Readiness::default() });
-            let admission = self.admissions.enter(session.origin().address, 100_000).unwrap();
+            let admission = self.admissions.enter(saved.origin().address, 100_000).unwrap();
             let streams = wire.0.clone();
-            let id = self.connections.insert_restored(self.now, session, wire, admission);
+            assert!(self.connections.fits(&saved));
+            let id = self.connections.insert_saved(self.now, saved, wire, admission);
             let client = self.clients.iter_mut().find(|client| Rc::ptr_eq(&client.wire, &streams)).unwrap();
             client.id = id;
         }
         first.map(|first| self.connections.remove(first));
+        assert_eq!(before, unsent(&self.connections), "what others have said and what answers are stay so");
+        assert_eq!(self.connections.remove_lost(self.now, &Reason::Stopping), 0);
+    }
+
+    /// Every transport is said to be ready, whether it is or not.
+    pub fn report_all(&mut self) {
+        self.finish_round();
+        for id in self.connections.ids() {
+            self.connections.note(id, Readiness { readable: true, writable: true, ..Readiness::default() });
+        }
     }
 
     /// The round that is on its way is over.

@@ -183,7 +183,8 @@ fn play(steps: &[Step], history: usize, restart: bool, rests: bool) -> World {
                 world.connections.set_limits(limits.into());
             }
             Step::SaveAndRestore if restart => world.save_and_restore(!rests),
-            Step::SaveAndRestore => {}
+            // The poller of the next process reports every socket once more.
+            Step::SaveAndRestore => world.report_all(),
         }
         if rests {
             world.settle();

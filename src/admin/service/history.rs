@@ -9,7 +9,9 @@ use tokio::task::spawn_blocking;
 use super::{Fault, Peer, varlink};
 use crate::admin::request::HistoryQuery;
 use crate::admin::types::{Error, History};
-use crate::chat::{Entry, Lookup, LookupError, Nick, Page, Point, Selection, parse_moment};
+use crate::chat::{
+    Entry, Lookup, LookupError, Nick, Page, Point, Selection, message_id, parse_message_id, parse_moment,
+};
 
 /// The most entries that are looked up at once.
 const PAGE: usize = 500;
@@ -44,12 +46,16 @@ impl Peer {
         };
         tracing::info!(chatd.event = "admin", chatd.uid = self.uid, "an administrator reads the history");
         let mut follower = self.server.follow();
+        let mut restarting = self.server.restarting();
         let mut after = match self.start(&wanted).await {
             Ok(after) => after,
             Err(error) => return Ok(Err(error)),
         };
         let mut left = if follow { u64::MAX } else { wanted.limit.unwrap_or(u64::MAX) };
         loop {
+            if follow && restarting.is_now() {
+                return Ok(Err(restarted(after)));
+            }
             let newest = follower.newest();
             let limit = left.min(PAGE as u64) as usize;
             let mut page = match self.look_up(&wanted, wanted.behind(after), limit).await {
@@ -73,6 +79,7 @@ impl Peer {
                 }
                 tokio::select! {
                     () = follower.news() => {}
+                    () = restarting.begun() => {}
                     bytes = self.stream.fill_buf() => {
                         bytes?;
                         return Ok(Ok(History::default()));
@@ -124,6 +131,16 @@ impl Peer {
     }
 }
 
+/// The last reply to somebody who follows, with the place where to go on.
+fn restarted(after: Point) -> Error {
+    let after = match after {
+        Point::Event(last) => Some(message_id(last)),
+        // Nothing was found yet.
+        Point::Time(_) => None,
+    };
+    Error::Restarting { after }
+}
+
 /// Divides a page into parts of about [`REPLY`] bytes.
 fn parts(page: Page) -> Vec<Page> {
     let (mut parts, mut part, mut size) = (Vec::new(), Page::default(), 0);
@@ -145,7 +162,7 @@ fn parts(page: Page) -> Vec<Page> {
 
 impl Wanted {
     fn new(query: HistoryQuery) -> Result<Wanted, Error> {
-        let HistoryQuery { since, until, from, search, limit, follow: _ } = query;
+        let HistoryQuery { since, after, until, from, search, limit, follow: _ } = query;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
         let (start, end) = (moment(since.as_deref(), now)?, moment(until.as_deref(), now)?);
@@ -161,12 +178,18 @@ impl Wanted {
                 Err(reason) => return Err(Error::InvalidName { name, reason: reason.to_string() }),
             },
         };
-        let usual = (start, end) == (None, None);
+        let after = match after.as_deref().map(parse_message_id) {
+            None => None,
+            Some(Some(sequence)) => Some(Point::Event(sequence)),
+            Some(None) => return Err(Error::InvalidParameter { parameter: "after".to_owned() }),
+        };
+        // An entry of exactly this time is one that happened since.
+        let after = after.or_else(|| start.map(|start| Point::Time(start.saturating_sub(1))));
+        let usual = (after, end) == (None, None);
         Ok(Wanted {
             from,
             words: search.map(Into::into),
-            // An entry of exactly this time is one that happened since.
-            after: start.map(|start| Point::Time(start.saturating_sub(1))),
+            after,
             before: end.map(Point::Time),
             limit: limit.or(usual.then_some(USUAL)),
         })

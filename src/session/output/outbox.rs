@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::room::{Backlog, Cursor};
 
 /// All edits, ordered by position.
@@ -16,6 +18,8 @@ pub struct Outbox {
     switches: usize,
     /// Unsent bytes of the feeds before the last switch.
     left: u64,
+    /// Bytes of the feeds that are going to be skipped.
+    skipped: u64,
     backlog: Arc<Backlog>,
 }
 
@@ -49,7 +53,7 @@ pub enum EditKind {
 }
 
 /// Who has caused bytes that only this client is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Source {
     /// The client itself: an answer. While too many are unsent, its input is not processed.
     Own,
@@ -62,7 +66,7 @@ impl Outbox {
     #[must_use]
     pub fn new(backlog: &Arc<Backlog>) -> Outbox {
         let (bytes, edits) = Default::default();
-        Outbox { bytes, edits, from_others: 0, switches: 0, left: 0, backlog: backlog.clone() }
+        Outbox { bytes, edits, from_others: 0, switches: 0, left: 0, skipped: 0, backlog: backlog.clone() }
     }
 
     /// Inserts bytes at a position of the last feed.
@@ -84,6 +88,7 @@ impl Outbox {
 
     /// Skips a part of the last feed.
     pub fn skip(&mut self, from: u64, to: u64) {
+        self.skipped += to - from;
         match self.edits.back_mut() {
             Some(Edit { kind: EditKind::Skip { to: until }, .. }) if *until == from => *until = to,
             _ => self.edits.push_back(Edit { at: from, kind: EditKind::Skip { to } }),
@@ -156,8 +161,12 @@ impl Outbox {
                 return None;
             }
         }
-        let kind = self.edits.pop_front()?.kind;
-        self.switches -= usize::from(matches!(kind, EditKind::Switch { .. }));
+        let Edit { at, kind } = self.edits.pop_front()?;
+        match kind {
+            EditKind::Switch { .. } => self.switches -= 1,
+            EditKind::Skip { to } => self.skipped = self.skipped.saturating_sub(to - at),
+            EditKind::Insert { .. } => {}
+        }
         Some(kind)
     }
 
@@ -168,10 +177,11 @@ impl Outbox {
         }
     }
 
-    /// The lag that it causes: bytes from others, and unsent bytes of the feeds before the last switch.
+    /// The lag of its client, of whose last feed `ahead` bytes are unsent: these, bytes from others, and unsent bytes of the
+    /// feeds before the last switch; but not what is skipped.
     #[must_use]
-    pub fn lag(&self) -> u64 {
-        self.from_others as u64 + self.left
+    pub fn lag(&self, ahead: u64) -> u64 {
+        (ahead + self.from_others as u64 + self.left).saturating_sub(self.skipped)
     }
 
     /// Unsent bytes of the client's own answers.

@@ -48,7 +48,7 @@ enum Step {
     Close,
     Abandon,
     /// Everything is written down and read back.
-    Flatten,
+    SaveAndRestore,
     /// A round of the delivery begins.
     Begin,
     /// A round reaches the client, whose socket has this much space, and ends.
@@ -69,7 +69,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => length.clone().prop_map(Step::Leave),
         1 => Just(Step::Close),
         1 => Just(Step::Abandon),
-        1 => Just(Step::Flatten),
+        1 => Just(Step::SaveAndRestore),
         4 => Just(Step::Begin),
         4 => prop_oneof![Just(0), length.clone(), Just(usize::MAX)].prop_map(Step::Serve),
         4 => prop_oneof![Just(0), length, Just(usize::MAX)].prop_map(Step::Turn),
@@ -167,7 +167,7 @@ impl World {
                 self.expected.truncate(self.received.len());
                 self.form = None;
             }
-            Step::Flatten => self.flatten(),
+            Step::SaveAndRestore => self.save_and_restore(),
             Step::Begin => {
                 if self.round.is_none() {
                     self.round = Some(log.begin_round());
@@ -178,17 +178,20 @@ impl World {
         }
     }
 
-    /// As when a session is saved and restored: the unsent bytes become one piece, and the feed is read on.
-    fn flatten(&mut self) {
-        let answers = self.output.answers();
-        let owed = self.output.flatten(&mut self.state.log);
-        assert_eq!([&*self.received, &*owed].concat(), self.expected, "what is owed is what was not sent");
+    /// As when a session is saved and restored: what is unsent is queued again, and the feed is read on.
+    fn save_and_restore(&mut self) {
+        let (answers, lag) = (self.output.answers(), self.output.lag(&self.state.log));
+        let unsent = self.output.drain(&mut self.state.log);
+        let bytes: Vec<u8> = unsent.iter().flat_map(|(_, bytes)| bytes.iter().copied()).collect();
+        assert_eq!([&*self.received, &*bytes].concat(), self.expected, "what is unsent is what was not sent");
         assert_eq!((self.output.answers(), self.output.lag(&self.state.log)), (0, 0));
         assert_eq!(self.output.reading().is_some(), self.form.is_some());
         assert!(self.output.is_done() || self.form.is_some());
-        assert!(answers <= owed.len());
-        self.output.post(&self.state.log, &owed[..owed.len() - answers], Source::Room);
-        self.output.post(&self.state.log, &owed[owed.len() - answers..], Source::Own);
+        for (source, bytes) in unsent {
+            self.output.post(&self.state.log, &bytes, source);
+        }
+        assert_eq!(self.output.answers(), answers);
+        assert_eq!(self.output.lag(&self.state.log), lag);
     }
 
     /// As the delivery does it.
