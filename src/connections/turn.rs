@@ -40,7 +40,11 @@ impl<T: Transport> Connections<T> {
             discard(session, transport, &mut self.scratch);
             return Ok(());
         }
-        let reads = session.wants_input() && (transport.is_readable() || session.due() <= now.ticks);
+        if session.due() <= now.ticks {
+            // The poller may not have reported the latest input yet.
+            transport.note(Readiness { readable: true, ..Readiness::default() });
+        }
+        let reads = session.wants_input() && transport.is_readable();
         if session.has_input_ended() {
             if !session.is_waiting() {
                 return self.finish_input(id, now);
