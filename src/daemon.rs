@@ -200,6 +200,10 @@ async fn serve(
         }
         false => None,
     };
+    let is_wanted = |endpoint: &Endpoint| {
+        *endpoint == config.admin.endpoint || config.listen.iter().any(|listen| listen.endpoint == *endpoint)
+    };
+    Listener::close_unwanted(inherited, is_wanted).await;
     let bound = bind(&config, inherited).await?;
     let admin = bind_admin(&config, inherited).await?;
     for name in inherited.unused() {

@@ -12,6 +12,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::retry_on_intr;
 use rustix::pipe::{PipeFlags, pipe_with};
 use sd_notify::NotifyState;
 use tokio::sync::Notify;
@@ -70,7 +71,8 @@ pub fn store(name: &str, descriptor: BorrowedFd<'_>) -> io::Result<()> {
     sd_notify::notify_with_fds(&[NotifyState::Custom("BARRIER=1")], &[writer.as_fd()])?;
     drop(writer);
     let limit = Timespec::try_from(BARRIER).map_err(io::Error::other)?;
-    match poll(&mut [PollFd::new(&reader, PollFlags::empty())], Some(&limit))? {
+    // A signal that comes meanwhile is no reason to give up.
+    match retry_on_intr(|| poll(&mut [PollFd::new(&reader, PollFlags::empty())], Some(&limit)))? {
         0 => Err(io::ErrorKind::TimedOut.into()),
         _ => Ok(()),
     }

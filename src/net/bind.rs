@@ -25,6 +25,17 @@ const BACKLOG: u32 = 4096;
 const MODE: Mode = Mode::from_raw_mode(0o660);
 
 impl Listener {
+    /// Closes what the process before had bound and nobody wants any more, because it may keep an address from one that
+    /// is wanted.
+    pub async fn close_unwanted(inherited: &mut Inherited, is_wanted: impl Fn(&Endpoint) -> bool) {
+        for endpoint in inherited.close_unwanted(is_wanted) {
+            if let Endpoint::Unix(path) = endpoint {
+                // A file that is left is in nobody's way.
+                let _ = remove_stale(&path).await;
+            }
+        }
+    }
+
     /// Listens on `endpoint`, with the sockets of the process before if it had some; the list is never empty.
     ///
     /// A host name gives a listener for each of its addresses, a systemd name one for each socket passed under it. If a

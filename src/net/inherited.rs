@@ -157,6 +157,12 @@ impl Inherited {
         }
     }
 
+    /// Closes what the process before had bound for endpoints that are not wanted, and returns these.
+    pub(super) fn close_unwanted(&mut self, is_wanted: impl Fn(&Endpoint) -> bool) -> Vec<Endpoint> {
+        let unwanted = self.bound.extract_if(.., |(endpoint, _)| !is_wanted(endpoint));
+        unwanted.map(|(endpoint, _)| endpoint).collect()
+    }
+
     /// Removes and returns the listeners that the process before had bound for this endpoint; empty if there are none that
     /// can be used. Must be called on the runtime that will serve them.
     pub(super) fn take_bound(&mut self, endpoint: &Endpoint) -> Vec<Listener> {

@@ -13,17 +13,21 @@ use crate::config::{Config, Endpoint};
 use crate::connections::{Connections, Parted};
 use crate::handover::{Client, Common, Connection, Handover};
 use crate::net::Socket;
+use crate::people::SessionId;
 use crate::room::SavedState;
 
 /// How long those who cannot be handed over, and TLS handshakes, may take to end. The room goes on meanwhile.
 const SETTLE: Duration = Duration::from_secs(1);
+/// How long reading the configuration may take to see whether the next process can start.
+const CHECK: Duration = Duration::from_secs(3);
 /// How often to look whether they have.
 const SETTLE_CHECK: Duration = Duration::from_millis(5);
 /// How long administrators may take to read what is under way for them. The room goes on meanwhile.
 const TELL: Duration = Duration::from_millis(100);
 
-/// Why a client is sent away whose session cannot be read.
-const UNREADABLE: Reason = restarting("your connection could not be kept");
+/// Why a client is sent away whose session cannot be read, or whose socket cannot be watched.
+const UNREADABLE: Reason = restarting(NOT_KEPT);
+const NOT_KEPT: &str = "your connection could not be kept";
 
 const fn restarting(why: &'static str) -> Reason {
     Reason::Restarting(std::borrow::Cow::Borrowed(why))
@@ -75,7 +79,9 @@ impl Server {
         if !self.keeps_clients() {
             return false;
         }
-        let mistakes = self.check_restart().await.err().unwrap_or_default();
+        let slow = || vec!["the configuration cannot be read in time".to_owned()];
+        let checked = timeout(CHECK, self.check_restart()).await;
+        let mistakes = checked.map_or_else(|_| slow(), |checked| checked.err().unwrap_or_default());
         for mistake in &mistakes {
             warn!(chatd.event = "restart-failed", "nobody can go on with the clients: {mistake}");
         }
@@ -141,13 +147,21 @@ impl Server {
     pub(super) fn take_over(&self, clients: Vec<Client>, before: &Before) {
         let (all, mut taken) = (clients.len(), 0);
         let configuration = &self.configuration().clone();
+        let mut refused = Vec::new();
         for Client { goodbye, connection, socket } in clients {
             match connection {
                 Ok(connection) if self.driver.lock().fits(&connection.session) => {
-                    taken += usize::from(self.restore(connection, socket, configuration, before));
+                    match self.restore(connection, socket, configuration, before) {
+                        Ok(_) => taken += 1,
+                        Err(refusal) => refused.extend(refusal),
+                    }
                 }
                 _ => Client { goodbye, connection, socket }.turn_away(),
             }
+        }
+        // Only now is everybody there who is to see them leave.
+        for (id, why) in refused {
+            self.driver.lock().close(id, clock::now(), &restarting(why));
         }
         let lost = self.driver.lock().remove_lost(clock::now(), &UNREADABLE);
         let mut connections = self.driver.lock();
@@ -170,10 +184,19 @@ impl Server {
         }
     }
 
-    /// Restores a connection; returns whether it goes on.
-    fn restore(&self, connection: Connection, socket: OwnedFd, configuration: &Config, before: &Before) -> bool {
+    /// Restores a connection.
+    ///
+    /// # Errors
+    /// It is to be closed, for this reason; or there is none.
+    fn restore(
+        &self,
+        connection: Connection,
+        socket: OwnedFd,
+        configuration: &Config,
+        before: &Before,
+    ) -> Result<SessionId, Option<(SessionId, &'static str)>> {
         let Connection { session, transport } = connection;
-        let Ok(socket) = Socket::restore(socket, transport) else { return false };
+        let socket = Socket::restore(socket, transport).map_err(|_| None)?;
         let (address, now) = (session.origin().address, clock::now());
         let limits = &configuration.limits;
         let full = self.admissions.open() >= limits.connections;
@@ -185,19 +208,15 @@ impl Server {
             }
             Some(_) => None,
         };
-        let Some(admission) = place.or_else(|| self.admissions.enter(address, usize::MAX)) else { return false };
+        let admission = place.or_else(|| self.admissions.enter(address, usize::MAX)).ok_or(None)?;
         let mut connections = self.driver.lock();
         let id = connections.insert_saved(now, session, socket, admission);
         let watched = connections.transport(id).map(|socket| self.driver.poller.add(socket.descriptor(), id));
-        if !matches!(watched, Some(Ok(()))) {
-            connections.close(id, now, &UNREADABLE);
-            connections.remove(id);
-            return false;
+        match (watched, refusal) {
+            (Some(Ok(())), None) => Ok(id),
+            (Some(Ok(())), Some(why)) => Err(Some((id, why))),
+            _ => Err(Some((id, NOT_KEPT))),
         }
-        if let Some(why) = refusal {
-            connections.close(id, now, &restarting(why));
-        }
-        refusal.is_none()
     }
 }
 

@@ -50,8 +50,11 @@ impl Manager {
                 break descriptor.unwrap();
             }
         };
-        let (barrier, _) = self.next();
-        assert_eq!(barrier.trim(), "BARRIER=1");
+        let (message, barrier) = self.next();
+        assert_eq!(message.trim(), "BARRIER=1");
+        // It goes on waiting, whatever comes.
+        daemon.signal("HUP");
+        drop(barrier);
         assert!(daemon.wait().success());
         Parcel::from(parcel).open().unwrap()
     }

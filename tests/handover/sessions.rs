@@ -215,3 +215,32 @@ fn what_a_reload_cannot_change_a_restart_does() {
     again.send("NICK cyd\r\nUSER c 0 * :c\r\n");
     again.expect_start(":chatd.internal 332 cyd #cave :bats");
 }
+
+#[test]
+fn whoever_cannot_stay_leaves_before_everybody_elses_eyes() {
+    let daemon = Daemon::start("");
+    let mut cyd = irc(&daemon, "cyd", "server-time");
+    let mut ana = daemon.join("ana");
+    daemon.write_config(&format!("{LISTENERS}[room]\nname = \"cave\"\n"));
+    restart(&daemon);
+    assert!(cyd.rest().pop().unwrap().starts_with("ERROR :Closing link: "));
+    ana.say("hello");
+    ana.expect_next("*** cyd has left (the server restarts, and the room has another name; please connect again)");
+    ana.expect_next("ana: hello");
+}
+
+#[test]
+fn a_listener_makes_way_for_one_that_replaces_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("chat.sock");
+    let daemon =
+        Daemon::start_with(&format!("[[listen]]\naddress = \"127.0.0.1:0\"\n[[listen]]\naddress = {path:?}\n"), |_| {});
+    let mut ana = daemon.join("ana");
+    let port = daemon.plain().port();
+    daemon.write_config(&format!("[[listen]]\naddress = \"0.0.0.0:{port}\"\n"));
+    restart(&daemon);
+    ana.say("hello");
+    ana.expect_next("ana: hello");
+    daemon.join("ben");
+    assert!(!path.exists(), "nobody listens there");
+}
