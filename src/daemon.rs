@@ -267,13 +267,26 @@ async fn serve(
     }
     let mut listeners = descriptors(bound);
     listeners.push((admin_endpoint, vec![admin_socket]));
+    if wanted == Wanted::HandOver {
+        // The next process is passed systemd's own by systemd, which could not bind them anew if they were kept elsewhere.
+        listeners.retain(|(endpoint, _)| !matches!(endpoint, Endpoint::Systemd(_)));
+    }
     let handover = server.hand_over(listeners).await;
     let end = match handover.pack() {
         Ok(parcel) if wanted == Wanted::Restart => Ok(End::Restart(parcel)),
-        Ok(parcel) => systemd::store(handover::NAME, parcel.descriptor()).map(|()| End::Stop),
+        Ok(parcel) => store(parcel).map(|()| End::Stop),
         Err(error) => Err(error),
     };
     end.map_err(|error| Failure::Handover(handover.turn_away(), error))
+}
+
+/// Has systemd keep what is handed over.
+fn store(parcel: Parcel) -> io::Result<()> {
+    systemd::store(handover::NAME, parcel.descriptor())?;
+    match parcel.is_kept()? {
+        true => Ok(()),
+        false => Err(io::Error::other("systemd does not keep it, see FileDescriptorStoreMax= of the service")),
+    }
 }
 
 /// The sockets of each endpoint.

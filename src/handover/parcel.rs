@@ -8,7 +8,9 @@ use std::io::{self, IoSlice, IoSliceMut, Read as _, Seek as _, Write as _};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+use rustix::io::retry_on_intr;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
     SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair, sockopt,
@@ -23,13 +25,30 @@ const MAX_STATE: u64 = 1 << 30;
 
 /// A socket that holds a state and descriptors. Dropping it closes all of them.
 #[derive(Debug)]
-pub struct Parcel(OwnedFd);
+pub struct Parcel {
+    socket: OwnedFd,
+    /// The other end, of one that was packed here.
+    sender: Option<OwnedFd>,
+}
 
 impl Parcel {
     /// The socket, for whoever is to keep it.
     #[must_use]
     pub fn descriptor(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.socket.as_fd()
+    }
+
+    /// Lets go of the socket; returns whether somebody else has it.
+    ///
+    /// # Errors
+    /// The kernel refuses to tell.
+    pub fn is_kept(self) -> io::Result<bool> {
+        let Parcel { socket, sender } = self;
+        drop(socket);
+        let Some(sender) = sender else { return Ok(false) };
+        let mut polled = [PollFd::new(&sender, PollFlags::empty())];
+        retry_on_intr(|| poll(&mut polled, Some(&Timespec::default())))?;
+        Ok(polled.iter().all(|sender| sender.revents().is_empty()))
     }
 }
 
@@ -44,13 +63,13 @@ pub struct Opened {
 impl From<OwnedFd> for Parcel {
     /// A socket that another process has packed.
     fn from(socket: OwnedFd) -> Parcel {
-        Parcel(socket)
+        Parcel { socket, sender: None }
     }
 }
 
 impl From<Parcel> for OwnedFd {
     fn from(parcel: Parcel) -> OwnedFd {
-        parcel.0
+        parcel.socket
     }
 }
 
@@ -69,8 +88,7 @@ impl Parcel {
         for (number, some) in descriptors.chunks(PER_MESSAGE).enumerate() {
             send(&sender, number * PER_MESSAGE, some)?;
         }
-        // The end of the sender is the end of the messages.
-        Ok(Parcel(parcel))
+        Ok(Parcel { socket: parcel, sender: Some(sender) })
     }
 
     /// Takes everything out.
@@ -78,10 +96,13 @@ impl Parcel {
     /// # Errors
     /// There is no state in it, or the kernel refuses.
     pub fn open(self) -> io::Result<Opened> {
-        let (_, state) = receive(&self.0)?.ok_or(io::ErrorKind::UnexpectedEof)?;
+        let Parcel { socket, sender } = self;
+        // The end of the sender is the end of the messages.
+        drop(sender);
+        let (_, state) = receive(&socket)?.ok_or(io::ErrorKind::UnexpectedEof)?;
         let state = read_file(state.into_iter().next().ok_or(io::ErrorKind::InvalidData)?)?;
         let mut descriptors: Vec<Option<OwnedFd>> = Vec::new();
-        while let Some((first, some)) = receive(&self.0)? {
+        while let Some((first, some)) = receive(&socket)? {
             // Where one message was lost, the others keep their places.
             if first < descriptors.len() || first > descriptors.len() + u16::MAX as usize {
                 return Err(io::ErrorKind::InvalidData.into());

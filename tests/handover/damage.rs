@@ -40,16 +40,7 @@ impl Manager {
 
     /// Restarts the service up to the end of the first process, and returns what that has handed over.
     fn stop_for_restart(&self, daemon: &mut Daemon) -> Opened {
-        daemon.signal("USR1");
-        daemon.signal("TERM");
-        let parcel = loop {
-            let (message, descriptor) = self.next();
-            // A barrier is passed when its descriptor is closed.
-            if message.contains("FDSTORE=1") {
-                assert!(message.contains("FDNAME=handover"));
-                break descriptor.unwrap();
-            }
-        };
+        let parcel = self.handed_over(daemon);
         let (message, barrier) = self.next();
         assert_eq!(message.trim(), "BARRIER=1");
         // It goes on waiting, whatever comes.
@@ -57,6 +48,20 @@ impl Manager {
         drop(barrier);
         assert!(daemon.wait().success());
         Parcel::from(parcel).open().unwrap()
+    }
+
+    /// Restarts the service until it hands over something.
+    fn handed_over(&self, daemon: &Daemon) -> OwnedFd {
+        daemon.signal("USR1");
+        daemon.signal("TERM");
+        loop {
+            let (message, descriptor) = self.next();
+            // A barrier is passed when its descriptor is closed.
+            if message.contains("FDSTORE=1") {
+                assert!(message.contains("FDNAME=handover"));
+                return descriptor.unwrap();
+            }
+        }
     }
 
     fn next(&self) -> (String, Option<OwnedFd>) {
@@ -124,6 +129,17 @@ fn through_a_service_manager_everybody_stays() {
     cyd.say("cyd");
     let here = cyd.expect_start("*** Here: ");
     assert!(here.contains("ana") && here.contains("ben"), "{here}");
+}
+
+#[test]
+fn a_service_manager_that_keeps_nothing_gets_everybody_a_goodbye() {
+    let manager = Manager::new();
+    let mut daemon = manager.launch(|_| {});
+    let mut ana = daemon.join("ana");
+    drop(manager.handed_over(&daemon));
+    manager.next();
+    assert_eq!(ana.rest(), [format!("*** Goodbye: {GOODBYE}.")]);
+    assert_eq!(daemon.wait().code(), Some(71));
 }
 
 #[test]
