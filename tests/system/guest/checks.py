@@ -10,6 +10,7 @@ import running  # noqa: F401
 import failing  # noqa: F401
 import arranging  # noqa: F401
 import chatting  # noqa: F401
+import restarting  # noqa: F401
 import leaving  # noqa: F401
 
 sys.exit(harness.run_all())
