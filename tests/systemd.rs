@@ -338,6 +338,28 @@ fn an_unused_socket_from_systemd_causes_a_warning() {
     manager.expect("READY=1");
 }
 
+/// Only systemd could hand it over, and it does that when it starts the service.
+#[test]
+fn a_restart_by_itself_needs_no_socket_that_it_was_not_given() {
+    let manager = Manager::new();
+    let config = "[[listen]]\nsystemd = \"plain\"\n";
+    let (socket, address) = tcp();
+    let daemon = launch_with(&manager, config, vec![("plain", socket), ("spare", tcp().0)]);
+    daemon.wait_for_log(" is ready");
+    let mut ana = Client::plain(address);
+    ana.login("ana");
+    daemon.write_config(&format!("{config}[[listen]]\nsystemd = \"spare\"\n"));
+    daemon.signal("USR2");
+    daemon.wait_for_log(
+        "WARN the socket \"spare\" is systemd's to hand over, when it starts chatd: systemctl restart chatd",
+    );
+    daemon.write_config(config);
+    daemon.signal("USR2");
+    daemon.wait_for_log_count(" is ready", 2);
+    ana.say("hello");
+    ana.expect_next("ana: hello");
+}
+
 #[test]
 fn the_status_line_tells_that_nothing_can_be_kept() {
     let manager = Manager::new();

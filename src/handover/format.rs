@@ -1,7 +1,8 @@
 //! The form of the state: a header, then one frame for what concerns all, then one for each client.
 //!
 //! Each frame has its own length and digest, so that damage costs no more than what it has hit. The frames' outer form
-//! never changes: whatever the version, a client whose session cannot be read can be sent its goodbye.
+//! never changes: whatever the version, a client whose session cannot be read can be sent its goodbye, and it is known which
+//! descriptors are whose.
 
 use aws_lc_rs::digest;
 
@@ -37,6 +38,8 @@ pub struct Frame<P = Vec<u8>> {
 
 /// A state that was read.
 pub struct Read {
+    /// Whose the descriptors are, of whatever version; empty if that is damaged.
+    pub order: Vec<u8>,
     /// What concerns all clients.
     pub common: Result<Vec<u8>, FormatError>,
     /// The clients, up to the first whose length is damaged.
@@ -44,9 +47,10 @@ pub struct Read {
 }
 
 /// Writes a state.
-pub fn write(common: &[u8], frames: &[Frame]) -> Vec<u8> {
+pub fn write(order: &[u8], common: &[u8], frames: &[Frame]) -> Vec<u8> {
     let mut bytes = [MAGIC, &VERSION.to_le_bytes()].concat();
-    write_frame(&[], common, &mut bytes);
+    // In the place of a goodbye, which nobody is sent here.
+    write_frame(order, common, &mut bytes);
     frames.iter().for_each(|frame| write_frame(&frame.goodbye, &frame.payload, &mut bytes));
     bytes
 }
@@ -71,12 +75,13 @@ pub fn read(bytes: &[u8]) -> Result<Read, FormatError> {
         VERSION => payload,
         _ => Err(FormatError::Version(version)),
     };
-    let common = known(read_frame(&mut rest).ok_or(FormatError::Damaged)?.payload);
+    let Frame { goodbye: order, payload: common } = read_frame(&mut rest).ok_or(FormatError::Damaged)?;
+    let common = known(common);
     let mut frames = Vec::new();
     while let Some(Frame { goodbye, payload }) = read_frame(&mut rest) {
         frames.push(Frame { goodbye, payload: known(payload) });
     }
-    Ok(Read { common, frames })
+    Ok(Read { order, common, frames })
 }
 
 /// `None` if there is no whole frame.

@@ -86,11 +86,11 @@ impl Handover {
         let endpoints: Vec<(&Endpoint, usize)> =
             self.listeners.iter().map(|(endpoint, sockets)| (endpoint, sockets.len())).collect();
         let sockets = self.listeners.iter().flat_map(|(_, sockets)| sockets);
-        let common =
-            self.common.as_ref().map(|common| encode(&(common, self.clients.len(), endpoints))).unwrap_or_default();
+        let order = encode(&(self.clients.len(), endpoints));
+        let common = self.common.as_ref().map(encode).unwrap_or_default();
         let descriptors = self.clients.iter().map(|client| &client.socket).chain(sockets);
         let descriptors: Vec<BorrowedFd<'_>> = descriptors.map(|socket| socket.as_fd()).collect();
-        Parcel::pack(&format::write(&common, &frames.collect::<Vec<_>>()), &descriptors)
+        Parcel::pack(&format::write(&order, &common, &frames.collect::<Vec<_>>()), &descriptors)
     }
 
     /// Takes everything out of a socket. What is missing or damaged is left out; nothing is trusted.
@@ -99,15 +99,13 @@ impl Handover {
     /// The socket holds no state at all.
     pub fn unpack(parcel: Parcel) -> io::Result<Handover> {
         let opened = parcel.open()?;
-        let (common, frames) = match format::read(&opened.state) {
-            Ok(read) => (read.common.and_then(|common| decode(&common)), read.frames),
-            Err(error) => (Err(error), Vec::new()),
+        let (order, common, frames) = match format::read(&opened.state) {
+            Ok(read) => (read.order, read.common.and_then(|common| decode(&common)), read.frames),
+            Err(error) => (Vec::new(), Err(error), Vec::new()),
         };
-        let (common, count, endpoints): (_, usize, Vec<(Endpoint, usize)>) = match common {
-            Ok((common, count, endpoints)) => (Ok(common), count, endpoints),
-            // Then the frames are all that is known.
-            Err(error) => (Err(error), frames.len(), Vec::new()),
-        };
+        // If that is damaged, the frames are all that is known.
+        let (count, endpoints): (usize, Vec<(Endpoint, usize)>) =
+            decode(&order).unwrap_or_else(|_| (frames.len(), Vec::new()));
         let mut sockets = opened.descriptors.into_iter();
         let of_clients: Vec<Option<OwnedFd>> = sockets.by_ref().take(count).collect();
         let clients = frames.into_iter().zip(of_clients).filter_map(|(Frame { goodbye, payload }, socket)| {

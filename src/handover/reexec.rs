@@ -18,6 +18,9 @@ use super::Parcel;
 /// Set to the process's number when its standard input is a [`Parcel`].
 const VARIABLE: &str = "CHATD_HANDOVER";
 
+/// What systemd says of the descriptors that it has passed (sd_listen_fds(3)). They are among what is handed over.
+const SYSTEMD: [&str; 4] = ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID"];
+
 /// Executes the program anew, as it was called. Returns only if that fails: the error, and what was to be handed over.
 #[must_use]
 pub fn execute(parcel: Parcel) -> (io::Error, Parcel) {
@@ -28,11 +31,12 @@ pub fn execute(parcel: Parcel) -> (io::Error, Parcel) {
             Ok(input) => input,
             Err(error) => return (error, parcel.into()),
         };
-        failed = Command::new(program)
-            .args(std::env::args_os().skip(1))
-            .env(VARIABLE, std::process::id().to_string())
-            .stdin(Stdio::from(input))
-            .exec();
+        let mut command = Command::new(program);
+        command.args(std::env::args_os().skip(1)).env(VARIABLE, std::process::id().to_string());
+        for variable in SYSTEMD {
+            command.env_remove(variable);
+        }
+        failed = command.stdin(Stdio::from(input)).exec();
     }
     stay();
     (failed, parcel.into())

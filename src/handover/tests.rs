@@ -7,6 +7,7 @@ use super::format::{self, FormatError, Frame};
 proptest! {
     #[test]
     fn damage_costs_no_more_than_the_frame_that_it_hits(
+        order in proptest::collection::vec(any::<u8>(), 0..20),
         common in proptest::collection::vec(any::<u8>(), 0..50),
         clients in proptest::collection::vec((proptest::collection::vec(any::<u8>(), 0..20), proptest::collection::vec(any::<u8>(), 1..50)), 1..6),
         place in any::<prop::sample::Index>(),
@@ -14,9 +15,9 @@ proptest! {
     ) {
         let frames: Vec<Frame> =
             clients.iter().map(|(goodbye, payload)| Frame { goodbye: goodbye.clone(), payload: payload.clone() }).collect();
-        let mut bytes = format::write(&common, &frames);
+        let mut bytes = format::write(&order, &common, &frames);
         let read = format::read(&bytes).unwrap();
-        prop_assert_eq!(read.common, Ok(common.clone()));
+        prop_assert_eq!((&read.order, read.common), (&order, Ok(common.clone())));
         prop_assert_eq!(read.frames.len(), clients.len());
         let at = place.index(bytes.len());
         bytes[at] ^= flip;

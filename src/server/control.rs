@@ -8,8 +8,8 @@ use tracing::{info, warn};
 
 use super::{HistoryReport, Server, Source, clock, history_limit, reserved};
 use crate::chat::{Event, Nick, Reason, clean};
-use crate::config::Config;
 use crate::config::file::LoadError;
+use crate::config::{Config, Endpoint};
 use crate::connections::Snapshot;
 use crate::net::certificate::Facts;
 use crate::net::tls::TlsInForce;
@@ -241,7 +241,7 @@ impl Server {
     /// # Errors
     /// Every mistake in the configuration. Nothing has happened then.
     pub async fn restart(&self, uid: Option<u32>) -> Result<(), Vec<String>> {
-        let outcome = self.check_restart().await;
+        let outcome = self.check_restart().await.and_then(|wanted| self.check_sockets(&wanted));
         match &outcome {
             Ok(()) => {
                 info!(chatd.event = "restart", chatd.uid = uid, "chatd restarts");
@@ -256,20 +256,34 @@ impl Server {
         outcome
     }
 
-    /// Whether the next process can start, as far as the configuration is concerned.
+    /// Whether this daemon has all sockets of systemd that these need: if it restarts by itself, it is given no others.
+    fn check_sockets(&self, wanted: &[Endpoint]) -> Result<(), Vec<String>> {
+        let missing = wanted.iter().filter(|endpoint| !self.endpoints.contains(endpoint));
+        let mistakes: Vec<String> = missing
+            .filter_map(|endpoint| match endpoint {
+                Endpoint::Systemd(name) => Some(format!(
+                    "the socket {name:?} is systemd's to hand over, when it starts chatd: systemctl restart chatd"
+                )),
+                Endpoint::Tcp(_) | Endpoint::Unix(_) => None,
+            })
+            .collect();
+        if mistakes.is_empty() { Ok(()) } else { Err(mistakes) }
+    }
+
+    /// Whether the next process can start, as far as the configuration is concerned. Returns the endpoints that it needs.
     ///
     /// # Errors
     /// Every mistake.
-    pub async fn check_restart(&self) -> Result<(), Vec<String>> {
+    pub async fn check_restart(&self) -> Result<Vec<Endpoint>, Vec<String>> {
         let source = self.source.clone();
         let check = spawn_blocking(move || {
             let config = load(&source)?;
-            let Some(tls) = config.tls.as_ref().filter(|_| config.listen.iter().any(|listen| listen.tls)) else {
-                return Ok(());
-            };
-            TlsInForce::check(tls, SystemTime::now())
-                .map(drop)
-                .map_err(|e| vec![e.place().complaint(config.file.as_deref(), &e.to_string())])
+            if let Some(tls) = config.tls.as_ref().filter(|_| config.listen.iter().any(|listen| listen.tls)) {
+                TlsInForce::check(tls, SystemTime::now())
+                    .map_err(|e| vec![e.place().complaint(config.file.as_deref(), &e.to_string())])?;
+            }
+            let listeners = config.listen.into_iter().map(|listen| listen.endpoint);
+            Ok(listeners.chain([config.admin.endpoint]).collect())
         });
         check.await.map_err(|e| vec![e.to_string()])?
     }

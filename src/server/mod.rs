@@ -30,7 +30,7 @@ use tracing::{info, warn};
 
 use crate::chat::{Now, Reason};
 use crate::config::file::{self, LoadError};
-use crate::config::{self, Config, Limits};
+use crate::config::{self, Config, Endpoint, Limits};
 use crate::connections::Connections;
 use crate::dialect::{Protocol, irc};
 use crate::directories::Directories;
@@ -105,6 +105,8 @@ pub struct Server {
     reading: tokio::sync::Mutex<()>,
     configuration: Mutex<Config>,
     listening: Vec<Listening>,
+    /// What it listens on, also for administrators.
+    endpoints: Vec<Endpoint>,
     started: Now,
     status: systemd::Status,
     /// The status line's text about the last reload, if it failed.
@@ -147,6 +149,7 @@ impl Server {
             protocol: Protocol::name(how.protocol.as_ref()),
             tls: how.tls,
         });
+        let endpoints = bound.iter().map(|(_, how)| how.endpoint.clone());
         let server = Server {
             driver: Driver::new(connections)?,
             admissions: Arc::default(),
@@ -160,6 +163,7 @@ impl Server {
             source,
             reading: tokio::sync::Mutex::default(),
             listening: listening.collect(),
+            endpoints: endpoints.chain([configuration.admin.endpoint.clone()]).collect(),
             configuration: Mutex::new(configuration),
             started: clock::now(),
             status: systemd::Status::default(),

@@ -149,6 +149,8 @@ fn a_state_of_another_version_gets_everybody_a_goodbye() {
     opened.state[version] += 1;
     let daemon = manager.go_on(opened);
     daemon.wait_for_log("it has version 2, and this program reads version 1; disconnected: 2 clients");
+    // The listeners stay: systemd's, if it has executed itself anew, cannot be had again.
+    assert_eq!(daemon.plain(), ana.socket().peer_addr().unwrap());
     assert_eq!(ana.rest(), [format!("*** Goodbye: {GOODBYE}.")]);
     assert_eq!(ben.rest(), [format!("ERROR :Closing link: {GOODBYE}\r")]);
     daemon.join("ana");
