@@ -86,13 +86,51 @@ fn too_many_from_one_address_are_told_and_closed() {
     let (_ana, bo) = (daemon.join("ana"), daemon.join_tls("bo"));
     let mut third = daemon.connect();
     assert_eq!(third.rest(), ["*** Too many connections from your address."]);
-    // With TLS, the connection is closed before the handshake.
-    assert!(Client::tls_with(daemon.tls(), trusting()).is_err());
+    // With TLS, they are told by an alert before the handshake.
+    let refused = Client::tls_with(daemon.tls(), trusting()).err().unwrap().to_string();
+    assert!(refused.contains("AccessDenied"), "{refused}");
     daemon.wait_for_log_count("too many connections come from this address", 2);
     drop(bo);
     daemon.wait_for_status(|status| status.connections == 1);
     daemon.join("luzmi");
     assert_eq!(daemon.status().limits_reached.connections_per_address, 2);
+}
+
+#[test]
+fn clients_that_come_too_fast_wait_and_delay_nobody_from_elsewhere() {
+    let mut daemon = Daemon::start(&limits("connections-per-address = 8\nconnection-rate-per-address = 1"));
+    // Their address has used its burst when they are gone.
+    (0..8).for_each(|_| drop(daemon.connect()));
+    daemon.wait_for_status(|status| status.connections == 0);
+    let names = ["cho", "dan", "eve", "finn", "gus", "hana", "ines", "jo"];
+    let mut waiting = names.map(|name| {
+        let mut client = daemon.connect();
+        client.say(name);
+        client
+    });
+    let status = daemon.wait_for_status(|status| status.connections == 8);
+    assert!(status.limits_reached.connection_rate_per_address > 0 && status.limits_reached.connection_rate == 0);
+    daemon.wait_for_log("faster than connection-rate-per-address allows; they wait");
+    let mut elsewhere = Client::plain_from([127, 0, 0, 2], daemon.plain());
+    elsewhere.login("ana");
+    assert!(daemon.find("jo").is_none(), "ana has come before the last of them");
+    waiting[0].expect_start("*** Welcome to lobby, cho");
+    // A stop does not wait for anybody's turn.
+    daemon.signal("TERM");
+    assert_eq!(waiting[7].rest().last().unwrap(), "*** Goodbye: the server is stopping.");
+    assert_eq!(daemon.wait().code(), Some(0));
+}
+
+#[test]
+fn whoever_would_wait_for_too_long_is_refused() {
+    let daemon = Daemon::start(&limits("connections-per-address = 50\nconnection-rate-per-address = 1"));
+    (0..50).for_each(|_| drop(daemon.connect()));
+    daemon.wait_for_status(|status| status.connections == 0);
+    let _waiting: Vec<_> = (0..48).map(|_| daemon.connect()).collect();
+    assert_eq!(daemon.connect().rest(), ["*** Too many connections at a time; please try again in a minute."]);
+    let refused = Client::tls_with(daemon.tls(), trusting()).err().unwrap().to_string();
+    assert!(refused.contains("AccessDenied"), "{refused}");
+    daemon.wait_for_log("too many connections come at a time");
 }
 
 #[test]
@@ -329,7 +367,7 @@ fn a_name_that_grows_when_it_is_normalized_is_refused() {
 
 #[test]
 fn clients_that_connect_and_reset_do_not_fill_the_log() {
-    let mut daemon = Daemon::start("");
+    let mut daemon = Daemon::start(&limits("connection-rate-per-address = 1000000"));
     let ana = daemon.join("ana");
     for number in 0..100 {
         let client = daemon.connect();

@@ -56,6 +56,8 @@ impl From<StatusReport> for Status {
             limits_reached: LimitsReached {
                 connections: reached.connections,
                 connections_per_address: reached.connections_per_address,
+                connection_rate: reached.connection_rate,
+                connection_rate_per_address: reached.connection_rate_per_address,
                 handshake_timeout: reached.handshake_timeout,
                 login_timeout: reached.login_timeout,
                 message_rate: reached.message_rate,

@@ -126,6 +126,12 @@ pub struct LimitsReached {
     pub connections: u64,
     /// Clients rejected because their address had reached its limit.
     pub connections_per_address: u64,
+    /// Clients that had to wait or were rejected because too many came at a time.
+    #[serde(default)]
+    pub connection_rate: u64,
+    /// The same, because too many came from their address.
+    #[serde(default)]
+    pub connection_rate_per_address: u64,
     /// Clients whose TLS handshake took too long.
     pub handshake_timeout: u64,
     /// Clients that gave no name in time.

@@ -216,6 +216,8 @@ fn limits(limits: &mut Section<'_, '_>) -> Option<Limits> {
     let allow = limits.value("allow", "[]", value::networks(1024));
     let connections = limits.value("connections", "10000", value::number(1..=1_000_000));
     let connections_per_address = limits.value("connections-per-address", "64", value::number(1..=1_000_000));
+    let connection_rate = limits.value("connection-rate", "200", value::number(1..=1_000_000));
+    let connection_rate_per_address = limits.value("connection-rate-per-address", "4", value::number(1..=1_000_000));
     let handshake_timeout = limits.value("handshake-timeout", "\"10s\"", value::duration(shortest..=seconds(600)));
     let login_timeout = limits.value("login-timeout", "\"60s\"", value::duration(shortest..=seconds(3600)));
     let line_length = limits.value("line-length", "2048", value::size(128..=64 << 10));
@@ -233,6 +235,8 @@ fn limits(limits: &mut Section<'_, '_>) -> Option<Limits> {
         allow: allow?,
         connections: connections?,
         connections_per_address: connections_per_address?,
+        connection_rate: connection_rate?,
+        connection_rate_per_address: connection_rate_per_address?,
         handshake_timeout: handshake_timeout?,
         login_timeout: login_timeout?,
         line_length: line_length?,

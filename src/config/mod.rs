@@ -196,6 +196,11 @@ pub struct Limits {
     pub connections: usize,
     /// The maximum number of connections per IPv4 address or IPv6 /64.
     pub connections_per_address: usize,
+    /// The sustained number of new connections per second; further ones wait. As many as [`connections`](Self::connections)
+    /// may come at once.
+    pub connection_rate: u32,
+    /// The same per IPv4 address or IPv6 /64, and as many as [`connections_per_address`](Self::connections_per_address).
+    pub connection_rate_per_address: u32,
     /// The timeout for a TLS handshake.
     pub handshake_timeout: Duration,
     /// The timeout for a client to take a name.

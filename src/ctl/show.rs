@@ -213,6 +213,8 @@ fn limits(reached: &LimitsReached) -> String {
     let LimitsReached {
         connections,
         connections_per_address,
+        connection_rate,
+        connection_rate_per_address,
         handshake_timeout,
         login_timeout,
         message_rate,
@@ -222,6 +224,8 @@ fn limits(reached: &LimitsReached) -> String {
     let counts = [
         ("connections", connections),
         ("connections-per-address", connections_per_address),
+        ("connection-rate", connection_rate),
+        ("connection-rate-per-address", connection_rate_per_address),
         ("handshake-timeout", handshake_timeout),
         ("login-timeout", login_timeout),
         ("message-rate", message_rate),

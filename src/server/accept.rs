@@ -7,11 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use rustix::net::Shutdown;
 use rustls::ServerConnection;
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{info, warn};
 
-use super::{Server, clock};
+use super::arrivals::{Reached, Turn};
+use super::{Server, clock, lock};
 use crate::config;
 use crate::dialect::Protocol;
 use crate::dialect::detect::without_tls;
@@ -24,11 +26,12 @@ use crate::systemd::Heartbeat;
 const MIN_BACKOFF: Duration = Duration::from_millis(50);
 const MAX_BACKOFF: Duration = Duration::from_secs(1);
 
-/// The answer to a client whose address has too many connections. Its protocol is unknown, so this is plain text.
-const TOO_MANY: &[u8] = b"*** Too many connections from your address.\n";
-
+/// The answer to a client whose address has too many connections.
+const TOO_MANY: &str = "Too many connections from your address.";
+/// The answer to one of too many that come at a time.
+const TOO_FAST: &str = "Too many connections at a time; please try again in a minute.";
 /// The answers to a client that may not come in, when too many of them come to tell each why.
-const MAY_NOT: &[u8] = b"*** You may not come in: banned, or this room is not open to your address.\n";
+const MAY_NOT: &str = "You may not come in: banned, or this room is not open to your address.";
 /// A fatal alert, `access_denied` (RFC 8446, section 6).
 const ACCESS_DENIED: &[u8] = &[0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x31];
 
@@ -85,28 +88,79 @@ fn welcome(server: &Arc<Server>, socket: OwnedFd, address: Address, how: &config
     if let Some(reason) = barred
         && !server.courtesy.allows(now.ticks)
     {
-        // An empty socket has space for it, unless the client is gone.
-        let _ = rustix::io::write(&socket, if how.tls { ACCESS_DENIED } else { MAY_NOT });
+        turn_away(&socket, how, MAY_NOT);
         return refuse(server, address, how.tls, reason.code(), &reason.to_string());
     }
     let Some(admission) = server.admissions.enter(address, limits.connections_per_address) else {
-        if !how.tls {
-            // An empty socket has space for it, unless the client is gone.
-            let _ = rustix::io::write(&socket, TOO_MANY);
-        }
+        turn_away(&socket, how, TOO_MANY);
         refuse(server, address, how.tls, "connections-per-address", "too many connections come from this address");
         return;
     };
+    let turn = lock(&server.arrivals).turn(now.ticks, address.limit_key(), &limits);
+    match turn {
+        Turn::Now => serve(server, socket, admission, how, limits.handshake_timeout),
+        Turn::At(at, reached) => {
+            tell_of(reached);
+            let (server, how) = (server.clone(), how.clone());
+            tokio::spawn(async move {
+                let wait = Duration::from_micros(at.saturating_sub(now.ticks));
+                // Until its turn, or until the daemon has no time left to wait. It counts as connected meanwhile.
+                let _ = timeout(wait, server.hurry.subscribe().wait_for(|hurry| *hurry)).await;
+                serve(&server, socket, admission, &how, limits.handshake_timeout);
+            });
+        }
+        Turn::Refused(reached) => {
+            drop(admission);
+            turn_away(&socket, how, TOO_FAST);
+            refuse(server, address, how.tls, reason(reached), "too many connections come at a time");
+        }
+    }
+}
+
+/// Begins with a client whose turn it is.
+fn serve(server: &Arc<Server>, socket: OwnedFd, admission: Admission, how: &config::Listen, limit: Duration) {
     let protocol = how.protocol.clone();
     match &server.tls {
         Some(tls) if how.tls => {
-            let (server, tls, limit) = (server.clone(), tls.clone(), limits.handshake_timeout);
+            let (server, tls) = (server.clone(), tls.clone());
             let handshakes = server.clone();
             let shaken = async move { handshake(&server, &tls, socket, admission, protocol, limit).await };
             handshakes.handshakes.spawn(shaken);
         }
         _ => start(server, socket, None, admission, protocol),
     }
+}
+
+/// Tells a client why it is turned away, in one line, because its protocol is unknown yet; or over TLS by an alert.
+fn turn_away(socket: &OwnedFd, how: &config::Listen, why: &str) {
+    let words = match &how.protocol {
+        _ if how.tls => ACCESS_DENIED.to_vec(),
+        Some(Protocol::Irc) => format!("ERROR :{why}\r\n").into_bytes(),
+        _ => format!("*** {why}\n").into_bytes(),
+    };
+    // An empty socket has space for it, unless the client is gone. What it has said is read, because to close a socket with
+    // unread input would discard the answer.
+    let _ = rustix::io::write(socket, &words);
+    let _ = rustix::net::shutdown(socket, Shutdown::Write);
+    let _ = rustix::io::read(socket, &mut [0; 1024]);
+}
+
+/// The name of a limit, for the journal.
+fn reason(reached: Reached) -> &'static str {
+    match reached {
+        Reached::InAll => "connection-rate",
+        Reached::PerAddress => "connection-rate-per-address",
+    }
+}
+
+/// Tells the administrator that clients have to wait.
+fn tell_of(reached: Reached) {
+    let whose = match reached {
+        Reached::InAll => "clients come",
+        Reached::PerAddress => "clients of one address come",
+    };
+    let limit = reason(reached);
+    warn!(chatd.event = "limit", chatd.reason = limit, "{whose} faster than {limit} allows; they wait");
 }
 
 async fn handshake(

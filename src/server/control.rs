@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
-use super::{HistoryReport, Server, Source, clock, history_limit, reserved};
+use super::{HistoryReport, Server, Source, clock, history_limit, lock, reserved};
 use crate::chat::{Event, Nick, Reason, clean};
 use crate::config::file::LoadError;
 use crate::config::{Config, Endpoint};
@@ -74,6 +74,10 @@ pub struct LimitCounts {
     pub connections: u64,
     /// Clients rejected because their address had reached its limit.
     pub connections_per_address: u64,
+    /// Clients that had to wait or were rejected because too many came at a time.
+    pub connection_rate: u64,
+    /// The same, because too many came from their address.
+    pub connection_rate_per_address: u64,
     /// Clients whose TLS handshake took too long.
     pub handshake_timeout: u64,
     /// Clients that gave no name in time.
@@ -153,11 +157,17 @@ impl Server {
         let now = clock::now();
         let configured = self.configuration().tls.is_some();
         let keep = self.configuration().history.keep;
+        let (connection_rate, connection_rate_per_address) = {
+            let arrivals = lock(&self.arrivals);
+            (arrivals.in_all, arrivals.per_address)
+        };
         let mut connections = self.driver.lock();
         let counters = &mut connections.counters;
         let reached = LimitCounts {
             connections: self.admissions.full.load(Ordering::Relaxed),
             connections_per_address: self.admissions.address_full.load(Ordering::Relaxed),
+            connection_rate,
+            connection_rate_per_address,
             handshake_timeout: self.handshake_timeout.load(Ordering::Relaxed),
             login_timeout: counters.login_timeout,
             message_rate: counters.message_rate,

@@ -113,6 +113,7 @@ impl Server {
     /// second at most. The room goes on meanwhile. Accepting must have ended.
     pub async fn settle(&self) {
         let deadline = Instant::now() + SETTLE;
+        self.serve_waiting().await;
         let may_tls = self.configuration().handover.tls;
         self.driver
             .for_each(|connections, id| {

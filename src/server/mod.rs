@@ -4,6 +4,7 @@
 //! administrators, whatever the transport of their requests.
 
 mod accept;
+mod arrivals;
 mod backup;
 mod bans;
 pub mod clock;
@@ -43,6 +44,7 @@ use crate::room::{HistoryLimit, State};
 use crate::store::Store;
 use crate::systemd::{self, Watchdog};
 
+use arrivals::Arrivals;
 pub use backup::{Backup, BackupError};
 pub use bans::{BanError, BanRequest, Banned};
 pub use control::{InvalidNotice, Listening, NoSuchUser, StatusReport, UserList};
@@ -92,6 +94,9 @@ pub struct Server {
     admissions: Arc<Admissions>,
     handshakes: Handshakes,
     courtesy: Courtesy,
+    arrivals: Mutex<Arrivals>,
+    /// Whether those who wait for their turn are served at once, because the daemon stops or restarts.
+    hurry: watch::Sender<bool>,
     /// Clients whose TLS handshake took too long.
     handshake_timeout: AtomicU64,
     tls: Option<Arc<TlsInForce>>,
@@ -155,6 +160,8 @@ impl Server {
             admissions: Arc::default(),
             handshakes: Handshakes::default(),
             courtesy: Courtesy::default(),
+            arrivals: Mutex::default(),
+            hurry: watch::Sender::default(),
             handshake_timeout: AtomicU64::new(0),
             tls: tls.map(Arc::new),
             store: Arc::new(store),
@@ -237,6 +244,7 @@ impl Server {
     /// closed, for 4 s at most. Accepting must have ended.
     pub async fn say_goodbye(&self) {
         let (input_deadline, deadline) = (Instant::now() + DRAIN_INPUT, Instant::now() + DRAIN);
+        self.serve_waiting().await;
         self.driver.lock().begin_stop();
         // Everything that was said so far is delivered to all before the first session is closed. Turns process a bounded
         // amount of input each; clients that do not stop sending are cut off after `DRAIN_INPUT`.
@@ -248,6 +256,13 @@ impl Server {
         if timeout_at(deadline, self.driver.empty()).await.is_err() {
             warn!("{} clients were cut off: they did not read in time", self.driver.lock().len());
         }
+    }
+
+    /// Serves those at once who wait for their turn.
+    async fn serve_waiting(&self) {
+        self.hurry.send_replace(true);
+        // Their tasks run.
+        yield_now().await;
     }
 
     fn status_line(&self) -> String {

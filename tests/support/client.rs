@@ -46,6 +46,14 @@ impl Client {
         Ok(Client::over(Transport::Tls(Box::new(stream))))
     }
 
+    /// Connects over plaintext from this address, which is one of this machine's own.
+    pub fn plain_from(own: [u8; 4], address: SocketAddr) -> Client {
+        let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        rustix::net::bind(&socket, &SocketAddr::from((own, 0))).unwrap();
+        rustix::net::connect(&socket, &address).unwrap();
+        Client::over(Transport::Plain(prepared(socket.into())))
+    }
+
     /// Connects over plaintext with the smallest possible receive buffer, for clients that do not read.
     pub fn plain_with_small_buffer(address: SocketAddr) -> Client {
         let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };

@@ -93,6 +93,8 @@ pub fn limits() -> Limits {
         allow: Vec::new(),
         connections: 100,
         connections_per_address: 100,
+        connection_rate: 100,
+        connection_rate_per_address: 100,
         handshake_timeout: Duration::from_secs(10),
         login_timeout: Duration::from_secs(60),
         line_length: 400,
