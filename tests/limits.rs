@@ -175,6 +175,30 @@ fn a_client_over_its_rate_is_throttled_without_loss() {
 }
 
 #[test]
+fn when_too_much_is_said_nothing_is_lost() {
+    let daemon = Daemon::start(&limits(
+        "line-length = 128\nmessage-rate = 50\nmessage-burst = 100\nroom-rate = \"1KiB\"\n[room]\nhistory = 0",
+    ));
+    let mut bo = daemon.join("bo");
+    let names = ["ana", "cho", "dan"];
+    let mut talkers = names.map(|name| daemon.join_tls(name));
+    for talker in &mut talkers {
+        let text: String = (0..50).map(|n| format!("{n} {}\n", "x".repeat(100))).collect();
+        talker.send(&text);
+    }
+    let mut next = [0; 3];
+    while next != [50; 3] {
+        let line = bo.line();
+        let Some((name, said)) = line.split_once(": ") else { continue };
+        let who = names.iter().position(|known| *known == name).unwrap();
+        assert!(said.starts_with(&format!("{} x", next[who])), "{line}");
+        next[who] += 1;
+    }
+    let reached = daemon.status().limits_reached;
+    assert!(reached.room_rate > 0 && reached.message_rate == 0, "{reached:?}");
+}
+
+#[test]
 fn a_long_line_is_cut_and_its_author_informed() {
     let daemon = Daemon::start(&limits("line-length = 128"));
     let mut ana = daemon.join("ana");

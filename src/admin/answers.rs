@@ -61,6 +61,7 @@ impl From<StatusReport> for Status {
                 handshake_timeout: reached.handshake_timeout,
                 login_timeout: reached.login_timeout,
                 message_rate: reached.message_rate,
+                room_rate: reached.room_rate,
                 max_lag: reached.max_lag,
                 backlog: reached.backlog,
             },

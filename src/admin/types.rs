@@ -138,6 +138,9 @@ pub struct LimitsReached {
     pub login_timeout: u64,
     /// How often a client's input was throttled because it sent too fast.
     pub message_rate: u64,
+    /// How often a client's input was throttled because too much was said in the room or from its address.
+    #[serde(default)]
+    pub room_rate: u64,
     /// Clients disconnected because they read too slowly.
     pub max_lag: u64,
     /// Clients disconnected because all clients together lagged too far behind.

@@ -223,6 +223,9 @@ fn limits(limits: &mut Section<'_, '_>) -> Option<Limits> {
     let line_length = limits.value("line-length", "2048", value::size(128..=64 << 10));
     let message_rate = limits.value("message-rate", "5", value::number(1..=1_000_000));
     let message_burst = limits.value("message-burst", "20", value::number(1..=1_000_000));
+    let change_cost = limits.value("change-cost", "10", value::number(1..=1000));
+    let room_rate = limits.value("room-rate", "\"128KiB\"", value::size(1 << 10..=1 << 40));
+    let room_rate_per_address = limits.value("room-rate-per-address", "\"64KiB\"", value::size(1 << 10..=1 << 40));
     let max_lag = limits.value("max-lag", "\"1MiB\"", value::size(4 << 10..=1 << 30));
     if let (Some(line_length), Some(max_lag)) = (line_length, max_lag)
         && max_lag < 4 * line_length
@@ -242,6 +245,9 @@ fn limits(limits: &mut Section<'_, '_>) -> Option<Limits> {
         line_length: line_length?,
         message_rate: message_rate?,
         message_burst: message_burst?,
+        change_cost: change_cost?,
+        room_rate: room_rate?,
+        room_rate_per_address: room_rate_per_address?,
         max_lag: max_lag?,
         // The total must allow for what a single client may lag.
         backlog: backlog?.max(max_lag?),

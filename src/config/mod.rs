@@ -211,6 +211,12 @@ pub struct Limits {
     pub message_rate: u32,
     /// The number of messages that may arrive at once before the rate applies.
     pub message_burst: u32,
+    /// How many messages it counts as when a client leaves the room or changes its name, away state or description.
+    pub change_cost: u32,
+    /// The sustained number of bytes per second that are said in the room; authors are throttled to that.
+    pub room_rate: usize,
+    /// The same from one IPv4 address or IPv6 /64.
+    pub room_rate_per_address: usize,
     /// How many bytes a client may lag behind the room before it is disconnected.
     pub max_lag: usize,
     /// How many bytes all clients together may lag; beyond that, those furthest behind are disconnected.

@@ -15,6 +15,8 @@ pub struct Counters {
     pub login_timeout: u64,
     /// How often a client's input was throttled because it was over its rate.
     pub message_rate: u64,
+    /// How often a client's input was throttled because too much was said in the room or from its address.
+    pub room_rate: u64,
     /// Clients that were disconnected because they lagged too far behind.
     pub max_lag: u64,
     /// Clients that were disconnected because all clients together lagged too far behind.

@@ -5,6 +5,7 @@
 //! time, the tests with fake transports and virtual time.
 
 mod backlog;
+mod budget;
 mod counters;
 mod delivery;
 mod journal;
@@ -36,6 +37,7 @@ use crate::net::{Address, Admission, Readiness, Transport};
 use crate::people::SessionId;
 use crate::room::State;
 use crate::session::{Context, NEVER, Origin, Session};
+use budget::Budget;
 
 /// Bytes that one read may return. All connections share one buffer, so an idle client has none.
 const SCRATCH: usize = 64 * 1024;
@@ -54,6 +56,7 @@ pub struct Connections<T> {
     /// Lookups that somebody else is to answer.
     lookups: Vec<(Ticket, Lookup)>,
     next_ticket: u64,
+    budget: Budget,
     limits: Arc<Limits>,
     irc: Arc<irc::Server>,
     stopping: bool,
@@ -67,7 +70,7 @@ struct Connection<T> {
     session: Session,
     transport: T,
     /// Holds the client's place in the connection limits until the connection is dropped.
-    _admission: Admission,
+    admission: Admission,
     /// When its alarm is due, in ticks; [`NEVER`]: it has none.
     alarm: u64,
     /// Whether it waits for a turn already.
@@ -107,6 +110,7 @@ impl<T: Transport> Connections<T> {
             alarms: BTreeSet::new(),
             lookups: Vec::new(),
             next_ticket: 0,
+            budget: Budget::default(),
             limits,
             irc,
             stopping: false,
@@ -149,7 +153,7 @@ impl<T: Transport> Connections<T> {
             self.state.people.connect(person, id);
         }
         let lookup = session.pending_lookup().cloned();
-        self.all.insert(Connection { session, transport, _admission: admission, alarm: NEVER, woken: false });
+        self.all.insert(Connection { session, transport, admission, alarm: NEVER, woken: false });
         self.wake(id);
         if let Some(lookup) = lookup {
             // Asked again: nobody else has its answer.

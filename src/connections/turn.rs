@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind, IoSlice};
 use std::time::Duration;
 
-use super::{Connection, Connections, Observation, journal};
+use super::{Connection, Connections, Observation, budget, journal};
 use crate::chat::{Command, Now, Reason, Refusal};
 use crate::dialect::Ending;
 use crate::net::{Readiness, Transport};
@@ -54,7 +54,8 @@ impl<T: Transport> Connections<T> {
             self.process_messages(id, now, &buffered)?;
         } else if reads {
             let mut scratch = std::mem::take(&mut self.scratch);
-            let outcome = self.read(id, now, &mut scratch);
+            let most = session.reads_at_most(&self.limits).min(scratch.len());
+            let outcome = self.read(id, now, scratch.get_mut(..most).unwrap_or_default());
             self.scratch = scratch;
             outcome?;
         }
@@ -132,7 +133,7 @@ impl<T: Transport> Connections<T> {
                 Step::Lookup(lookup) => self.look_up(id, now, lookup),
                 Step::Answered | Step::More => {}
                 Step::TooFast => {
-                    self.counters.message_rate += 1;
+                    self.counters.message_rate += u64::from(!connection.session.is_held());
                     break;
                 }
                 Step::Pause | Step::Wait => break,
@@ -155,7 +156,7 @@ impl<T: Transport> Connections<T> {
         match step {
             Step::Command(command) => self.perform(id, now, command, &mut answers)?,
             Step::Lookup(lookup) => self.look_up(id, now, lookup),
-            Step::TooFast => self.counters.message_rate += 1,
+            Step::TooFast => self.counters.message_rate += u64::from(!connection.session.is_held()),
             Step::Invalid(hint) => {
                 journal::log_invalid_name(connection.session.origin(), connection.session.protocol(), hint);
             }
@@ -180,7 +181,7 @@ impl<T: Transport> Connections<T> {
         command: Command<'_>,
         answers: &mut Vec<u8>,
     ) -> Result<(), Reason> {
-        let Some(Connection { session, .. }) = self.all.get_mut(id as usize) else { return Ok(()) };
+        let Some(Connection { session, admission, .. }) = self.all.get_mut(id as usize) else { return Ok(()) };
         let outcome = self.state.perform(now, session.actor(id), command);
         self.counters.count_outcome(now, &outcome);
         match &outcome {
@@ -192,6 +193,11 @@ impl<T: Transport> Connections<T> {
                 None => return Err(ban.told()),
                 Some(_) => journal::log_refused(session.origin(), session.protocol(), ban),
             }
+        }
+        if let Ok(outcome) = &outcome {
+            let next = self.budget.spend(now, &self.limits, admission, outcome);
+            session.count_more(now, &self.limits, budget::is_change(outcome));
+            self.counters.room_rate += u64::from(session.hold(now, &self.limits, next));
         }
         session.done(&mut self.state, outcome, answers);
         self.deliver_mail();

@@ -218,6 +218,7 @@ fn limits(reached: &LimitsReached) -> String {
         handshake_timeout,
         login_timeout,
         message_rate,
+        room_rate,
         max_lag,
         backlog,
     } = *reached;
@@ -229,6 +230,7 @@ fn limits(reached: &LimitsReached) -> String {
         ("handshake-timeout", handshake_timeout),
         ("login-timeout", login_timeout),
         ("message-rate", message_rate),
+        ("room-rate", room_rate),
         ("max-lag", max_lag),
         ("backlog", backlog),
     ];

@@ -15,11 +15,18 @@ use super::Address;
 pub struct Admissions {
     open: AtomicUsize,
     freed: Notify,
-    per_address: Mutex<HashMap<IpAddr, usize>>,
+    per_address: Mutex<HashMap<IpAddr, Place>>,
     /// How often accepting paused because the limit on connections was reached.
     pub full: AtomicU64,
     /// How many clients were rejected because their address had reached its limit.
     pub address_full: AtomicU64,
+}
+
+/// An address that has connections.
+#[derive(Debug, Default)]
+struct Place {
+    connections: usize,
+    paid: Arc<AtomicU64>,
 }
 
 /// Counts one connection until it is dropped.
@@ -27,6 +34,8 @@ pub struct Admissions {
 pub struct Admission {
     admissions: Arc<Admissions>,
     address: Address,
+    /// When everything that was said from its address is paid for, in ticks.
+    paid: Option<Arc<AtomicU64>>,
 }
 
 impl Admissions {
@@ -61,17 +70,19 @@ impl Admissions {
     /// Counts a new connection, or returns `None` if its address has `limit` connections already. Call
     /// [`wait`](Self::wait) first.
     pub fn enter(self: &Arc<Self>, address: Address, limit: usize) -> Option<Admission> {
+        let mut paid = None;
         if let Some(key) = address.limit_key() {
             let mut per_address = self.per_address.lock().unwrap_or_else(PoisonError::into_inner);
-            let connections = per_address.entry(key).or_default();
-            if *connections >= limit {
+            let place = per_address.entry(key).or_default();
+            if place.connections >= limit {
                 self.address_full.fetch_add(1, Ordering::Relaxed);
                 return None;
             }
-            *connections += 1;
+            place.connections += 1;
+            paid = Some(place.paid.clone());
         }
         self.open.fetch_add(1, Ordering::Relaxed);
-        Some(Admission { admissions: self.clone(), address })
+        Some(Admission { admissions: self.clone(), address, paid })
     }
 
     /// Makes all waiting tasks check the limit again.
@@ -86,15 +97,24 @@ impl Admission {
     pub fn address(&self) -> &Address {
         &self.address
     }
+
+    /// Something was said from its address that takes so long to pay for. Returns when everything from there is paid for;
+    /// all in ticks. What is said on this machine costs nothing.
+    pub fn pay(&self, now: u64, price: u64) -> u64 {
+        let Some(paid) = &self.paid else { return 0 };
+        let until = paid.load(Ordering::Relaxed).max(now) + price;
+        paid.store(until, Ordering::Relaxed);
+        until
+    }
 }
 
 impl Drop for Admission {
     fn drop(&mut self) {
         if let Some(key) = self.address.limit_key() {
             let mut per_address = self.admissions.per_address.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(connections) = per_address.get_mut(&key) {
-                *connections -= 1;
-                if *connections == 0 {
+            if let Some(place) = per_address.get_mut(&key) {
+                place.connections -= 1;
+                if place.connections == 0 {
                     per_address.remove(&key);
                 }
             }

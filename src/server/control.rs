@@ -84,6 +84,8 @@ pub struct LimitCounts {
     pub login_timeout: u64,
     /// How often a client's input was throttled because it sent too fast.
     pub message_rate: u64,
+    /// How often a client's input was throttled because too much was said in the room or from its address.
+    pub room_rate: u64,
     /// Clients disconnected because they read too slowly.
     pub max_lag: u64,
     /// Clients disconnected because all clients together lagged too far behind.
@@ -171,6 +173,7 @@ impl Server {
             handshake_timeout: self.handshake_timeout.load(Ordering::Relaxed),
             login_timeout: counters.login_timeout,
             message_rate: counters.message_rate,
+            room_rate: counters.room_rate,
             max_lag: counters.max_lag,
             backlog: counters.backlog,
         };

@@ -36,6 +36,7 @@ impl Session {
             self.resume = resume;
             return Ok(Step::TooFast);
         }
+        self.held = false;
         let view = state.view_for(self.person);
         let parsed = dialect.next(now, input, &mut Answer { view: &view, bytes: answers });
         self.handle_parsed(context, state, parsed, answers)

@@ -38,6 +38,9 @@ pub const NEVER: u64 = u64::MAX;
 const DETECT_TIMEOUT: Duration = Duration::from_millis(250);
 /// Bytes of unsent answers above which a client's next message is not processed yet.
 const MAX_ANSWERS: usize = 64 * 1024;
+/// Bytes that are read from a client at once: as many as this for each message that may come at once, and at least these.
+const SHORT: usize = 128;
+const LEAST_READ: usize = 4096;
 /// How long a client with unsent output may go without reading any of it.
 const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long to wait for the answer to a lookup.
@@ -58,6 +61,9 @@ pub struct Session {
     /// Input that is not processed yet: the first bytes, before the protocol is known, or what exceeds the rate.
     buffered: Box<[u8]>,
     rate: Rate,
+    /// Whether it waits because of what was said in the room, not for its own rate.
+    #[serde(skip)]
+    held: bool,
     /// When to continue with the buffered input, in ticks: the end of the wait for the rate or for the client's first bytes.
     /// [`NEVER`], here and in the next two: no such limit is set.
     resume: u64,
@@ -156,6 +162,7 @@ impl Session {
             output: Output::default(),
             buffered: Box::default(),
             rate: Rate::default(),
+            held: false,
             resume: NEVER,
             deadline: now + micros(context.limits.login_timeout),
             stalled: NEVER,
@@ -197,6 +204,35 @@ impl Session {
     /// The daemon is about to stop: from now on the rate is not applied, so that everything that has arrived is processed.
     pub fn drain_input(&mut self) {
         (self.rate, self.resume, self.silent) = (Rate::Unlimited, NEVER, true);
+    }
+
+    /// How much to read at once. What exceeds the client's rate is better kept by the kernel, which can make the client wait.
+    #[must_use]
+    pub fn reads_at_most(&self, limits: &Limits) -> usize {
+        match self.rate {
+            Rate::Limited(_) => (limits.message_burst as usize).saturating_mul(SHORT).max(LEAST_READ),
+            Rate::Unlimited => usize::MAX,
+        }
+    }
+
+    /// Counts a message that was more than one, if it is so.
+    pub fn count_more(&mut self, now: Now, limits: &Limits, more: bool) {
+        for _ in 1..if more { limits.change_cost } else { 1 } {
+            self.rate.count(now, limits);
+        }
+    }
+
+    /// Has the client wait with its next message until this time, in ticks. Returns whether it is to come.
+    pub fn hold(&mut self, now: Now, limits: &Limits, until: u64) -> bool {
+        let held = until > now.ticks && self.rate.hold(limits, until);
+        self.held |= held;
+        held
+    }
+
+    /// Whether its present wait is for the room, not for its own rate.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.held
     }
 
     /// Whether too many bytes of answers are unsent to process another message.

@@ -40,6 +40,14 @@ impl Rate {
         }
     }
 
+    /// Allows no message before this time, in ticks. Returns whether the limits apply.
+    pub fn hold(&mut self, limits: &Limits, until: u64) -> bool {
+        let Rate::Limited(due) = self else { return false };
+        let ahead = interval(limits) * u64::from(limits.message_burst.max(1)) - interval(limits);
+        *due = (*due).max(until + ahead);
+        true
+    }
+
     /// Counts one message.
     pub fn count(&mut self, now: Now, limits: &Limits) {
         if let Rate::Limited(due) = self {

@@ -361,3 +361,74 @@ fn a_client_that_connects_during_a_stop_is_closed() {
         assert!(world.connections.is_empty() && world.connections.state.people.is_empty());
     }
 }
+
+#[test]
+fn who_say_too_much_together_take_turns_and_nobody_else_waits() {
+    let rate = 32 << 10;
+    let limits = Limits { message_rate: 50, message_burst: 5, line_length: 400, room_rate: rate, ..generous() };
+    let mut world = World::with(Limits { room_rate_per_address: 1 << 30, ..limits }, 0);
+    let quiet = world.join(Kind::Text, LARGE);
+    let talkers: Vec<usize> = (0..8).map(|_| world.join(Kind::Irc, LARGE)).collect();
+    for _ in 0..500 {
+        talkers.iter().for_each(|talker| world.say_at_length(*talker, 340));
+    }
+    world.pass_by_alarms(Duration::from_secs(20));
+    world.read(quiet, usize::MAX);
+    let seen = world.seen(quiet);
+    let shares: Vec<usize> =
+        talkers.iter().map(|talker| seen.iter().filter(|n| world.authors[**n - 1] == Some(*talker)).count()).collect();
+    let bytes = seen.len() * (340 + 64);
+    assert!((20 * rate..23 * rate).contains(&bytes), "{bytes} bytes");
+    let (least, most) = (shares.iter().min().unwrap(), shares.iter().max().unwrap());
+    assert!(most - least <= 2, "{shares:?}");
+    // Who has said nothing yet says it at once.
+    world.say(quiet);
+    let number = world.said;
+    world.settle();
+    world.read(talkers[0], usize::MAX);
+    assert!(world.seen(talkers[0]).contains(&number));
+    assert!(world.connections.counters.room_rate > 0);
+    world.pass_by_alarms(Duration::from_secs(60));
+    world.read(quiet, usize::MAX);
+    assert_eq!(world.seen(quiet).len(), 8 * 500 + 1, "nothing is lost");
+}
+
+#[test]
+fn one_address_does_not_say_everything() {
+    let rate = 32 << 10;
+    let limits = Limits { message_rate: 50, message_burst: 5, line_length: 400, room_rate: 2 * rate, ..generous() };
+    let mut world = World::with(Limits { room_rate_per_address: rate, ..limits }, 0);
+    let talkers: Vec<usize> = (0..8).map(|_| world.join(Kind::Text, LARGE)).collect();
+    for _ in 0..300 {
+        talkers.iter().for_each(|talker| world.say_at_length(*talker, 340));
+    }
+    world.pass_by_alarms(Duration::from_secs(10));
+    world.read(talkers[0], usize::MAX);
+    let bytes = world.seen(talkers[0]).len() * (340 + 64);
+    assert!((10 * rate..13 * rate).contains(&bytes), "{bytes} bytes");
+}
+
+#[test]
+fn who_comes_and_goes_or_changes_names_all_the_time_is_read_more_slowly() {
+    let mut world = World::with(Limits { message_rate: 5, message_burst: 20, change_cost: 10, ..generous() }, 0);
+    let watcher = world.join(Kind::Text, LARGE);
+    let ana = world.join(Kind::Irc, LARGE);
+    let bo = world.join(Kind::Text, LARGE);
+    world.write(ana, "PART #lobby\r\nJOIN #lobby\r\n".repeat(100));
+    world.write(bo, (0..100).map(|n| format!("/nick b{n}\n")).collect::<String>());
+    world.pass_by_alarms(Duration::from_secs(20));
+    let text = text_of(&mut world, watcher);
+    let [left, renamed] = ["*** c1 has left", "is now known as"].map(|what| text.matches(what).count());
+    // Two at once, and then one in two seconds.
+    assert!((9..=12).contains(&left) && (11..=13).contains(&renamed), "{left}, {renamed}");
+}
+
+#[test]
+fn of_a_client_over_its_rate_little_is_kept() {
+    let mut world = World::with(Limits { message_rate: 5, message_burst: 20, ..generous() }, 0);
+    let ana = world.join(Kind::Text, LARGE);
+    world.write(ana, "/topic\n".repeat(20_000));
+    world.settle();
+    let left = world.clients[ana].wire.borrow().to_server.len();
+    assert!(left > 20_000 * 7 - 5000, "{left} bytes are left to the kernel");
+}

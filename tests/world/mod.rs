@@ -100,6 +100,9 @@ pub fn limits() -> Limits {
         line_length: 400,
         message_rate: 20,
         message_burst: 50,
+        change_cost: 2,
+        room_rate: 32 << 10,
+        room_rate_per_address: 16 << 10,
         max_lag: 16 * 1024,
         backlog: 48 * 1024,
     }
