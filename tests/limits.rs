@@ -199,6 +199,24 @@ fn when_too_much_is_said_nothing_is_lost() {
 }
 
 #[test]
+fn what_a_strange_page_has_a_browser_send_is_not_said() {
+    let listener = |protocol: &str| format!("[[listen]]\naddress = \"127.0.0.1:0\"\nprotocol = \"{protocol}\"\n");
+    for (protocol, body, told) in [
+        ("text", "eve\nbuy this\n", "*** Goodbye: HTTP on a chat port."),
+        ("irc", "NICK eve\nUSER e 0 * :e\nPRIVMSG #lobby :buy this\n", "HTTP on a chat port"),
+        ("auto", "eve\nbuy this\n", "This is a chat room, not a web server."),
+    ] {
+        let daemon = Daemon::start_with(&listener(protocol), |_| {});
+        let mut browser = daemon.connect();
+        browser.send(&format!("POST / HTTP/1.1\r\nHost: chat.test:6667\r\n\r\n{body}"));
+        let answer = browser.rest().join("\n");
+        assert!(answer.contains(told), "{answer}");
+        let status = daemon.status();
+        assert_eq!((status.messages, status.users, status.refused), (0, 0, 1), "{protocol}");
+    }
+}
+
+#[test]
 fn a_long_line_is_cut_and_its_author_informed() {
     let daemon = Daemon::start(&limits("line-length = 128"));
     let mut ana = daemon.join("ana");

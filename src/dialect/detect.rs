@@ -45,6 +45,15 @@ pub fn without_tls(bytes: &[u8]) -> &'static [u8] {
     }
 }
 
+/// Whether a client begins with a request of HTTP (RFC 9112, section 3), as a browser does that a strange page has made to
+/// send something here. The rest of what it sends could be taken for a name and for messages.
+#[must_use]
+pub fn is_http(bytes: &[u8]) -> bool {
+    const METHODS: [&[u8]; 9] =
+        [b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"CONNECT", b"OPTIONS", b"TRACE", b"PATCH"];
+    METHODS.iter().filter_map(|method| bytes.strip_prefix(*method)).any(|rest| rest.first() == Some(&b' '))
+}
+
 /// Detects the protocol from the first bytes. `silent`: the client has sent nothing more within the detection timeout.
 #[must_use]
 pub fn detect(bytes: &[u8], silent: bool) -> Verdict {

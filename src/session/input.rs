@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::output::Source;
 use super::{Context, NEVER, Origin, STALL_TIMEOUT, Session, Step, micros};
 use crate::chat::{Answer, Command, Event, LookupError, PersonId, Profile, Reason, Refusal, Reply, Stamp, Words};
-use crate::dialect::detect::{ENOUGH, Verdict, detect};
+use crate::dialect::detect::{ENOUGH, Verdict, detect, is_http};
 use crate::dialect::{ClientContext, Input, Protocol};
 use crate::room::{Mail, Outcome, State};
 
@@ -25,6 +25,10 @@ impl Session {
         let Context { now, limits, .. } = context;
         if std::mem::take(&mut self.enters) {
             return Ok(Step::Command(Command::Enter));
+        }
+        // Known after the first bytes only where the protocol is fixed; otherwise it was detected from them.
+        if self.dialect.is_some() && !input.is_empty() && !std::mem::replace(&mut self.silent, true) && is_http(input) {
+            return Err(Reason::WrongProtocol("HTTP on a chat port".into()));
         }
         let full = self.is_full();
         let Some(dialect) = &mut self.dialect else { return self.detect_protocol(context, state, input) };

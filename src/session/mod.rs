@@ -73,7 +73,7 @@ pub struct Session {
     stalled: u64,
     /// The time of the last message, or of the connection if there was none, in ticks.
     last_message: u64,
-    /// Whether the wait for the client to speak first is over.
+    /// Whether the wait for the client to speak first is over, or it has spoken.
     silent: bool,
     /// Whether the client has closed its side while a lookup was pending.
     input_ended: bool,
