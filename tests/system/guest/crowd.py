@@ -1,7 +1,7 @@
 """Many clients of all protocols at once, served by one thread, who talk in numbered lines.
 
-What they say is "<NAME:NUMBER>", which every protocol carries as it is, and nothing else looks like it: so the order that
-each of them has read is found in the bytes, whatever stands between.
+What they say is "<NAME:NUMBER>", which every protocol carries as it is, and nothing else looks like it: so the order
+that each of them has read is found in the bytes, whatever stands between.
 """
 
 import os
@@ -17,8 +17,8 @@ import time
 from harness import PATIENCE, require, until
 
 SAID = re.compile(rb"<([a-z0-9]+):(\d+)>")
-# Seconds from reading one's own line to the next, on average.
-REST = 1.5
+TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+TLS.check_hostname, TLS.verify_mode = False, ssl.CERT_NONE
 
 
 def packed(fields):
@@ -45,6 +45,9 @@ PROTOCOLS = {
 class Member:
     """One of them. Everything that was read is in `read`."""
 
+    # Seconds from reading one's own line to the next, on average.
+    rest = 1.5
+
     def __init__(self, name, protocol, port, *, tls=False):
         self.name, self.protocol, self.tls = name, protocol, tls
         self.read, self.seen = bytearray(), 0
@@ -58,9 +61,7 @@ class Member:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self.tls:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-            self.socket = context.wrap_socket(self.socket)
+            self.socket = TLS.wrap_socket(self.socket)
         self.socket.setblocking(False)
 
     def fileno(self):
@@ -96,7 +97,7 @@ class Member:
             now = time.monotonic()
             self.longest = max(self.longest, now - self.since)
             # Each at another time, so that a restart meets people of every protocol who have just said something.
-            self.since, self.due = None, now + REST * random.uniform(0.5, 1.5)
+            self.since, self.due = None, now + self.rest * random.uniform(0.5, 1.5)
         return self.end is None
 
     def has_read(self, text):
@@ -144,7 +145,7 @@ class Crowd:
         self.selector = selectors.DefaultSelector()
         for number, member in enumerate(members):
             # Not all at once: over TLS some bytes may have been read already, so each is looked at first.
-            member.due = time.monotonic() + REST * number / len(members)
+            member.due = time.monotonic() + member.rest * number / len(members)
             member.take()
             self.selector.register(member, selectors.EVENT_READ)
         self.thread = threading.Thread(target=self.serve, daemon=True)
