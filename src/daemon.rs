@@ -192,7 +192,7 @@ async fn serve(
     inherited: &mut Inherited,
     arrived: &mut Option<Handover>,
 ) -> Result<End, Failure> {
-    let signals = Signals::new()?;
+    let mut signals = Signals::new()?;
     let tls = match config.listen.iter().any(|listen| listen.tls) {
         true => {
             let tls = TlsInForce::new(config.tls.as_ref(), &source.directories.state, SystemTime::now());
@@ -239,7 +239,7 @@ async fn serve(
         let _ = io::stdout().write_all(greeting.as_bytes());
     }
 
-    let wanted = signals.until_end(&server).await;
+    let mut wanted = signals.until_end(&server).await;
     if wanted != Wanted::Restart {
         systemd::stopping();
     }
@@ -255,6 +255,11 @@ async fn serve(
     administration.abort();
     // It was aborted.
     let _ = administration.await;
+    if wanted == Wanted::Restart && signals.is_stop_wanted() {
+        // The program that is executed anew would not know of it.
+        systemd::stopping();
+        wanted = Wanted::Stop;
+    }
     if wanted == Wanted::Stop {
         drop((bound, socket_file));
         server.say_goodbye().await;

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::io;
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -51,7 +52,7 @@ impl Signals {
     }
 
     /// Reloads on every SIGHUP. Returns on SIGTERM, SIGINT, the hangup of the terminal, or when the daemon is to restart.
-    pub async fn until_end(mut self, server: &Server) -> Wanted {
+    pub async fn until_end(&mut self, server: &Server) -> Wanted {
         let announced: Cell<Option<Instant>> = Cell::default();
         let announcements = async {
             loop {
@@ -93,5 +94,13 @@ impl Signals {
             }
         }
         Wanted::Stop
+    }
+
+    /// Whether a signal to stop has come since [`until_end`](Self::until_end) has returned.
+    #[must_use]
+    pub fn is_stop_wanted(&mut self) -> bool {
+        let mut context = Context::from_waker(Waker::noop());
+        let mut stops = [&mut self.terminate, &mut self.interrupt].into_iter();
+        stops.any(|signal| signal.poll_recv(&mut context).is_ready())
     }
 }

@@ -244,3 +244,17 @@ fn a_listener_makes_way_for_one_that_replaces_it() {
     daemon.join("ben");
     assert!(!path.exists(), "nobody listens there");
 }
+
+#[test]
+fn a_stop_that_follows_a_restart_at_once_is_a_stop() {
+    let mut daemon = Daemon::start("");
+    let mut ana = daemon.join("ana");
+    // The restart waits for its handshake, for a moment.
+    let _silent = std::net::TcpStream::connect(daemon.tls()).unwrap();
+    daemon.wait_for_status(|status| status.connections == 2);
+    daemon.signal("USR2");
+    daemon.wait_for_log("chatd restarts");
+    daemon.signal("TERM");
+    assert_eq!(ana.rest().last().unwrap(), "*** Goodbye: the server is stopping.");
+    assert!(daemon.wait().success());
+}
