@@ -130,6 +130,8 @@ fn run_until_stopped(source: &Source, mut inherited: Inherited) -> ExitCode {
             Ok(End::Stop) => return ExitCode::SUCCESS,
             Ok(End::Restart(left)) => {
                 log::flush(LAST_ENTRIES);
+                // The next program has the whole time for its start.
+                systemd::keep_alive();
                 let (error, left) = handover::execute(left);
                 error!(chatd.event = "failed", "chatd cannot be executed anew and goes on as it is: {error}");
                 parcel = Some(left);

@@ -36,6 +36,11 @@ pub fn reloading() {
     }
 }
 
+/// Sends a keep-alive to the watchdog, for a time in which nothing else does.
+pub fn keep_alive() {
+    notify(&[NotifyState::Watchdog]);
+}
+
 /// Reports the start of stopping.
 pub fn stopping() {
     notify(&[NotifyState::Stopping]);

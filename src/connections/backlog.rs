@@ -12,15 +12,7 @@ impl<T: Transport> Connections<T> {
         if self.state.log.backlog().bytes() <= limit {
             return;
         }
-        let mut behind: Vec<(u64, SessionId)> = (self.all.iter())
-            .map(|(id, connection)| {
-                let output = connection.session.output();
-                (output.lag(&self.state.log) + output.answers() as u64, SessionId::try_from(id).unwrap_or_default())
-            })
-            .filter(|(lag, _)| *lag > 0)
-            .collect();
-        behind.sort_unstable_by(|one, other| other.cmp(one));
-        for (_, id) in behind {
+        for (_, id) in self.behind() {
             if self.state.log.backlog().bytes() <= limit / 4 * 3 {
                 break;
             }
@@ -32,5 +24,33 @@ impl<T: Transport> Connections<T> {
             }
             self.wake(id);
         }
+    }
+
+    /// What clients share while they are behind is written down for each of them when they are saved. If that is more than
+    /// the bound, disconnects those that are the furthest behind.
+    pub fn bound_saved(&mut self, now: Now) {
+        let limit = self.limits.backlog;
+        let behind = self.behind();
+        let mut total: u64 = behind.iter().map(|(lag, _)| lag).sum();
+        for (lag, id) in behind {
+            if total <= limit as u64 {
+                break;
+            }
+            total -= lag;
+            self.close(id, now, &Reason::Backlog(limit));
+        }
+    }
+
+    /// Who is behind, and how many bytes; the furthest first.
+    fn behind(&self) -> Vec<(u64, SessionId)> {
+        let mut behind: Vec<(u64, SessionId)> = (self.all.iter())
+            .map(|(id, connection)| {
+                let output = connection.session.output();
+                (output.lag(&self.state.log) + output.answers() as u64, SessionId::try_from(id).unwrap_or_default())
+            })
+            .filter(|(lag, _)| *lag > 0)
+            .collect();
+        behind.sort_unstable_by(|one, other| other.cmp(one));
+        behind
     }
 }

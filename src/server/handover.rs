@@ -93,6 +93,7 @@ impl Server {
     pub async fn hand_over(&self, listeners: Vec<(Endpoint, Vec<OwnedFd>)>) -> Handover {
         let (state, parted) = {
             let mut connections = self.driver.lock();
+            connections.bound_saved(clock::now());
             self.store.keep(connections.state.take_durable());
             connections.begin_stop();
             connections.save(&UNREADABLE)
