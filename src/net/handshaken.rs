@@ -59,7 +59,9 @@ impl Handshaken {
     /// Takes over a connection whose handshake is complete, with the secrets that it has brought, and with what was read
     /// but not given to rustls, which is less than a record.
     #[must_use]
-    pub fn new(connection: ServerConnection, secrets: &SecretLog, partial: Vec<u8>) -> Handshaken {
+    pub fn new(connection: ServerConnection, secrets: &SecretLog, mut partial: Vec<u8>) -> Handshaken {
+        // It had space for every record of the handshake; the connection keeps what is left for as long as it lives.
+        partial.shrink_to_fit();
         let first = secrets.take().map(Box::new);
         Handshaken { driven: Driven { connection: Box::new(connection), first }, partial }
     }
