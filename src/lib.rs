@@ -118,8 +118,8 @@
 //! a second, each within 60 ms. Of ten million lines a page is found in 5 ms and two words in 20 (99 of 100 times), and the
 //! room feels none of it.
 //!
-//! What it needs: 5.5 MB empty, nearly all of it program text; then 0.8 KB for a client of the text protocol, 1.0 KB for
-//! one of IRC, and 8 KB more for TLS, of which rustls' receive buffer is half. `session::tests` holds the sizes. In
+//! What it needs: 6.5 MB empty, nearly all of it program text; then 0.8 KB for a client of the text protocol, 1.0 KB for
+//! one of IRC, and 8 KB more for TLS, of which rustls' receive buffer is half; 1.6 KB once a restart has carried it along. `session::tests` holds the sizes. In
 //! memory, nothing is kept for what was said but `room.history`, what the slowest has still to be sent (`max-lag`), and
 //! what waits for the disk (8 MiB at most).
 //!
@@ -147,6 +147,16 @@
 //! and the peer's close is awaited briefly, because closing a socket with unread input would discard what was sent.
 //! Who takes nothing meanwhile is reset, because the kernel would keep megabytes for minutes, which no limit counts.
 //! Between any two inputs a session can be saved and restored ([`session::SavedSession`]).
+//!
+//! # A restart
+//!
+//! The next process is one more reader of the log: it goes on where each session stood. The old one ends its accept loops,
+//! says goodbye to those who cannot go along, and takes out everything under one hold of the lock ([`server`]'s
+//! `handover`): the state, each session with its unsent bytes, each socket with the keys of its TLS connection. All of it
+//! goes into one socket ([`handover::Parcel`]), which systemd keeps until the next process starts, or which the process
+//! keeps for itself while it executes the program anew. What the kernel has received meanwhile waits there. The next
+//! process restores all sessions before it lets anything happen, so that nobody misses an event; who was lost leaves the
+//! room. [`signals`] tells a restart from a stop; chatd(8), RESTARTING, what administrators see of it.
 
 pub mod admin;
 pub mod arguments;
