@@ -9,12 +9,12 @@ mod wire;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use chatd::chat::{Now, Reason};
-use chatd::config::Limits;
+use chatd::config::{Limits, file};
 use chatd::connections::{Connections, Parted};
 use chatd::dialect::{Protocol, classic, irc, podsixnet};
+use chatd::directories::Directories;
 use chatd::net::{Address, Admissions, Readiness};
 use chatd::people::SessionId;
 use chatd::room::{HistoryLimit, State};
@@ -70,17 +70,14 @@ impl World {
     fn new() -> World {
         let now = Now { ticks: 1_000_000, unix: 1_767_323_045_678 };
         let state = State::new(now, "lobby", "tea", HistoryLimit { length: 10, size: 4096 });
+        let nowhere = Directories { runtime: "/nowhere".into(), state: "/nowhere".into() };
         let limits = Limits {
-            allow: Vec::new(),
-            connections: 100,
-            connections_per_address: 100,
-            handshake_timeout: Duration::from_secs(10),
-            login_timeout: Duration::from_secs(60),
             line_length: 300,
             message_rate: 20,
             message_burst: 50,
             max_lag: 64 * 1024,
             backlog: 256 * 1024,
+            ..file::parse("", &nowhere).unwrap().limits
         };
         let server = irc::Server { name: "irc.test".into(), room: "lobby".into(), autojoin: true, ..Default::default() };
         let connections = Connections::new(state, Arc::new(limits), Arc::new(server));
