@@ -6,16 +6,17 @@
 
 mod backup;
 mod history;
+mod places;
 
 use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use rustix::net::SendFlags;
 use serde::Serialize;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -25,9 +26,9 @@ use super::varlink::{self, Call, FrameTooLarge, Frames};
 use crate::chat::Ban;
 use crate::log::{self, Missed};
 use crate::server::{BanRequest, Server, UserList};
+use places::Places;
 
-/// How long a connection may take to send its next complete call. Idle ones are closed, because another administrator
-/// may need the slot.
+/// How long a connection may take to send its next complete call.
 const CALL_LIMIT: Duration = Duration::from_secs(300);
 
 /// How long a peer may take to read one reply.
@@ -37,38 +38,46 @@ const REPLY_LIMIT: Duration = Duration::from_secs(30);
 /// CPU.
 const ACCEPT_REST: Duration = Duration::from_secs(1);
 
-/// Accepts up to `connections` administrators at once and answers their calls; more wait in the kernel's accept queue.
-/// Never returns; dropping the future closes every connection.
+/// Serves up to `connections` administrators at once and answers their calls. When another one comes, whoever has been
+/// idle longest makes room. Never returns; dropping the future closes every connection.
 pub async fn serve(listener: UnixListener, server: Arc<Server>, connections: usize) -> Infallible {
-    // Watches last for hours, so one slot stays free for an administrator who wants to act.
-    let maximum_watchers = connections.saturating_sub(1).max(1);
-    let watchers = Arc::new(Semaphore::new(maximum_watchers.min(Semaphore::MAX_PERMITS)));
+    let places = Arc::new(Places::new(connections));
     let mut peers = JoinSet::new();
     loop {
-        while peers.try_join_next().is_some() {}
-        if peers.len() >= connections.max(1) {
-            peers.join_next().await;
-            continue;
-        }
         let accepted = match listener.accept().await {
             Ok((stream, _)) => stream.peer_cred().map(|peer| (stream, peer.uid())),
             Err(error) => Err(error),
         };
         match accepted {
+            Ok((stream, uid)) if !places.make_room(&mut peers).await => {
+                tracing::warn!(
+                    chatd.event = "limit",
+                    chatd.uid = uid,
+                    chatd.reason = "admin.connections",
+                    "an administrator was refused: all {} connections are in use, and none is idle",
+                    places.all
+                );
+                tell_last(&stream, &places.none_left());
+            }
             Ok((stream, uid)) => {
-                let server = Arc::clone(&server);
-                let watchers = Arc::clone(&watchers);
-                peers.spawn(Peer::new(stream, uid, server, watchers, maximum_watchers).converse());
+                peers.spawn(Peer::new(stream, uid, Arc::clone(&server), Arc::clone(&places)).converse());
             }
             Err(error) => {
                 tracing::warn!(
-                    chatd.event = "admin",
-                    chatd.reason = %error,
-                    "no connection can be accepted on the admin socket for a moment"
+                    chatd.event = "limit",
+                    chatd.reason = "accept",
+                    "no connection can be accepted on the admin socket for a moment: {error}"
                 );
                 sleep(ACCEPT_REST).await;
             }
         }
+    }
+}
+
+/// Sends an error to a peer whose connection is then closed, if there is space for it.
+fn tell_last(stream: &UnixStream, error: &Error) {
+    if let Ok(reply) = varlink::encode(error) {
+        let _ = rustix::net::send(stream, &reply, SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
     }
 }
 
@@ -78,9 +87,7 @@ struct Peer {
     frames: Frames,
     uid: u32,
     server: Arc<Server>,
-    /// A permit for each further watcher.
-    watchers: Arc<Semaphore>,
-    maximum_watchers: usize,
+    places: Arc<Places>,
 }
 
 /// Why the daemon closed a connection. Merely invalid requests are answered instead.
@@ -90,10 +97,12 @@ enum Fault {
     Io(#[from] io::Error),
     #[error("{0}")]
     FrameTooLarge(#[from] FrameTooLarge),
-    #[error("a message is not a Varlink call: {0}")]
+    #[error("a message is not a Varlink call, from line {}, column {} on", .0.line(), .0.column())]
     NotACall(serde_json::Error),
     #[error("it closed the connection in the middle of a call")]
     CutOff,
+    #[error("another administrator needs its place")]
+    Displaced,
     #[error("no call came for {} seconds", CALL_LIMIT.as_secs())]
     Idle,
     #[error("a reply was not read within {} seconds", REPLY_LIMIT.as_secs())]
@@ -102,41 +111,53 @@ enum Fault {
     Unwritable(serde_json::Error),
 }
 
+impl Fault {
+    /// The name of the fault, for the journal; `None` if there is nothing to report.
+    fn code(&self) -> Option<&'static str> {
+        match self {
+            // A peer that has seen enough of an answer simply closes.
+            Fault::Io(_) | Fault::Idle | Fault::Displaced => None,
+            Fault::FrameTooLarge(_) => Some("too-long"),
+            Fault::NotACall(_) => Some("not-a-call"),
+            Fault::CutOff => Some("cut-off"),
+            Fault::NotRead => Some("not-read"),
+            Fault::Unwritable(_) => Some("unwritable"),
+        }
+    }
+}
+
 impl Peer {
-    fn new(
-        stream: UnixStream,
-        uid: u32,
-        server: Arc<Server>,
-        watchers: Arc<Semaphore>,
-        maximum_watchers: usize,
-    ) -> Peer {
+    fn new(stream: UnixStream, uid: u32, server: Arc<Server>, places: Arc<Places>) -> Peer {
         let stream = BufReader::with_capacity(4096, stream);
-        Peer { stream, frames: Frames::new(varlink::MAXIMUM_CALL), uid, server, watchers, maximum_watchers }
+        Peer { stream, frames: Frames::new(varlink::MAXIMUM_CALL), uid, server, places }
     }
 
     /// Answers calls in order until the peer closes the connection or violates the protocol.
     async fn converse(mut self) {
         let uid = self.uid;
-        match self.answer_all().await {
-            Ok(()) => {}
-            // A peer that has seen enough of an answer simply closes; nothing to report.
-            Err(fault @ (Fault::Io(_) | Fault::Idle)) => tracing::debug!(
-                chatd.uid = uid,
-                chatd.reason = %fault,
-                "the connection of an administrator has ended"
-            ),
-            Err(fault) => tracing::warn!(
+        let Err(fault) = self.answer_all().await else { return };
+        if let Fault::Displaced = fault {
+            tell_last(self.stream.get_ref(), &self.places.none_left());
+        }
+        match fault.code() {
+            None => tracing::debug!(chatd.uid = uid, "the connection of an administrator has ended: {fault}"),
+            Some(code) => tracing::warn!(
                 chatd.event = "admin",
                 chatd.uid = uid,
-                chatd.reason = %fault,
-                "the connection of an administrator was closed"
+                chatd.reason = code,
+                "the connection of an administrator was closed: {fault}"
             ),
         }
     }
 
     async fn answer_all(&mut self) -> Result<(), Fault> {
         loop {
-            let next = timeout(CALL_LIMIT, self.next_frame()).await.map_err(|_| Fault::Idle)?;
+            let places = Arc::clone(&self.places);
+            let next = tokio::select! {
+                biased;
+                () = places.needed() => return Err(Fault::Displaced),
+                next = timeout(CALL_LIMIT, self.next_frame()) => next.map_err(|_| Fault::Idle)?,
+            };
             let Some(frame) = next? else { return Ok(()) };
             let call: Call = serde_json::from_slice(&frame).map_err(Fault::NotACall)?;
             let oneway = call.oneway;
@@ -218,18 +239,12 @@ impl Peer {
         })
     }
 
-    /// A permit for somebody whose replies may take hours.
-    fn watcher(&self) -> Result<OwnedSemaphorePermit, Error> {
-        let refused = |_| Error::TooManyWatchers { maximum: self.maximum_watchers as u64 };
-        Arc::clone(&self.watchers).try_acquire_owned().map_err(refused)
-    }
-
     /// Sends events until the peer sends anything or closes. The final reply is an error, because it is not an event.
     ///
     /// Writing a reply has no timeout here: a pager may block the peer for as long as its user reads, and a blocked
     /// watcher costs only the count of missed events.
     async fn watch(&mut self, resume: bool) -> Result<Error, Fault> {
-        let _permit = match self.watcher() {
+        let _permit = match self.places.watcher() {
             Ok(permit) => permit,
             Err(error) => return Ok(error),
         };

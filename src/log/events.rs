@@ -11,8 +11,8 @@ pub struct Kind {
     pub name: &'static str,
     /// The journal's `MESSAGE_ID`: 128 bits in lower-case hexadecimal.
     pub id: &'static str,
-    /// What is said of one and of many that are only counted, after `N more`. Only for kinds that somebody without a name can cause
-    /// as often as they like.
+    /// What is said of one and of many that are only counted, after `N more`. Only for kinds that somebody without a name,
+    /// or an administrator's program that does nothing, can cause as often as they like.
     pub many: Option<[&'static str; 2]>,
 }
 
@@ -48,7 +48,10 @@ pub static KINDS: &[Kind] = &[
     kind("reload", "2cc877e2a68c452794eaec586a0d827d"),
     kind("restart", "c9fc51156fb441c5a1e9a4b4a921df57"),
     kind("backup", "e13061ce422f430d97547bb0ae55d72a"),
-    kind("admin", "cbc7b4e3f02f480f9ed7a233b1e550de"),
+    Kind {
+        many: Some(["event on the admin socket was left out", "events on the admin socket were left out"]),
+        ..kind("admin", "cbc7b4e3f02f480f9ed7a233b1e550de")
+    },
     // Rejected clients, and limits that were reached.
     Kind {
         many: Some(["client or name was refused", "clients or names were refused"]),

@@ -190,6 +190,7 @@ fn errors_are_described() {
         Error::BackupInProgress {},
         Error::BackupFailed { reason: text("why") },
         Error::TooManyWatchers { maximum: 7 },
+        Error::TooManyConnections { maximum: 7 },
         Error::WatchEnded {},
         Error::Restarting { after: Some(text("1f")) },
         Error::InterfaceNotFound { interface: text("a.b") },

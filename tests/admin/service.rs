@@ -328,20 +328,63 @@ async fn an_administrator_who_does_not_read_blocks_nobody() {
     while watcher.reply().await.unwrap()["parameters"]["event"] != "missed" {}
 }
 
+/// What a connection is told that has no place.
+fn no_place(maximum: usize) -> Value {
+    json!({"error": "org.chatd.Admin.TooManyConnections", "parameters": {"maximum": maximum}})
+}
+
 #[tokio::test]
-async fn the_number_of_connections_is_limited() {
-    let service = Service::start(1);
-    let mut first = service.connect().await;
-    assert!(first.call(json!({"method": "org.chatd.Admin.List"})).await["parameters"].is_object());
-    let mut second = service.connect().await;
-    second.send(json!({"method": "org.chatd.Admin.List"})).await;
-    for _ in 0..100 {
-        // The first client is served repeatedly; the other waits.
-        assert!(first.call(json!({"method": "org.chatd.Admin.List"})).await["parameters"].is_object());
-        assert!(second.stream.get_ref().try_read(&mut [0; 1]).is_err());
+async fn a_newcomer_takes_the_place_of_who_has_been_idle_longest() {
+    let service = Service::start(3);
+    let list = || json!({"method": "org.chatd.Admin.List"});
+    let mut all = Vec::new();
+    for _ in 0..3 {
+        let mut administrator = service.connect().await;
+        administrator.call(list()).await;
+        all.push(administrator);
     }
-    drop(first);
-    assert_eq!(second.reply().await.unwrap()["parameters"], json!({"users": []}));
+    // The first has asked last, and half a call is none.
+    all[0].call(list()).await;
+    all[1].stream.write_all(b"{\"method\":").await.unwrap();
+    let mut newcomer = service.connect().await;
+    assert_eq!(newcomer.call(list()).await["parameters"], json!({"users": []}));
+    assert_eq!(all[1].reply().await, Some(no_place(3)));
+    assert!(all[1].is_closed().await);
+    for stays in [0, 2] {
+        assert_eq!(all[stays].call(list()).await["parameters"], json!({"users": []}));
+    }
+}
+
+#[tokio::test]
+async fn who_watches_keeps_the_place_and_a_newcomer_is_told() {
+    let service = Service::start(1);
+    let mut watcher = service.connect().await;
+    watcher.watch().await;
+    let mut newcomer = service.connect().await;
+    newcomer.send(json!({"method": "org.chatd.Admin.List"})).await;
+    assert_eq!(newcomer.reply().await, Some(no_place(1)));
+    assert!(newcomer.is_closed().await);
+    join("placed-ana");
+    while watcher.reply().await.unwrap()["parameters"]["user"] != "placed-ana" {}
+    // When the watch is over, there is a place.
+    watcher.send(json!({"method": "org.chatd.Admin.List"})).await;
+    while watcher.reply().await.unwrap()["parameters"].get("users").is_none() {}
+    let mut newcomer = service.connect().await;
+    assert_eq!(newcomer.call(json!({"method": "org.chatd.Admin.List"})).await["parameters"], json!({"users": []}));
+}
+
+#[tokio::test]
+async fn of_many_who_come_at_once_all_with_a_call_are_answered() {
+    let service = Service::start(2);
+    let mut all = Vec::new();
+    for _ in 0..50 {
+        let mut administrator = service.connect().await;
+        administrator.send(json!({"method": "org.chatd.Admin.List"})).await;
+        all.push(administrator);
+    }
+    for mut administrator in all {
+        assert_eq!(administrator.reply().await.unwrap()["parameters"], json!({"users": []}));
+    }
 }
 
 #[tokio::test]

@@ -130,6 +130,7 @@ fn an_error_is_read_as_it_was_written() {
         Error::ReloadFailed { mistakes: vec![text("a:1:2: b"), text("c")] },
         Error::CannotStart { mistakes: vec![text("a:1:2: b")] },
         Error::TooManyWatchers { maximum: 7 },
+        Error::TooManyConnections { maximum: 7 },
         Error::WatchEnded {},
         Error::InterfaceNotFound { interface: text("a.b") },
         Error::MethodNotFound { method: text("a.b.C") },

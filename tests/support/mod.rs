@@ -6,6 +6,7 @@ pub mod fifo;
 pub mod journal;
 pub mod left;
 pub mod ordinary;
+pub mod pair;
 pub mod program;
 pub mod screen;
 pub mod talk;

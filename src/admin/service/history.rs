@@ -39,7 +39,7 @@ impl Peer {
     /// page.
     pub(super) async fn history(&mut self, query: HistoryQuery) -> Result<Result<History, Error>, Fault> {
         let follow = query.follow;
-        let ready = Wanted::new(query).and_then(|wanted| Ok((wanted, self.watcher()?)));
+        let ready = Wanted::new(query).and_then(|wanted| Ok((wanted, self.places.watcher()?)));
         let (wanted, _permit) = match ready {
             Ok(ready) => ready,
             Err(error) => return Ok(Err(error)),

@@ -119,6 +119,15 @@ pub enum Error {
         /// The maximum number of watchers.
         maximum: u64,
     },
+    /// Any method: there is no place for this connection.
+    #[error(
+        "all {maximum} connections of administrators are in use; end a chatctl that watches or reads the history, or raise admin.connections"
+    )]
+    #[serde(rename = "org.chatd.Admin.TooManyConnections")]
+    TooManyConnections {
+        /// The maximum number of connections.
+        maximum: u64,
+    },
     /// Watch: the watch has ended.
     #[error("the daemon has ended the watch")]
     #[serde(rename = "org.chatd.Admin.WatchEnded")]
