@@ -173,13 +173,13 @@ fn report(failure: &Failure) -> ExitCode {
 }
 
 fn run(source: Source, inherited: &mut Inherited, arrived: &mut Option<Handover>) -> Result<End, Failure> {
-    let config = source.load()?;
+    let mut config = source.load()?;
     log::configure(&config.log)?;
     source.directories.create_state()?;
     if let Endpoint::Unix(socket) = &config.admin.endpoint {
         source.directories.create_runtime_for(socket)?;
     }
-    allow_descriptors(config.limits.connections);
+    config.limits.connections = allow_descriptors(&config);
     // One thread: measurements show it to be faster and smaller than two.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let outcome = runtime.block_on(serve(source, config, inherited, arrived));

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
-use super::{HistoryReport, Server, Source, clock, history_limit, lock, reserved};
+use super::{HistoryReport, Server, Source, allow_descriptors, clock, history_limit, lock, reserved};
 use crate::chat::{Event, Nick, Reason, clean};
 use crate::config::file::LoadError;
 use crate::config::{Config, Endpoint};
@@ -225,9 +225,10 @@ impl Server {
         let (source, tls) = (self.source.clone(), self.tls.clone());
         // On another thread, so that a slow disk does not delay the chat.
         let read = spawn_blocking(move || read(&source, tls.as_deref())).await;
-        let new = read.map_err(|e| vec![e.to_string()])??;
+        let mut new = read.map_err(|e| vec![e.to_string()])??;
         self.report_certificate();
         log::configure(&new.log).map_err(|e| vec![e.to_string()])?;
+        new.limits.connections = allow_descriptors(&new);
         let old = self.replace_configuration(new.clone());
         let mut connections = self.driver.lock();
         connections.state.set_history_limit(history_limit(&new));

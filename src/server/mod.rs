@@ -290,7 +290,6 @@ impl Server {
     }
 
     fn set_limits(&self, limits: Limits) {
-        allow_descriptors(limits.connections);
         self.driver.lock().set_limits(Arc::new(limits));
         self.admissions.limit_changed();
     }
