@@ -9,6 +9,7 @@ use std::io::{self, ErrorKind, IoSlice};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use rustix::io::Errno;
 use rustix::net::{SendFlags, Shutdown, sockopt};
 
 /// The maximum number of buffers in one writev(2) (`IOV_MAX`).
@@ -113,7 +114,7 @@ impl Stream {
             return Err(ErrorKind::WouldBlock.into());
         }
         let written = rustix::net::send(&self.socket, bytes, SendFlags::NOSIGNAL);
-        self.note_written(written.map_err(io::Error::from), bytes.len())
+        self.note_written(written, bytes.len())
     }
 
     /// Like [`Stream::write`], from several buffers in one system call; uses the first 1024 if there are more.
@@ -128,17 +129,23 @@ impl Stream {
         }
         // No SIGPIPE: Rust's standard library ignores it at startup.
         let written = rustix::io::writev(&self.socket, pieces);
-        self.note_written(written.map_err(io::Error::from), pieces.iter().map(|piece| piece.len()).sum())
+        self.note_written(written, pieces.iter().map(|piece| piece.len()).sum())
     }
 
-    /// A short write has filled the send buffer (epoll(7), question 9).
-    fn note_written(&mut self, written: io::Result<usize>, wanted: usize) -> io::Result<usize> {
-        match &written {
-            Ok(length) => self.writable = *length == wanted,
-            Err(e) if e.kind() == ErrorKind::WouldBlock => self.writable = false,
-            Err(_) => {}
+    /// A short write has filled the send buffer (epoll(7), question 9). A kernel that has no memory for it at the moment says
+    /// nothing about the connection: that counts as a full buffer, too, although no event will tell when there is space.
+    fn note_written(&mut self, written: Result<usize, Errno>, wanted: usize) -> io::Result<usize> {
+        match written {
+            Ok(length) => {
+                self.writable = length == wanted;
+                Ok(length)
+            }
+            Err(Errno::WOULDBLOCK | Errno::NOBUFS | Errno::NOMEM) => {
+                self.writable = false;
+                Err(ErrorKind::WouldBlock.into())
+            }
+            Err(error) => Err(error.into()),
         }
-        written
     }
 
     /// Acknowledges the input at once (tcp(7), `TCP_QUICKACK`). A peer with Nagle's algorithm, the default, would
@@ -260,5 +267,22 @@ impl fmt::Display for Address {
             Self::Tcp(address) => address.fmt(f),
             Self::Unix { uid } => write!(f, "unix:uid={uid}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_without_memory_breaks_no_connection() {
+        let (socket, _peer) = std::os::unix::net::UnixStream::pair().unwrap();
+        let mut stream = Stream::from(OwnedFd::from(socket));
+        for error in [Errno::NOBUFS, Errno::NOMEM, Errno::AGAIN] {
+            stream.note(Readiness { writable: true, ..Readiness::default() });
+            assert_eq!(stream.note_written(Err(error), 7).unwrap_err().kind(), ErrorKind::WouldBlock, "{error}");
+            assert!(!stream.is_writable(), "it is not tried again at once");
+        }
+        assert_eq!(stream.note_written(Err(Errno::PIPE), 7).unwrap_err().kind(), ErrorKind::BrokenPipe);
     }
 }
