@@ -17,6 +17,7 @@ mod config;
 mod dialect;
 mod documents;
 mod exit;
+mod faults;
 mod handover;
 mod history;
 mod irc;

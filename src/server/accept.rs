@@ -3,13 +3,15 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::net::Shutdown;
 use rustls::ServerConnection;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tracing::{info, warn};
 
 use super::arrivals::{Reached, Turn};
@@ -25,6 +27,9 @@ use crate::systemd::Heartbeat;
 /// How long accepting pauses when the process or the system is out of descriptors or memory, at first and at most.
 const MIN_BACKOFF: Duration = Duration::from_millis(50);
 const MAX_BACKOFF: Duration = Duration::from_secs(1);
+
+/// If a time limit is noticed so much too late, the process did not run.
+const NOT_RUNNING: Duration = Duration::from_secs(1);
 
 /// The answer to a client whose address has too many connections.
 const TOO_MANY: &str = "Too many connections from your address.";
@@ -70,10 +75,22 @@ pub(super) async fn accept(server: Arc<Server>, listener: Arc<Listener>, how: co
     }
 }
 
-/// The client was gone before it was accepted (accept(2)).
+/// Whether only this client's connection has failed, before it was accepted (accept(2)): the next may be accepted at once.
+/// Everything else, such as `EMFILE`, `ENFILE`, `ENOBUFS` or `ENOMEM`, would only fail again.
 fn is_the_clients(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
-        || error.kind() == io::ErrorKind::NotConnected
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, NotConnected, TimedOut};
+    // What the network has told of the connection meanwhile.
+    const TOLD: [Errno; 7] = [
+        Errno::NETDOWN,
+        Errno::PROTO,
+        Errno::NOPROTOOPT,
+        Errno::HOSTDOWN,
+        Errno::NONET,
+        Errno::HOSTUNREACH,
+        Errno::NETUNREACH,
+    ];
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | NotConnected | TimedOut)
+        || Errno::from_io_error(error).is_some_and(|error| TOLD.contains(&error))
 }
 
 fn welcome(server: &Arc<Server>, socket: OwnedFd, address: Address, how: &config::Listen) {
@@ -178,7 +195,7 @@ async fn handshake(
         server.refresh_certificate();
         hello.answer(tls, irc).await
     };
-    match timeout(limit, shaken).await {
+    match within(limit, shaken).await {
         Ok(Ok((socket, tls))) => {
             // A client that negotiated IRC by ALPN needs no detection.
             let asked = (tls.connection().alpn_protocol() == Some(ALPN_IRC)).then_some(Protocol::Irc);
@@ -194,9 +211,27 @@ async fn handshake(
             // The connection counts until it is closed.
             let _ = timeout(limit, client.answer(answer)).await;
         }
-        Err(_) => {
+        Err(TooLong) => {
             server.handshake_timeout.fetch_add(1, Ordering::Relaxed);
             refuse(server, address, true, "handshake-timeout", "the TLS handshake took too long");
+        }
+    }
+}
+
+/// It was not done in time.
+#[derive(Debug, PartialEq, Eq)]
+struct TooLong;
+
+/// Waits for something that the other side has to do within `limit`. If the process could not run when the time was over,
+/// suspended or starved, it was not the other side that was late, and the time begins anew.
+async fn within<T>(limit: Duration, done: impl Future<Output = T>) -> Result<T, TooLong> {
+    let mut done = pin!(done);
+    loop {
+        let deadline = Instant::now() + limit;
+        match timeout_at(deadline, &mut done).await {
+            Ok(done) => return Ok(done),
+            Err(_) if deadline.elapsed() > NOT_RUNNING => {}
+            Err(_) => return Err(TooLong),
         }
     }
 }
@@ -237,4 +272,38 @@ fn refuse(server: &Server, address: Address, tls: bool, reason: &str, sentence: 
     let transport = if tls { "tls" } else { "plain" };
     info!(chatd.event = "refused", chatd.address = %address, chatd.transport = transport, chatd.reason = reason,
         "a connection was refused: {sentence}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_concerns_one_client_is_tried_again_at_once() {
+        let raised = |error: Errno| is_the_clients(&io::Error::from(error));
+        for error in [Errno::CONNABORTED, Errno::CONNRESET, Errno::PROTO, Errno::HOSTUNREACH, Errno::TIMEDOUT] {
+            assert!(raised(error), "{error}");
+        }
+        for error in [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::PERM, Errno::BADF, Errno::INVAL] {
+            assert!(!raised(error), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_is_late_because_the_process_did_not_run_is_given_the_time_anew() {
+        let limit = Duration::from_millis(20);
+        assert_eq!(within(limit, std::future::pending::<()>()).await, Err(TooLong));
+        let mut asked = 0;
+        let suspended = std::future::poll_fn(|context| {
+            asked += 1;
+            if asked == 1 {
+                std::thread::sleep(limit + NOT_RUNNING + limit);
+            } else if asked > 2 {
+                return std::task::Poll::Ready(());
+            }
+            context.waker().wake_by_ref();
+            std::task::Poll::Pending
+        });
+        assert_eq!(within(limit, suspended).await, Ok(()));
+    }
 }

@@ -1,0 +1,8 @@
+//! What breaks around the daemon: descriptors run out, the process is suspended or killed, nobody takes its log. The room
+//! goes on or comes back, nobody is punished for it, and what is lost is said. A disk that fails is in `history::faults`, a
+//! journal in `journal`.
+
+mod descriptors;
+mod killed;
+mod stderr;
+mod suspended;
