@@ -27,8 +27,7 @@ const CLOSED: &[u8] =
 /// TLS: a fatal alert, `internal_error` (RFC 8446, section 6).
 const TLS_ALERT: &[u8] = &[0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x50];
 
-/// Answers all waiting clients; administrators are told `mistakes`. Returns at once if no client waits or if the daemon
-/// is told to stop.
+/// Answers all waiting clients; administrators are told `mistakes`. Returns at once if no client waits.
 pub fn turn_away(inherited: &Inherited, mistakes: Vec<String>) {
     let refusal = varlink::encode(&Error::CannotStart { mistakes }).unwrap_or_default();
     let (mut end, mut patience) = (None, Duration::ZERO);

@@ -21,7 +21,7 @@ use crate::invitation::{Address, invitation};
 use crate::net::tls::{TlsError, TlsInForce};
 use crate::net::{BindError, Inherited, InheritedError, Listener, SocketFile};
 use crate::server::{Bound, Server, Source, allow_all_descriptors, allow_descriptors};
-use crate::signals::{Signals, Wanted};
+use crate::signals::{self, Signals, Wanted};
 use crate::systemd::Watchdog;
 use crate::{admin, check, closed, log, systemd, trial};
 
@@ -103,8 +103,13 @@ pub fn main() -> ExitCode {
     }
     // Must run before any thread starts, because it changes the environment.
     let inherited = Inherited::from_environment(handover::NAME);
+    // So must this, so that none of them is ended by a signal.
+    let held = signals::hold();
     // Must start before the configuration is read, so that mistakes in it can be logged.
-    let started = log::start().map_err(Failure::from).and_then(|()| Ok(inherited?));
+    let started = log::start().map_err(Failure::from).and_then(|()| {
+        held?;
+        Ok(inherited?)
+    });
     let code = match started {
         Ok(inherited) => run_until_stopped(&source, inherited),
         Err(failure) => report(&failure),
@@ -120,6 +125,9 @@ fn run_until_stopped(source: &Source, mut inherited: Inherited) -> ExitCode {
         systemd::forget(handover::NAME);
         Some(parcel)
     });
+    if parcel.is_none() {
+        signals::let_stop();
+    }
     loop {
         log::keep_beginning(parcel.is_some());
         let mut arrived = parcel.take().and_then(unpack);
@@ -141,6 +149,7 @@ fn run_until_stopped(source: &Source, mut inherited: Inherited) -> ExitCode {
                 if let Some(arrived) = arrived {
                     arrived.turn_away();
                 }
+                signals::let_stop();
                 closed::turn_away(&inherited, failure.sentences());
                 return code;
             }
@@ -194,7 +203,7 @@ async fn serve(
     inherited: &mut Inherited,
     arrived: &mut Option<Handover>,
 ) -> Result<End, Failure> {
-    let mut signals = Signals::new()?;
+    let signals = Signals::new()?;
     let tls = match config.listen.iter().any(|listen| listen.tls) {
         true => {
             let tls = TlsInForce::new(config.tls.as_ref(), &source.directories.state, SystemTime::now());

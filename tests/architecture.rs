@@ -51,7 +51,7 @@ const DIRECTION: &[(&str, &[&str])] = &[
             "systemd",
         ],
     ),
-    ("signals", &["hangup", "server", "systemd"]),
+    ("signals", &["hangup", "net", "server", "systemd"]),
     ("trial", &["chat", "config", "connections", "dialect", "net", "people", "room", "server", "session"]),
     ("admin", &["chat", "connections", "log", "server"]),
     ("arguments", &[]),

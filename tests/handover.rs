@@ -4,6 +4,7 @@
 mod damage;
 mod late;
 mod sessions;
+mod signals;
 mod talking;
 
 use crate::support::daemon::Daemon;

@@ -3,14 +3,13 @@
 //! What is handed over becomes the program's standard input, which the daemon does not use otherwise: of all descriptors,
 //! that one can be passed and taken safely.
 
-use std::ffi::OsString;
+use std::ffi::{CString, OsString};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
-use std::os::unix::process::CommandExt as _;
-use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::os::fd::AsFd as _;
+use std::os::unix::ffi::OsStringExt as _;
 
+use nix::unistd::execvpe;
 use rustix::stdio::dup2_stdin;
 
 use super::Parcel;
@@ -22,31 +21,41 @@ const VARIABLE: &str = "CHATD_HANDOVER";
 const SYSTEMD: [&str; 4] = ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID"];
 
 /// Executes the program anew, as it was called. Returns only if that fails: the error, and what was to be handed over.
+/// Signals that this thread holds back are held back in the next program, too.
 #[must_use]
 pub fn execute(parcel: Parcel) -> (io::Error, Parcel) {
-    let parcel = OwnedFd::from(parcel);
-    let mut failed = io::ErrorKind::NotFound.into();
-    for program in programs() {
-        let input = match parcel.try_clone() {
-            Ok(input) => input,
-            Err(error) => return (error, parcel.into()),
-        };
-        let mut command = Command::new(program);
-        command.args(std::env::args_os().skip(1)).env(VARIABLE, std::process::id().to_string());
-        for variable in SYSTEMD {
-            command.env_remove(variable);
-        }
-        failed = command.stdin(Stdio::from(input)).exec();
-    }
-    stay();
-    (failed, parcel.into())
+    let error = match dup2_stdin(parcel.descriptor()) {
+        Ok(()) => programs().map(execute_instead).last().unwrap_or(io::ErrorKind::NotFound.into()),
+        Err(error) => error.into(),
+    };
+    // If that fails, there is nothing better to do than to go on.
+    let _ = close_input();
+    (error, parcel)
 }
 
-/// Undoes what the attempts have changed in this process. If that fails, there is nothing better to do than to go on.
-fn stay() {
-    // Writing to a closed connection is an error again, and not the end of the process.
-    let _ = signal_hook::flag::register(signal_hook::consts::SIGPIPE, Arc::default());
-    let _ = close_input();
+/// Returns only if that fails. Unlike `std::process::Command`, it leaves signals alone.
+fn execute_instead(program: OsString) -> io::Error {
+    let environment = std::env::vars_os().filter(|(name, _)| !SYSTEMD.iter().any(|variable| name == variable));
+    let handover = (VARIABLE.into(), std::process::id().to_string().into());
+    let environment = environment.filter(|(name, _)| name != VARIABLE).chain([handover]).map(|(mut name, value)| {
+        name.push("=");
+        name.push(value);
+        name
+    });
+    let arguments = std::iter::once(program).chain(std::env::args_os().skip(1));
+    let (arguments, environment) = match (strings(arguments), strings(environment)) {
+        (Ok(arguments), Ok(environment)) => (arguments, environment),
+        (Err(error), _) | (_, Err(error)) => return error,
+    };
+    let Some(program) = arguments.first() else { return io::ErrorKind::NotFound.into() };
+    match execvpe(program, &arguments, &environment) {
+        Ok(never) => match never {},
+        Err(error) => error.into(),
+    }
+}
+
+fn strings(all: impl Iterator<Item = OsString>) -> io::Result<Vec<CString>> {
+    Ok(all.map(|one| CString::new(one.into_vec())).collect::<Result<_, _>>()?)
 }
 
 /// Whoever reads standard input is to find nothing there.

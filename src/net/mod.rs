@@ -34,5 +34,6 @@ pub use handshaken::Handshaken;
 pub use inherited::{Inherited, InheritedError};
 pub use listener::{Listener, SocketFile};
 pub use poller::Poller;
+pub use reactor::register;
 pub use stream::{Address, Readiness, Stream};
 pub use transport::{NotRestored, NotSaved, SavedTransport, Socket, Transport};

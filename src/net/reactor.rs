@@ -11,6 +11,6 @@ use tokio::io::unix::AsyncFd;
 /// # Errors
 /// The process or the system is out of descriptors or memory.
 #[expect(deprecated, reason = "its successor is unsafe, for types that may close or change their descriptor")]
-pub(super) fn register<T: AsRawFd>(descriptor: T, interest: Interest) -> io::Result<AsyncFd<T>> {
+pub fn register<T: AsRawFd>(descriptor: T, interest: Interest) -> io::Result<AsyncFd<T>> {
     AsyncFd::with_interest(descriptor, interest)
 }
