@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::chat::{Ban, Look, Nick, Subject, are_alike};
+use crate::chat::{Ban, Durable, Look, Nick, Subject, are_alike};
 
 /// The most bans at a time.
 pub const MAX_BANS: usize = 4096;
@@ -97,6 +97,19 @@ impl Bans {
         self.all.insert(self.next, ban);
         self.next += 1;
         replaced
+    }
+
+    /// What is to be written, so that a disk that has the bans `kept` has these.
+    #[must_use]
+    pub fn missing_in(&self, kept: Vec<Ban>) -> Vec<Durable> {
+        let kept = Bans::from(kept);
+        let has = |bans: &Bans, ban: &Arc<Ban>| {
+            let number = bans.by_subject.get(&Key::from(&ban.subject));
+            number.and_then(|number| bans.all.get(number)) == Some(ban)
+        };
+        let ended = kept.all.values().filter(|ban| !has(self, ban)).map(|ban| Durable::Unbanned(ban.subject.clone()));
+        let made = self.all.values().filter(|ban| !has(&kept, ban)).map(|ban| Durable::Banned(ban.clone()));
+        ended.chain(made).collect()
     }
 
     /// Removes the ban of this subject and, if it is a name, what was banned with it.

@@ -209,6 +209,11 @@ impl State {
         ended
     }
 
+    /// Has the disk, which has the bans `kept`, keep those of this state.
+    pub fn keep_bans(&mut self, kept: Vec<Ban>) {
+        self.durable.extend(self.room.bans.missing_in(kept));
+    }
+
     /// Appends an event and applies it.
     pub fn commit(&mut self, now: Now, event: &Event<'_>) -> Stamp {
         let stamp = self.log.append(now);

@@ -15,6 +15,7 @@ use crate::handover::{Client, Common, Connection, Handover};
 use crate::net::Socket;
 use crate::people::SessionId;
 use crate::room::SavedState;
+use crate::store::Kept;
 
 /// How long those who cannot be handed over, and TLS handshakes, may take to end. The room goes on meanwhile.
 const SETTLE: Duration = Duration::from_secs(1);
@@ -239,22 +240,24 @@ pub(super) fn opened(handover: Option<Handover>) -> (Option<Common>, Vec<Client>
     }
 }
 
-/// Goes on with the state of the process before, as now configured. `kept`: the newest event on disk.
+/// Goes on with the state of the process before, as now configured. `kept`: what is on disk; the disk may have
+/// been too slow for the last of it.
 pub(super) fn go_on(
     connections: &mut Connections<Socket>,
     common: Common,
-    kept: u64,
+    kept: Kept,
     configuration: &Config,
 ) -> Before {
     let reserved = reserved(&configuration.room.reserved_names, connections.irc());
     let state = &mut connections.state;
     let Common { program, state: saved, configured_topic } = common;
-    let saved = SavedState { sequence: saved.sequence.max(kept), ..saved };
+    let saved = SavedState { sequence: saved.sequence.max(kept.sequence), ..saved };
     let room = std::mem::replace(state, saved.restore()).room.name;
     let before = Before { program, room: std::mem::replace(&mut state.room.name, room), configured_topic };
     state.people.set_reserved(reserved);
     state.set_history_limit(history_limit(configuration));
     state.set_durable(!configuration.history.keep.is_zero());
+    state.keep_bans(kept.bans);
     before
 }
 

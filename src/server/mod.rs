@@ -143,7 +143,7 @@ impl Server {
         let mut connections = empty_connections(&configuration, clock::now(), secure_port(&configuration, bound));
         let (common, clients) = handover::opened(handover);
         let before = match common {
-            Some(common) => Some(handover::go_on(&mut connections, common, kept.sequence, &configuration)),
+            Some(common) => Some(handover::go_on(&mut connections, common, kept, &configuration)),
             None => {
                 history::resume(&mut connections.state, kept, &configuration, clock::now());
                 None

@@ -204,6 +204,37 @@ fn whatever_is_damaged_the_daemon_starts() {
     }
 }
 
+/// As when the disk was too slow for the last ones.
+#[test]
+fn bans_that_the_disk_has_missed_are_kept_by_the_next_process() {
+    let manager = Manager::new();
+    let database = manager.directory.path().join("state/chatd.db");
+    let run = |arguments: &[&[&str]]| {
+        let mut daemon = manager.launch(|_| {});
+        arguments.iter().for_each(|arguments| assert!(daemon.chatctl(arguments).status.success()));
+        daemon.signal("TERM");
+        assert!(daemon.wait().success());
+    };
+    run(&[&["ban", "eve"], &["ban", "mal", "--reason", "spam"], &["ban", "oscar"]]);
+    let before = std::fs::read(&database).unwrap();
+    let mut daemon = manager.launch(|_| {});
+    let changes: [&[&str]; 3] = [&["unban", "eve"], &["ban", "Mal", "--reason", "more spam"], &["ban", "trudy"]];
+    for arguments in changes {
+        assert!(daemon.chatctl(arguments).status.success());
+    }
+    let opened = manager.stop_for_restart(&mut daemon);
+    std::fs::write(&database, before).unwrap();
+    let mut daemon = manager.go_on(opened);
+    daemon.signal("TERM");
+    assert!(daemon.wait().success());
+    let daemon = manager.launch(|_| {});
+    let output = daemon.chatctl(&["bans", "--json"]);
+    let bans: chatd::admin::types::Bans = serde_json::from_slice(&output.stdout).unwrap();
+    let mut bans: Vec<_> = bans.bans.into_iter().map(|ban| (ban.subject, ban.reason)).collect();
+    bans.sort();
+    assert_eq!(bans, [("Mal".into(), Some("more spam".into())), ("oscar".into(), None), ("trudy".into(), None)]);
+}
+
 #[test]
 fn a_start_that_fails_tells_everybody() {
     let (manager, mut ana, _ben, opened) = stopped();
