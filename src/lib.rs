@@ -89,7 +89,8 @@
 //! - Input that has arrived is processed before a deadline is checked: a busy or suspended daemon punishes no client.
 //! - Every buffer has a bound: a line (`line-length`), what one read brings, what one client (`max-lag`) and all together
 //!   (`backlog`) lag behind, a client's unread answers (64 KiB, then its questions wait), the history (its length, and half
-//!   of `max-lag`), the log's queue, an admin frame, a page of the history. Every wait has a deadline.
+//!   of `max-lag`), the kernel's buffers for a client, the log's queue, an admin frame, a page of the history. Every wait has a
+//!   deadline.
 //!
 //! # How fast it is
 //!

@@ -4,5 +4,6 @@
 
 mod descriptors;
 mod killed;
+mod memory;
 mod stderr;
 mod suspended;

@@ -31,6 +31,11 @@ const KEEPALIVE_PROBES: u32 = 3;
 /// longer than the limit for a client that reads nothing, whose reason says more than "timed out".
 const VANISHED: Duration = KEEPALIVE_IDLE.saturating_add(KEEPALIVE_INTERVAL.saturating_mul(KEEPALIVE_PROBES));
 
+/// What the kernel may keep for a client that reads nothing, and of one whose input is not read yet, in bytes (socket(7),
+/// `SO_SNDBUF`). It adds as much for its own. By itself it would let each of them grow to megabytes, which count as the
+/// daemon's memory (`MemoryMax=`) and which no other limit knows of. It is enough for `room-rate` over the slowest of networks.
+const KERNEL_BUFFER: usize = 64 << 10;
+
 /// A listening socket.
 #[derive(Debug)]
 pub enum Listener {
@@ -51,6 +56,8 @@ impl Listener {
     pub(super) fn tcp(listener: TcpListener) -> io::Result<Self> {
         // Nagle's algorithm would delay lines; the delivery rounds already batch them.
         sockopt::set_tcp_nodelay(&listener, true)?;
+        sockopt::set_socket_send_buffer_size(&listener, KERNEL_BUFFER)?;
+        sockopt::set_socket_recv_buffer_size(&listener, KERNEL_BUFFER)?;
         // Detects clients that vanished without closing, so that their names become free.
         sockopt::set_socket_keepalive(&listener, true)?;
         sockopt::set_tcp_keepidle(&listener, KEEPALIVE_IDLE)?;
@@ -170,7 +177,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn an_accepted_connection_ends_when_its_client_has_vanished() {
+    async fn an_accepted_connection_is_bounded_and_ends_when_its_client_has_vanished() {
         let listener = TcpListener::bind("[::1]:0").or_else(|_| TcpListener::bind("127.0.0.1:0")).unwrap();
         listener.set_nonblocking(true).unwrap();
         let listener = Listener::tcp(listener).unwrap();
@@ -181,5 +188,7 @@ mod tests {
         let asking = sockopt::tcp_keepintvl(&socket).unwrap() * sockopt::tcp_keepcnt(&socket).unwrap();
         assert_eq!(idle + asking, Duration::from_secs(90));
         assert_eq!(sockopt::tcp_user_timeout(&socket).unwrap(), 90_000);
+        assert_eq!(sockopt::socket_send_buffer_size(&socket).unwrap(), 2 * KERNEL_BUFFER);
+        assert_eq!(sockopt::socket_recv_buffer_size(&socket).unwrap(), 2 * KERNEL_BUFFER);
     }
 }
