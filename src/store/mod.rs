@@ -7,6 +7,7 @@
 mod aside;
 mod backup;
 mod bans;
+mod clock;
 mod database;
 mod error;
 mod expression;

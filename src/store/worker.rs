@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 use super::aside::set_aside;
+use super::clock::Clock;
 use super::database::{Database, Kept};
 use super::error::StoreError;
 use super::{Request, Shared};
@@ -43,6 +44,7 @@ pub(super) struct Worker {
     batch: Vec<Durable>,
     /// When to try again after a failure.
     retry: Option<Instant>,
+    clock: Clock,
     /// When to remove lines that are too old and to put the search index in order.
     tidy: Instant,
     /// Whether lines were removed since the last checkpoint.
@@ -79,6 +81,7 @@ impl Worker {
             bans: Vec::new(),
             batch: Vec::new(),
             retry: None,
+            clock: Clock::new(unix(SystemTime::now()), Instant::now()),
             tidy: Instant::now(),
             pruned: false,
             // An earlier run may have been killed.
@@ -309,7 +312,7 @@ impl Worker {
         }
         let now = Instant::now();
         if self.tidy <= now {
-            match database.tidy(unix(SystemTime::now()), self.keep) {
+            match database.tidy(self.clock.believed(unix(SystemTime::now()), now), self.keep) {
                 Ok(true) => (self.tidy, self.pruned) = (now, true),
                 Ok(false) => {
                     self.tidy = now + PRUNE;
