@@ -5,6 +5,7 @@
 //!
 //! `PROPTEST_CASES=1000000 cargo test --release world` runs it for longer.
 
+mod day;
 mod defects;
 mod steps;
 mod wire;
