@@ -2,7 +2,7 @@
 
 mod accounts;
 mod administrators;
-mod faults;
+pub mod faults;
 mod kill;
 mod looking_back;
 pub mod restart;

@@ -21,7 +21,7 @@ const FAST: &str = "[room]\nhistory = 3\n[limits]\nmessage-rate = 1000000\nmessa
 
 /// Starts a daemon whose state directory is prepared by `mount`, a shell script for which it is `$1`, in a mount namespace
 /// of its own.
-fn start_with_mount(daemon: &Daemon, mount: &str) -> Daemon {
+pub fn start_with_mount(daemon: &Daemon, mount: &str) -> Daemon {
     let state = daemon.path("state");
     let next = Daemon::launch_in(daemon.directory.clone(), &format!("{LISTENERS}{FAST}"), |command| {
         let mut runner = Command::new("unshare");
@@ -34,7 +34,7 @@ fn start_with_mount(daemon: &Daemon, mount: &str) -> Daemon {
 }
 
 /// A daemon that has ended and left a state directory with a certificate and a history of one line.
-fn ended() -> Daemon {
+pub fn ended() -> Daemon {
     let mut daemon = Daemon::start(FAST);
     let mut ana = daemon.join("ana");
     ana.say("long ago");
@@ -45,7 +45,7 @@ fn ended() -> Daemon {
 }
 
 /// The state directory as the daemon sees it.
-fn seen_by(daemon: &Daemon) -> PathBuf {
+pub fn seen_by(daemon: &Daemon) -> PathBuf {
     let state = daemon.path("state");
     Path::new(&format!("/proc/{}/root", daemon.pid())).join(state.strip_prefix("/").unwrap())
 }
