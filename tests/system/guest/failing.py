@@ -1,7 +1,10 @@
 """What goes wrong, and how the service comes back from it."""
 
+import json
+import os
 import re
 import shutil
+import signal
 import socket
 import ssl
 
@@ -137,3 +140,40 @@ def unreadable_key():
     shutil.rmtree("/etc/chatd/tls")
     require_equal(run("chatd", "--check-config").stderr, "", "what it says of a good file")
     run("systemctl", "restart", SERVICE)
+
+
+# More entries than journald's socket and the daemon's own queue hold.
+FLOOD = 4000
+
+
+@check("a journald that stops reading delays nobody, and what it has missed is said; one that restarts misses nothing")
+def journal():
+    fast = "[limits]\nmessage-rate = 1000000\nmessage-burst = 1000000\n"
+    with machine.configuration(lambda text: text.replace("[limits]\n", fast, 1)):
+        since = machine.started()
+        run("systemctl", "reload", SERVICE)
+        ana, bo = Client("ana"), Client("bo")
+        journald = int(prop("MainPID", "systemd-journald.service"))
+        # Nothing else may talk to systemd meanwhile, which might wait for the journal itself.
+        os.kill(journald, signal.SIGSTOP)
+        try:
+            ana.socket.sendall(b"".join(b"/nick n%d\n" % number for number in range(FLOOD)))
+            ana.expect(f"*** n{FLOOD - 2} is now known as n{FLOOD - 1}")
+            ana.say("can you hear me?")
+            bo.expect(f"n{FLOOD - 1}: can you hear me?")
+            lost = json.loads(run("chatctl", "status", "--json").stdout)["log_lost"]
+        finally:
+            os.kill(journald, signal.SIGCONT)
+        require(lost > 0, "nothing was lost")
+        report = entry(since, "-u", "chatd", "CHATD_EVENT=lost")["MESSAGE"]
+        show(report)
+        require_equal(report, f"{lost} log entries were lost: the log could not keep up", "what it says")
+        renames = len(entries(since, "-t", "chatd", "CHATD_EVENT=rename"))
+        require_equal(renames + lost, FLOOD, "what was written and what was lost")
+        run("systemctl", "restart", "systemd-journald.service")
+        for number in range(100):
+            ana.say(f"/nick m{number}")
+        bo.expect("*** m98 is now known as m99")
+        until("the last entry", lambda: len(entries(since, "-t", "chatd", "CHATD_EVENT=rename")) == renames + 100)
+        require_equal(len(entries(since, "-t", "chatd", "CHATD_EVENT=lost")), 1, "the number of reports")
+    run("systemctl", "reload", SERVICE)
