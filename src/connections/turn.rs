@@ -69,7 +69,14 @@ impl<T: Transport> Connections<T> {
         }
         let nothing_arrived = !session.wants_input() || reads && !transport.is_readable();
         if session.due() <= now.ticks && nothing_arrived {
-            self.expire(id, now)?;
+            if session.is_stalled(now) {
+                // The client may have read meanwhile, without anybody having noticed.
+                self.send(id, now);
+            }
+            let Some(Connection { session, .. }) = self.all.get(id as usize) else { return Ok(()) };
+            if session.is_open() && session.due() <= now.ticks {
+                self.expire(id, now)?;
+            }
         }
         Ok(())
     }

@@ -293,6 +293,12 @@ impl Session {
         }
     }
 
+    /// Whether it has taken nothing of its output for too long, as far as is known.
+    #[must_use]
+    pub fn is_stalled(&self, now: Now) -> bool {
+        self.stalled <= now.ticks
+    }
+
     /// The reason to disconnect a client that lags more than the limit.
     #[must_use]
     pub fn lags(&self, state: &State, limits: &Limits) -> Option<Reason> {

@@ -191,6 +191,32 @@ fn a_room_that_sleeps_for_weeks_loses_nobody() {
 }
 
 #[test]
+fn whoever_has_read_while_the_daemon_was_suspended_is_not_taken_for_stalled() {
+    let mut day = Day::new(generous());
+    let talker = day.alive[0];
+    let slow = [day.alive[1], day.alive[2], day.alive[5]];
+    for client in slow {
+        day.world.clients[client].wire.borrow_mut().capacity = 100;
+    }
+    (0..20).for_each(|_| day.world.say(talker));
+    day.world.settle();
+    for client in slow {
+        let streams = day.world.clients[client].wire.clone();
+        assert!(day.world.owed(day.world.clients[client].id) > 0);
+        // It reads all that its kernel has, and the daemon is not told before it looks at the clock.
+        let read: Vec<u8> = streams.borrow_mut().to_client.drain(..).collect();
+        assert!(!read.is_empty());
+        streams.borrow_mut().capacity = LARGE;
+    }
+    day.suspend(HOUR);
+    day.world.connections.fire_alarms(day.world.now);
+    day.world.settle();
+    assert!(slow.into_iter().all(|client| day.world.is_member(client)));
+    day.pass(MINUTE);
+    day.check();
+}
+
+#[test]
 fn a_client_that_was_not_asked_before_a_suspension_is_asked_after_it() {
     let mut day = Day::new(generous());
     day.pass(100 * Duration::from_secs(1));
