@@ -2,8 +2,10 @@
 
 import contextlib
 import json
+import os
 import pathlib
 import re
+import signal
 import ssl
 import tempfile
 import time
@@ -200,6 +202,22 @@ def ends(client):
     except (ConnectionError, ssl.SSLError) as error:
         # Not closed in order.
         return [*client.seen, repr(error)]
+
+
+@check("the next process is killed as soon as it begins: the connections end, systemd keeps nothing, another one starts")
+def killed_successor():
+    for _ in range(5):
+        machine.started()
+        clients, pid = [Client("ana"), Client("ben", tls=True)], machine.main_pid()
+        run("systemctl", "restart", "--no-block", SERVICE)
+        begun = until("the next process begins", lambda: {machine.main_pid()} - {pid, "0"}).pop()
+        os.kill(int(begun), signal.SIGKILL)
+        for client in clients:
+            ends(client)
+        until("the service is started again", lambda: machine.main_pid() not in (begun, "0"))
+        until_state("active")
+        require_equal(prop("NFileDescriptorStore"), "0", "what systemd still keeps")
+        Client("ana").close()
 
 
 @check("the next process cannot start: the connections end, and the service can be mended")
