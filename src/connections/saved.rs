@@ -1,13 +1,16 @@
 //! Saving all connections, and restoring them in another process.
 
-use std::sync::Arc;
+use std::borrow::Cow;
 
 use super::{Connections, journal};
-use crate::chat::{Event, Now, Person, Reason};
+use crate::chat::{Event, Now, Reason};
 use crate::net::{Admission, Transport};
 use crate::people::SessionId;
 use crate::room::{HistoryLimit, SavedState, State};
 use crate::session::SavedSession;
+
+/// Why somebody is sent away who has the name of somebody else.
+const NAMESAKE: Reason = Reason::Restarting(Cow::Borrowed("somebody else has your name"));
 
 /// A connection that was taken out to be saved.
 pub struct Parted<T> {
@@ -47,16 +50,25 @@ impl<T: Transport> Connections<T> {
         self.insert_session(now, session, transport, admission)
     }
 
-    /// Everybody whose connection was not restored leaves; returns how many. To be called when all are restored.
+    /// Everybody leaves whose connection was not restored, and is counted; and whoever has the name of somebody else, by how
+    /// this program compares names, is told so and leaves, too. To be called when all are restored.
     pub fn remove_lost(&mut self, now: Now, reason: &Reason) -> usize {
-        let people = &self.state.people;
-        let lost: Vec<Arc<Person>> =
-            people.after(None).filter(|entry| entry.session.is_none()).map(|entry| entry.person.clone()).collect();
+        let (mut lost, mut namesakes) = (Vec::new(), Vec::new());
+        for entry in self.state.people.all() {
+            match entry.session {
+                None => lost.push(entry.person.clone()),
+                Some(id) if !self.state.people.has_its_name(entry.person.id) => namesakes.push(id),
+                Some(_) => {}
+            }
+        }
         for person in &lost {
             if self.state.room.members.contains(person.id) {
                 journal::log_lost(&person.nick, reason);
             }
             self.commit(now, &Event::Left(person.clone(), reason.clone()));
+        }
+        for id in namesakes {
+            self.close(id, now, &NAMESAKE);
         }
         lost.len()
     }

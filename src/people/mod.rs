@@ -106,8 +106,11 @@ impl People {
 
     /// Removes a person, with their watches. `shown`: the last event of the log that they have been sent, if known.
     pub fn remove(&mut self, unix: u64, id: PersonId, shown: Option<u64>) -> Option<PersonEntry> {
+        let has_its_name = self.has_its_name(id);
         let entry = self.by_id.remove(&id)?;
-        self.by_name.remove(entry.person.nick.key());
+        if has_its_name {
+            self.by_name.remove(entry.person.nick.key());
+        }
         self.looks.remove(&entry.person.nick, id);
         if let Some(account) = &entry.person.profile.account
             && let Some(people) = self.by_account.get_mut(account)
@@ -181,17 +184,29 @@ impl People {
         self.reserved = reserved;
     }
 
-    /// Finds out anew what everybody's names look like.
+    /// Finds out anew how everybody's names compare, and what they look like. Where two have become the same, who has had
+    /// it for longer has it.
     pub fn put_in_order(&mut self) {
         (self.by_name, self.by_account, self.looks, self.accounts) = Default::default();
-        for person in self.by_id.values().map(|entry| &entry.person) {
-            self.by_name.insert(person.nick.key().clone(), person.id);
+        for entry in self.by_id.values() {
+            let person = &entry.person;
+            let holder = self.by_name.entry(person.nick.key().clone()).or_insert(person.id);
+            let age = |entry: &PersonEntry| (entry.named, entry.person.id);
+            if self.by_id.get(holder).is_some_and(|holder| age(entry) < age(holder)) {
+                *holder = person.id;
+            }
             self.looks.add(&person.nick, person.id);
             if let Some(account) = &person.profile.account {
                 self.accounts.add(account, person.id);
                 self.by_account.entry(account.clone()).or_default().push(person.id);
             }
         }
+    }
+
+    /// Whether a person is the one with their name: another may have it where two have become the same.
+    #[must_use]
+    pub fn has_its_name(&self, id: PersonId) -> bool {
+        self.by_id.get(&id).is_some_and(|entry| self.by_name.get(entry.person.nick.key()) == Some(&id))
     }
 
     /// Changes a name; [`may_rename`](Self::may_rename) must have allowed it. Returns the changed person.
@@ -279,6 +294,14 @@ impl People {
     pub fn after<'a>(&'a self, key: Option<&str>) -> impl Iterator<Item = &'a PersonEntry> + use<'a> {
         let from = key.map_or(Bound::Unbounded, Bound::Excluded);
         self.by_name.range::<str, _>((from, Bound::Unbounded)).filter_map(|(_, id)| self.by_id.get(id))
+    }
+
+    /// All people, in the order in which they came.
+    #[must_use]
+    pub fn all(&self) -> Vec<&PersonEntry> {
+        let mut all: Vec<&PersonEntry> = self.by_id.values().collect();
+        all.sort_unstable_by_key(|entry| entry.person.id);
+        all
     }
 
     /// The last 128 people who have left or changed their name, the latest first.

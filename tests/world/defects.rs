@@ -432,3 +432,26 @@ fn of_a_client_over_its_rate_little_is_kept() {
     let left = world.clients[ana].wire.borrow().to_server.len();
     assert!(left > 20_000 * 7 - 5000, "{left} bytes are left to the kernel");
 }
+
+/// As by the tables of a newer program.
+#[test]
+fn of_two_whose_names_have_become_the_same_the_later_one_is_told_and_leaves() {
+    let mut world = World::with(generous(), 0);
+    let (first, later) = (world.join(Kind::Text, LARGE), world.join(Kind::Text, LARGE));
+    world.save_and_restore_as(false, |mut state| {
+        for at in 0..state.len() - 1 {
+            if state[at..].starts_with(b"c1") {
+                state[at..at + 2].copy_from_slice(b"C0");
+            }
+        }
+        state
+    });
+    world.settle();
+    let why = "the server restarts, and somebody else has your name; please connect again";
+    assert!(text_of(&mut world, later).ends_with(&format!("*** Goodbye: {why}.\n")));
+    assert!(text_of(&mut world, first).ends_with(&format!("*** C0 has left ({why})\n")));
+    let state = &world.connections.state;
+    let here: Vec<&str> = state.people.after(None).map(|entry| entry.person.as_str()).collect();
+    assert_eq!((here, state.people.len()), (vec!["c0"], 1));
+    assert_eq!(state.room.members.names().collect::<Vec<_>>(), ["c0"]);
+}

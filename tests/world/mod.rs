@@ -406,13 +406,18 @@ impl World {
 
     /// Everything is written down, and read back by another process; `renumber`: the sessions get other numbers there.
     pub fn save_and_restore(&mut self, renumber: bool) {
+        self.save_and_restore_as(renumber, |state| state);
+    }
+
+    /// The same, with the state as another program has written it.
+    pub fn save_and_restore_as(&mut self, renumber: bool, change: impl FnOnce(Vec<u8>) -> Vec<u8>) {
         self.finish_round();
         let limits = self.connections.limits().clone();
         let irc = self.connections.irc().clone();
         let mut old = std::mem::replace(&mut self.connections, empty(limits.clone(), irc.clone()));
         let before = unsent(&old);
         let (state, parted) = old.save(&Reason::Stopping);
-        let state: SavedState = postcard::from_bytes(&postcard::to_allocvec(&state).unwrap()).unwrap();
+        let state: SavedState = postcard::from_bytes(&change(postcard::to_allocvec(&state).unwrap())).unwrap();
         self.connections = Connections::new(state.restore(), limits, irc);
         let first = renumber.then(|| self.insert(Kind::Text, Wire(Rc::default())));
         for Parted { session, transport: mut wire, .. } in parted {
