@@ -87,7 +87,7 @@ enum End {
     /// Its process is to end.
     Stop,
     /// The program is to be executed anew, with this.
-    Restart(Parcel),
+    Restart(Box<Handover>),
 }
 
 /// chatd's `main`.
@@ -120,34 +120,38 @@ pub fn main() -> ExitCode {
 
 /// Runs the daemon, and again in its own place when it is to restart.
 fn run_until_stopped(source: &Source, mut inherited: Inherited) -> ExitCode {
-    let mut parcel = handover::received().or_else(|| {
+    let parcel = handover::received().or_else(|| {
         let parcel = inherited.take_handover()?.into();
         systemd::forget(handover::NAME);
         Some(parcel)
     });
-    if parcel.is_none() {
+    let mut arrived = parcel.and_then(unpack);
+    if arrived.is_none() {
         signals::let_stop();
     }
     loop {
-        log::keep_beginning(parcel.is_some());
-        let mut arrived = parcel.take().and_then(unpack);
+        log::keep_beginning(arrived.is_some());
         if let Some(arrived) = &mut arrived {
             inherited.add_bound(std::mem::take(&mut arrived.listeners));
         }
         match run(source.clone(), &mut inherited, &mut arrived) {
             Ok(End::Stop) => return ExitCode::SUCCESS,
-            Ok(End::Restart(left)) => {
+            Ok(End::Restart(handover)) => {
                 log::flush(LAST_ENTRIES);
                 // The next program has the whole time for its start.
                 systemd::keep_alive();
-                let (error, left) = handover::execute(left);
+                let error = handover.pack().map_or_else(|error| error, |parcel| handover::execute(&parcel));
                 error!(chatd.event = "failed", "chatd cannot be executed anew and goes on as it is: {error}");
-                parcel = Some(left);
+                arrived = Some(handover.reread());
             }
             Err(failure) => {
                 let code = report(&failure);
                 if let Some(arrived) = arrived {
-                    arrived.turn_away();
+                    warn!(
+                        chatd.event = "handover",
+                        "nobody goes on with the clients of the process before; disconnected: {}",
+                        arrived.turn_away()
+                    );
                 }
                 signals::let_stop();
                 closed::turn_away(&inherited, failure.sentences());
@@ -228,7 +232,7 @@ async fn serve(
     let greeting = invited.then(|| invite(&config, &bound));
     let (administrators, admin_endpoint) = (config.admin.connections, config.admin.endpoint.clone());
 
-    let server = Server::new(source, config, tls, &bound, arrived.take()).map_err(Failure::System)?;
+    let server = Server::new(source, config, tls, &bound, arrived).map_err(Failure::System)?;
     let server = Arc::new(server);
     let watchdog = Watchdog::default();
     for (listener, how) in &bound {
@@ -288,12 +292,12 @@ async fn serve(
         listeners.retain(|(endpoint, _)| !matches!(endpoint, Endpoint::Systemd(_)));
     }
     let handover = server.hand_over(listeners).await;
-    let end = match handover.pack() {
-        Ok(parcel) if wanted == Wanted::Restart => Ok(End::Restart(parcel)),
-        Ok(parcel) => store(parcel).map(|()| End::Stop),
-        Err(error) => Err(error),
-    };
-    end.map_err(|error| Failure::Handover(handover.turn_away(), error))
+    if wanted == Wanted::Restart {
+        return Ok(End::Restart(Box::new(handover)));
+    }
+    // If that fails, it cannot go on as it is: systemd is about to end it.
+    let stored = handover.pack().and_then(store);
+    stored.map(|()| End::Stop).map_err(|error| Failure::Handover(handover.turn_away(), error))
 }
 
 /// Has systemd keep what is handed over.

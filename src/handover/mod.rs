@@ -118,6 +118,18 @@ impl Handover {
         Ok(Handover { common, clients, listeners })
     }
 
+    /// The same as the next process would have read it, for this one to go on with.
+    #[must_use]
+    pub fn reread(self) -> Handover {
+        let Handover { common, clients, listeners } = self;
+        let reread = |Client { goodbye, connection, socket }| {
+            let connection = connection.and_then(|connection| decode(&encode(&connection)));
+            Client { goodbye, connection, socket }
+        };
+        let common = common.and_then(|common| decode(&encode(&common)));
+        Handover { common, clients: clients.into_iter().map(reread).collect(), listeners }
+    }
+
     /// Closes all clients' connections, because there is nobody who could go on with them. Returns how many there were.
     pub fn turn_away(self) -> usize {
         let all = self.clients.len();

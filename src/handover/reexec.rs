@@ -20,17 +20,17 @@ const VARIABLE: &str = "CHATD_HANDOVER";
 /// What systemd says of the descriptors that it has passed (sd_listen_fds(3)). They are among what is handed over.
 const SYSTEMD: [&str; 4] = ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID"];
 
-/// Executes the program anew, as it was called. Returns only if that fails: the error, and what was to be handed over.
+/// Executes the program anew, as it was called, and hands this over to it. Returns only if that fails, with the error.
 /// Signals that this thread holds back are held back in the next program, too.
 #[must_use]
-pub fn execute(parcel: Parcel) -> (io::Error, Parcel) {
+pub fn execute(parcel: &Parcel) -> io::Error {
     let error = match dup2_stdin(parcel.descriptor()) {
         Ok(()) => programs().map(execute_instead).last().unwrap_or(io::ErrorKind::NotFound.into()),
         Err(error) => error.into(),
     };
     // If that fails, there is nothing better to do than to go on.
     let _ = close_input();
-    (error, parcel)
+    error
 }
 
 /// Returns only if that fails. Unlike `std::process::Command`, it leaves signals alone.

@@ -131,21 +131,22 @@ impl Server {
     /// [`run`](Self::run). Must be called on the runtime.
     ///
     /// # Errors
-    /// The process or the system is out of descriptors or memory.
+    /// The process or the system is out of descriptors or memory. What was handed over is still there.
     pub fn new(
         source: Source,
         configuration: Config,
         tls: Option<TlsInForce>,
         bound: &[Bound],
-        handover: Option<Handover>,
+        handover: &mut Option<Handover>,
     ) -> io::Result<Server> {
         let (store, kept) = Store::start(&source.directories.state, configuration.history, configuration.room.history)?;
-        let mut connections = empty_connections(&configuration, clock::now(), secure_port(&configuration, bound));
-        let (common, clients) = handover::opened(handover);
+        let connections = empty_connections(&configuration, clock::now(), secure_port(&configuration, bound));
+        let driver = Driver::new(connections)?;
+        let (common, clients) = handover::opened(handover.take());
         let before = match common {
-            Some(common) => Some(handover::go_on(&mut connections, common, kept, &configuration)),
+            Some(common) => Some(handover::go_on(&mut driver.lock(), common, kept, &configuration)),
             None => {
-                history::resume(&mut connections.state, kept, &configuration, clock::now());
+                history::resume(&mut driver.lock().state, kept, &configuration, clock::now());
                 None
             }
         };
@@ -156,7 +157,7 @@ impl Server {
         });
         let endpoints = bound.iter().map(|(_, how)| how.endpoint.clone());
         let server = Server {
-            driver: Driver::new(connections)?,
+            driver,
             admissions: Arc::default(),
             handshakes: Handshakes::default(),
             courtesy: Courtesy::default(),

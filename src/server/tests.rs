@@ -19,7 +19,7 @@ const PEOPLE: usize = 150;
 fn server() -> Arc<Server> {
     let directories = Directories { runtime: "/nowhere".into(), state: "/nowhere".into() };
     let configuration = file::parse("", &directories).unwrap();
-    Arc::new(Server::new(Source { path: None, directories }, configuration, None, &[], None).unwrap())
+    Arc::new(Server::new(Source { path: None, directories }, configuration, None, &[], &mut None).unwrap())
 }
 
 /// The users in the room. Their sessions get turns only while a test waits.

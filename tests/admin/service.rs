@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 fn empty_server() -> Arc<Server> {
     let directories = Directories { runtime: "/nowhere".into(), state: "/nowhere".into() };
     let configuration = chatd::config::file::parse("", &directories).unwrap();
-    Arc::new(Server::new(Source { path: None, directories }, configuration, None, &[], None).unwrap())
+    Arc::new(Server::new(Source { path: None, directories }, configuration, None, &[], &mut None).unwrap())
 }
 
 /// A service that runs until it is dropped.

@@ -1,11 +1,12 @@
 //! What is handed over can be damaged, incomplete or of another version: the daemon starts in any case, and whoever cannot
 //! stay is told.
 
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
-use std::os::unix::net::UnixDatagram;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use chatd::handover::{Opened, Parcel};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
@@ -30,12 +31,17 @@ impl Manager {
     }
 
     fn launch(&self, change: impl FnOnce(&mut Command)) -> Daemon {
-        let daemon = Daemon::launch_in(self.directory.clone(), LISTENERS, |command| {
-            command.env("NOTIFY_SOCKET", self.directory.path().join("notify.sock"));
-            change(command);
-        });
+        let daemon = self.begin(change);
         daemon.wait_for_log(" is ready");
         daemon
+    }
+
+    /// The same, without waiting.
+    fn begin(&self, change: impl FnOnce(&mut Command)) -> Daemon {
+        Daemon::launch_in(self.directory.clone(), LISTENERS, |command| {
+            command.env("NOTIFY_SOCKET", self.directory.path().join("notify.sock"));
+            change(command);
+        })
     }
 
     /// Restarts the service up to the end of the first process, and returns what that has handed over.
@@ -79,21 +85,25 @@ impl Manager {
 
     /// Starts the next process with this.
     fn go_on(&self, opened: Opened) -> Daemon {
+        let daemon = self.begin_with(opened, "");
+        daemon.wait_for_log(" is ready");
+        daemon
+    }
+
+    /// The same, without waiting, after this command of a shell.
+    fn begin_with(&self, opened: Opened, before: &str) -> Daemon {
         let descriptors: Vec<BorrowedFd<'_>> =
             opened.descriptors.iter().flatten().map(|descriptor| descriptor.as_fd()).collect();
         let parcel = OwnedFd::from(Parcel::pack(&opened.state, &descriptors).unwrap());
         drop(opened);
-        self.launch(|command| {
+        self.begin(|command| {
             // As systemd does: the first descriptor has the number 3.
             let config = self.directory.path().join("chatd.toml");
             let environment: Vec<_> =
                 command.get_envs().filter_map(|(key, value)| Some((key.to_owned(), value?.to_owned()))).collect();
             *command = Command::new("sh");
-            command.args([
-                "-c",
-                "exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=handover exec \"$@\"",
-                "sh",
-            ]);
+            let execute = "exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=handover exec \"$@\"";
+            command.arg("-c").arg(format!("{before}{execute}")).arg("sh");
             command.arg(CHATD).arg("--config").arg(config);
             // Nobody reads what it tells the manager from here on.
             command.env_clear().envs(environment).env_remove("NOTIFY_SOCKET").stdin(Stdio::from(parcel));
@@ -190,7 +200,7 @@ fn whatever_is_damaged_the_daemon_starts() {
         let mut damaged = Opened { state, descriptors: Vec::new() };
         // Its own descriptors, because the daemon closes those connections.
         damaged.descriptors.extend((0..count).map(|_| {
-            let (ours, _) = std::os::unix::net::UnixStream::pair().unwrap();
+            let (ours, _) = UnixStream::pair().unwrap();
             Some(ours.into())
         }));
         let mut daemon = manager.go_on(damaged);
@@ -233,6 +243,42 @@ fn bans_that_the_disk_has_missed_are_kept_by_the_next_process() {
     let mut bans: Vec<_> = bans.bans.into_iter().map(|ban| (ban.subject, ban.reason)).collect();
     bans.sort();
     assert_eq!(bans, [("Mal".into(), Some("more spam".into())), ("oscar".into(), None), ("trudy".into(), None)]);
+}
+
+/// It fails at one place after another.
+#[test]
+fn a_start_that_runs_out_of_descriptors_tells_everybody() {
+    let (manager, _ana, _ben, opened) = stopped();
+    let (state, count) = (opened.state, opened.descriptors.len());
+    drop(opened.descriptors);
+    let mut started = Vec::new();
+    for limit in 10 + count..25 + count {
+        let (ends, descriptors): (Vec<_>, Vec<_>) = (0..count)
+            .map(|_| {
+                let (end, ours) = UnixStream::pair().unwrap();
+                ours.set_nonblocking(true).unwrap();
+                (end, Some(OwnedFd::from(ours)))
+            })
+            .unzip();
+        let opened = Opened { state: state.clone(), descriptors };
+        let mut daemon = manager.begin_with(opened, &format!("ulimit -n {limit}; "));
+        // The clients come first.
+        for end in &ends[..2] {
+            end.set_read_timeout(Some(Duration::from_millis(10))).unwrap();
+            let mut told = Vec::new();
+            while let Err(error) = (&*end).read_to_end(&mut told) {
+                assert_eq!(error.kind(), ErrorKind::WouldBlock);
+                if daemon.log_lines().iter().any(|line| line.contains(" is ready")) {
+                    daemon.signal("TERM");
+                }
+            }
+            let told = String::from_utf8(told).unwrap();
+            let log = daemon.log_lines().join("\n");
+            assert!(told.contains("*** Goodbye: ") || told.contains("ERROR :Closing link: "), "{limit}: {told}\n{log}");
+        }
+        started.push(daemon.wait().success());
+    }
+    assert!(started.contains(&false) && started.contains(&true), "{started:?}");
 }
 
 #[test]
