@@ -2,6 +2,7 @@
 //! real clients are in the middle of something.
 
 mod damage;
+mod failing;
 mod late;
 mod sessions;
 mod signals;

@@ -112,7 +112,7 @@ impl Certificates {
 }
 
 /// A client that supports only this version.
-fn only(version: &'static SupportedProtocolVersion) -> Arc<ClientConfig> {
+pub fn only(version: &'static SupportedProtocolVersion) -> Arc<ClientConfig> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone()).with_protocol_versions(&[version]).unwrap();
     let verifier = Arc::new(AnyCertificate(provider));

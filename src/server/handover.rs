@@ -92,19 +92,39 @@ impl Server {
     /// Takes out everything for the next process. Clients feel nothing but a pause. Accepting must have ended, and
     /// [`settle`](Self::settle) come before.
     pub async fn hand_over(&self, listeners: Vec<(Endpoint, Vec<OwnedFd>)>) -> Handover {
-        let (state, parted) = {
-            let mut connections = self.driver.lock();
-            connections.bound_saved(clock::now());
+        let (state, parted, handshakes) = {
+            let may_tls = self.configuration().handover.tls;
+            let (mut connections, now) = (self.driver.lock(), clock::now());
+            connections.bound_saved(now);
+            // Their handshakes were over too late, or they have not taken their goodbye yet.
+            for id in connections.ids() {
+                if let Some(why) = cannot_be_kept(&connections, may_tls, id) {
+                    connections.close(id, now, &restarting(why));
+                    connections.turn(id, now);
+                    connections.remove(id);
+                }
+            }
             self.store.keep(connections.state.take_durable());
+            let handshakes = self.admissions.open().saturating_sub(connections.len());
             connections.begin_stop();
-            connections.save(&UNREADABLE)
+            let (state, parted) = connections.save(&UNREADABLE);
+            (state, parted, handshakes)
         };
+        let all = parted.len();
         let clients: Vec<Client> = parted.into_iter().filter_map(part).collect();
         info!(
             chatd.event = "handover",
             "handing over to the next process: {}",
             super::counted(clients.len() as u64, "client")
         );
+        let lost = all - clients.len() + handshakes;
+        if lost > 0 {
+            warn!(
+                chatd.event = "handover",
+                "disconnected without a goodbye, because their TLS handshake was not over or their key is lost: {}",
+                super::counted(lost as u64, "client")
+            );
+        }
         self.stop_store().await;
         let configured_topic = self.configuration().room.topic.as_str().into();
         let common = Common { program: env!("CARGO_PKG_VERSION").to_owned(), state, configured_topic };
@@ -119,17 +139,12 @@ impl Server {
         let may_tls = self.configuration().handover.tls;
         self.driver
             .for_each(|connections, id| {
-                let Some(socket) = connections.transport(id) else { return };
-                let why = match connections.session(id).is_some_and(|session| session.origin().encrypted && !may_tls) {
-                    true => Some("it does not keep TLS connections"),
-                    false => socket.cannot_be_saved(),
-                };
-                if let Some(why) = why {
+                if let Some(why) = cannot_be_kept(connections, may_tls, id) {
                     connections.close(id, clock::now(), &restarting(why));
                 }
             })
             .await;
-        while Instant::now() < deadline && (self.has_handshakes() || self.has_unsavable().await) {
+        while Instant::now() < deadline && (self.has_handshakes() || self.has_unsavable(may_tls).await) {
             sleep(SETTLE_CHECK).await;
         }
     }
@@ -139,10 +154,9 @@ impl Server {
         self.admissions.open() > self.driver.lock().len()
     }
 
-    async fn has_unsavable(&self) -> bool {
+    async fn has_unsavable(&self, may_tls: bool) -> bool {
         let mut any = false;
-        let unsavable = |socket: &Socket| socket.cannot_be_saved().is_some();
-        self.driver.for_each(|connections, id| any |= connections.transport(id).is_some_and(unsavable)).await;
+        self.driver.for_each(|connections, id| any |= cannot_be_kept(connections, may_tls, id).is_some()).await;
         any
     }
 
@@ -269,6 +283,14 @@ pub(super) struct Before {
     pub room: Box<str>,
     /// The topic in its configuration.
     pub configured_topic: Box<str>,
+}
+
+/// Why a client cannot be handed over, if so. `may_tls`: whether TLS connections may be.
+fn cannot_be_kept(connections: &Connections<Socket>, may_tls: bool, id: SessionId) -> Option<&'static str> {
+    match connections.session(id)?.origin().encrypted && !may_tls {
+        true => Some("it does not keep TLS connections"),
+        false => connections.transport(id)?.cannot_be_saved(),
+    }
 }
 
 /// A client as it is handed over; `None` if it cannot be, and its connection is closed.
