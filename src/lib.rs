@@ -153,11 +153,12 @@
 //!
 //! The next process is one more reader of the log: it goes on where each session stood. The old one ends its accept loops,
 //! says goodbye to those who cannot go along, and takes out everything under one hold of the lock ([`server`]'s
-//! `handover`): the state, each session with its unsent bytes, each socket with the keys of its TLS connection. All of it
-//! goes into one socket ([`handover::Parcel`]), which systemd keeps until the next process starts, or which the process
-//! keeps for itself while it executes the program anew. What the kernel has received meanwhile waits there. The next
-//! process restores all sessions before it lets anything happen, so that nobody misses an event; who was lost leaves the
-//! room. [`signals`] tells a restart from a stop; chatd(8), RESTARTING, what administrators see of it.
+//! `handover`): the state, with the bytes that several are still to be sent; each session, with its own; each socket, with
+//! the keys of its TLS connection. All of it goes into one socket ([`handover::Parcel`]), which systemd keeps until the next
+//! process starts, or which the process keeps for itself while it executes the program anew. What the kernel has received
+//! meanwhile waits there. The next process restores all sessions before it lets anything happen, so that nobody misses an
+//! event; who was lost leaves the room. [`signals`] tells a restart from a stop; chatd(8), RESTARTING, what administrators
+//! see of it.
 
 pub mod admin;
 pub mod arguments;

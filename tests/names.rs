@@ -295,14 +295,14 @@ fn what_was_a_name_can_still_be_read() {
         before.people.add(NOW, person).unwrap();
         let people = postcard::from_bytes(&postcard::to_allocvec(&before.people).unwrap()).unwrap();
         let room: Room = postcard::from_bytes(&postcard::to_allocvec(&before.room).unwrap()).unwrap();
-        let mut after = SavedState { people, room, sequence: 9 }.restore();
+        let mut after = SavedState { people, room, sequence: 9, shared: Vec::new() }.restore();
         assert!(after.people.find(&Nick::new(name).unwrap()).is_some(), "{name:?}");
         assert!(come(&mut after, name, None, false).is_err());
     }
     let mut before = state();
     come(&mut before, "coco", Some("hat"), false).unwrap();
     let people = postcard::from_bytes(&postcard::to_allocvec(&before.people).unwrap()).unwrap();
-    let mut after = SavedState { people, room: before.room, sequence: 9 }.restore();
+    let mut after = SavedState { people, room: before.room, sequence: 9, shared: Vec::new() }.restore();
     assert_eq!(come(&mut after, "сосо", None, false), Err(looks_taken("сосо", "coco")));
     assert_eq!(come(&mut after, "НАТ", None, false), Err(looks_taken("НАТ", "hat")));
 }

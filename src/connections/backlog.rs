@@ -26,21 +26,6 @@ impl<T: Transport> Connections<T> {
         }
     }
 
-    /// What clients share while they are behind is written down for each of them when they are saved. If that is more than
-    /// the bound, disconnects those that are the furthest behind.
-    pub fn bound_saved(&mut self, now: Now) {
-        let limit = self.limits.backlog;
-        let behind = self.behind();
-        let mut total: u64 = behind.iter().map(|(lag, _)| lag).sum();
-        for (lag, id) in behind {
-            if total <= limit as u64 {
-                break;
-            }
-            total -= lag;
-            self.close(id, now, &Reason::Backlog(limit));
-        }
-    }
-
     /// Who is behind, and how many bytes; the furthest first.
     fn behind(&self) -> Vec<(u64, SessionId)> {
         let mut behind: Vec<(u64, SessionId)> = (self.all.iter())

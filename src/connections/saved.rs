@@ -53,6 +53,7 @@ impl<T: Transport> Connections<T> {
     /// Everybody leaves whose connection was not restored, and is counted; and whoever has the name of somebody else, by how
     /// this program compares names, is told so and leaves, too. To be called when all are restored.
     pub fn remove_lost(&mut self, now: Now, reason: &Reason) -> usize {
+        self.state.log.forget_shared();
         let (mut lost, mut namesakes) = (Vec::new(), Vec::new());
         for entry in self.state.people.all() {
             match entry.session {

@@ -6,6 +6,7 @@
 
 mod block;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 pub use block::{Backlog, Block};
@@ -47,6 +48,10 @@ pub struct Log {
     backlog: Arc<Backlog>,
     /// Whether anything was rendered since the last round began.
     pending: bool,
+    /// Blocks that several sessions are still to be sent, while these are saved or restored.
+    shared: Vec<Arc<Block>>,
+    /// Their numbers while they are saved, by their addresses.
+    numbers: HashMap<usize, u32>,
 }
 
 /// One wire form's view of the log.
@@ -66,6 +71,37 @@ impl Log {
     #[must_use]
     pub fn after(sequence: u64) -> Log {
         Log { sequence, ..Log::default() }
+    }
+
+    /// Notes that a block is to be saved, once for all sessions that are still to be sent it. Returns its number.
+    pub fn share(&mut self, block: &Arc<Block>) -> u32 {
+        *self.numbers.entry(Arc::as_ptr(block).addr()).or_insert_with(|| {
+            self.shared.push(block.clone());
+            // There are fewer blocks than bytes in the backlog.
+            u32::try_from(self.shared.len() - 1).unwrap_or(u32::MAX)
+        })
+    }
+
+    /// A block that several sessions share, by its number.
+    #[must_use]
+    pub fn shared(&self, number: u32) -> Option<&Arc<Block>> {
+        self.shared.get(number as usize)
+    }
+
+    /// Removes and returns the bytes of the shared blocks.
+    pub fn take_shared(&mut self) -> Vec<Vec<u8>> {
+        self.numbers = HashMap::new();
+        std::mem::take(&mut self.shared).iter().map(|block| block.bytes().to_vec()).collect()
+    }
+
+    /// Takes up blocks for the sessions that are restored.
+    pub fn set_shared(&mut self, shared: Vec<Vec<u8>>) {
+        self.shared = shared.into_iter().map(|bytes| Block::alone(bytes, &self.backlog)).collect();
+    }
+
+    /// All sessions are restored: only they need the blocks that they share.
+    pub fn forget_shared(&mut self) {
+        self.shared = Vec::new();
     }
 
     /// The place of the next event.

@@ -63,9 +63,11 @@ pub struct Room {
     history_limit: HistoryLimit,
 }
 
-/// A saved state. The log's bytes are not part of it: what a session is still to be sent is saved with the session.
+/// A saved state. Of the log's bytes, those are part of it that sessions are still to be sent.
 #[derive(Serialize, Deserialize)]
 pub struct SavedState {
+    /// What sessions share that are still to be sent it.
+    pub shared: Vec<Vec<u8>>,
     /// The last event's number.
     pub sequence: u64,
     /// Everybody who had a name. Their connections are unknown until they are restored, too.
@@ -144,8 +146,9 @@ impl State {
 
     /// Saves the state, for another process. What is to be kept on disk must have been [taken](Self::take_durable).
     #[must_use]
-    pub fn save(self) -> SavedState {
-        SavedState { sequence: self.log.sequence(), people: self.people, room: self.room }
+    pub fn save(mut self) -> SavedState {
+        let shared = self.log.take_shared();
+        SavedState { shared, sequence: self.log.sequence(), people: self.people, room: self.room }
     }
 
     fn with(people: People, room: Room, log: Log) -> State {
@@ -298,9 +301,11 @@ impl SavedState {
     /// Restores the state.
     #[must_use]
     pub fn restore(self) -> State {
-        let SavedState { sequence, mut people, room } = self;
+        let SavedState { shared, sequence, mut people, room } = self;
         people.put_in_order();
-        State::with(people, room, Log::after(sequence))
+        let mut log = Log::after(sequence);
+        log.set_shared(shared);
+        State::with(people, room, log)
     }
 }
 

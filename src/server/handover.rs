@@ -95,7 +95,6 @@ impl Server {
         let (state, parted, handshakes) = {
             let may_tls = self.configuration().handover.tls;
             let (mut connections, now) = (self.driver.lock(), clock::now());
-            connections.bound_saved(now);
             // Their handshakes were over too late, or they have not taken their goodbye yet.
             for id in connections.ids() {
                 if let Some(why) = cannot_be_kept(&connections, may_tls, id) {

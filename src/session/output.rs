@@ -9,6 +9,7 @@
 //! output always counts as blocked, so that the delivery skips it.
 
 mod outbox;
+mod saved;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,7 @@ use crate::dialect::END;
 use crate::room::{Block, Cursor, FeedId, Log};
 pub use outbox::Source;
 use outbox::{EditKind, Outbox};
+pub use saved::Unsent;
 
 /// The most pieces passed to the kernel in one call.
 const PIECES: usize = 128;
@@ -37,8 +39,13 @@ pub struct Output {
     blocked: bool,
 }
 
-/// Unsent bytes in order, with who has caused them.
-pub type Unsent = Vec<(Source, Vec<u8>)>;
+/// A piece of what is unsent.
+struct Piece<'a> {
+    bytes: &'a [u8],
+    source: Source,
+    /// The block that it is of, and where it begins in it.
+    of: Option<(&'a Arc<Block>, u64)>,
+}
 
 /// The time between messages that are sent one at a time.
 #[derive(Clone, Copy)]
@@ -216,16 +223,16 @@ impl Output {
     #[must_use]
     pub fn gather(&self) -> (Vec<IoSlice<'_>>, usize) {
         let mut slices = Vec::new();
-        self.for_each_piece(|piece, _| {
-            slices.push(IoSlice::new(piece));
+        self.for_each_piece(|piece| {
+            slices.push(IoSlice::new(piece.bytes));
             slices.len() < PIECES
         });
         let total = slices.iter().map(|slice| slice.len()).sum();
         (slices, total)
     }
 
-    /// Passes on what is unsent, in order and with who has caused it, until that returns `false`.
-    fn for_each_piece<'a>(&'a self, mut pass_on: impl FnMut(&'a [u8], Source) -> bool) {
+    /// Passes on what is unsent, in order, until that returns `false`.
+    fn for_each_piece<'a>(&'a self, mut pass_on: impl FnMut(Piece<'a>) -> bool) {
         let (mut position, mut block) = place(self.cursor.as_ref());
         let mut inserted = 0;
         let mut edits = self.outbox.iter().flat_map(|outbox| outbox.edits()).peekable();
@@ -233,8 +240,9 @@ impl Output {
             let until = edits.peek().map_or(u64::MAX, |edit| edit.at);
             let piece = block.map_or(&[][..], |block| block.between(position, until));
             if !piece.is_empty() {
+                let of = block.map(|block| (block, position - block.base()));
                 position += piece.len() as u64;
-                if !pass_on(piece, Source::Room) {
+                if !pass_on(Piece { bytes: piece, source: Source::Room, of }) {
                     return;
                 }
             } else if let Some(current) = block
@@ -247,10 +255,16 @@ impl Output {
                 match &edit.kind {
                     EditKind::Insert { length, source } => {
                         let mut bytes = self.outbox.iter().flat_map(|outbox| outbox.bytes(inserted, *length));
-                        if !bytes.all(|piece| pass_on(piece, *source)) {
+                        if !bytes.all(|bytes| pass_on(Piece { bytes, source: *source, of: None })) {
                             return;
                         }
                         inserted += length;
+                    }
+                    EditKind::Shared { block, from, to } => {
+                        let bytes = block.between(*from, *to);
+                        if !pass_on(Piece { bytes, source: Source::Room, of: Some((block, *from)) }) {
+                            return;
+                        }
                     }
                     EditKind::Skip { to } => position = position.max(*to),
                     EditKind::Switch { next, .. } => (position, block) = place(next.as_deref()),
@@ -282,7 +296,7 @@ impl Output {
             let Some(all) = outbox else { return };
             match all.take_front(&mut sent) {
                 None => return,
-                Some(EditKind::Insert { .. }) => {}
+                Some(EditKind::Insert { .. } | EditKind::Shared { .. }) => {}
                 Some(EditKind::Skip { to }) => {
                     if let Some(cursor) = cursor {
                         let skipped = to.saturating_sub(cursor.position);
@@ -366,24 +380,6 @@ impl Output {
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.cursor.is_none() && self.outbox.is_none()
-    }
-
-    /// Everything unsent, in order. Afterwards it counts as sent.
-    pub fn drain(&mut self, log: &mut Log) -> Unsent {
-        if let Some(last) = self.last_cursor() {
-            log.pin(last);
-        }
-        let (mut pieces, mut total): (Unsent, _) = (Vec::new(), 0);
-        self.for_each_piece(|piece, source| {
-            total += piece.len();
-            match pieces.last_mut() {
-                Some((same, bytes)) if *same == source => bytes.extend_from_slice(piece),
-                _ => pieces.push((source, piece.to_vec())),
-            }
-            true
-        });
-        self.advance(total);
-        pieces
     }
 }
 

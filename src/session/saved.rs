@@ -16,7 +16,7 @@ use crate::room::State;
 pub struct SavedSession {
     /// The session without its output.
     session: Session,
-    unsent: Unsent,
+    unsent: Vec<Unsent>,
     /// When a paced session may send its next message, in ticks.
     next_message: u64,
 }
@@ -54,9 +54,7 @@ impl SavedSession {
     #[must_use]
     pub fn restore(self, irc: &Arc<irc::Server>, state: &mut State) -> Session {
         let SavedSession { mut session, unsent, next_message } = self;
-        for (source, bytes) in unsent {
-            session.output.post(&state.log, &bytes, source);
-        }
+        session.output.restore(&state.log, unsent);
         let Some(dialect) = &mut session.dialect else { return session };
         dialect.attach(irc);
         if let Some(gap) = dialect.pace() {

@@ -46,6 +46,12 @@ impl Block {
         self.next.get_or_init(|| Block::new(self.end(), bytes, backlog)).clone()
     }
 
+    /// One that belongs to no feed.
+    #[must_use]
+    pub fn alone(bytes: Vec<u8>, backlog: &Arc<Backlog>) -> Arc<Block> {
+        Block::new(0, bytes, backlog)
+    }
+
     fn new(base: u64, bytes: Vec<u8>, backlog: &Arc<Backlog>) -> Arc<Block> {
         backlog.add(bytes.len());
         Arc::new(Block { base, bytes, next: OnceLock::new(), backlog: backlog.clone() })

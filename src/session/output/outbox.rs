@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::room::{Backlog, Cursor};
+use crate::room::{Backlog, Block, Cursor};
 
 /// All edits, ordered by position.
 pub struct Outbox {
@@ -14,6 +14,8 @@ pub struct Outbox {
     edits: VecDeque<Edit>,
     /// How many of these bytes are not the client's own answers.
     from_others: usize,
+    /// Bytes of blocks that are shared with others.
+    shared: u64,
     /// The number of switches.
     switches: usize,
     /// Unsent bytes of the feeds before the last switch.
@@ -39,6 +41,15 @@ pub enum EditKind {
         length: usize,
         /// Who has caused them.
         source: Source,
+    },
+    /// Sends a part of a block of an earlier process, which others are sent, too.
+    Shared {
+        /// The block.
+        block: Arc<Block>,
+        /// Where the part begins.
+        from: u64,
+        /// Where it ends.
+        to: u64,
     },
     /// Skips a part of the feed.
     Skip {
@@ -66,7 +77,7 @@ impl Outbox {
     #[must_use]
     pub fn new(backlog: &Arc<Backlog>) -> Outbox {
         let (bytes, edits) = Default::default();
-        Outbox { bytes, edits, from_others: 0, switches: 0, left: 0, skipped: 0, backlog: backlog.clone() }
+        Outbox { bytes, edits, from_others: 0, shared: 0, switches: 0, left: 0, skipped: 0, backlog: backlog.clone() }
     }
 
     /// Inserts bytes at a position of the last feed.
@@ -84,6 +95,12 @@ impl Outbox {
             }
             _ => self.edits.push_back(Edit { at, kind: EditKind::Insert { length: bytes.len(), source } }),
         }
+    }
+
+    /// Inserts a part of a block at a position of the last feed.
+    pub fn insert_shared(&mut self, at: u64, block: Arc<Block>, (from, to): (u64, u64)) {
+        self.shared += to - from;
+        self.edits.push_back(Edit { at, kind: EditKind::Shared { block, from, to } });
     }
 
     /// Skips a part of the last feed.
@@ -148,24 +165,36 @@ impl Outbox {
     /// Removes the first edit, whose position is reached, if `sent` covers all of its bytes; otherwise only the covered
     /// part. Subtracts these bytes from `sent`.
     pub fn take_front(&mut self, sent: &mut usize) -> Option<EditKind> {
-        if let Edit { kind: EditKind::Insert { length, source }, .. } = self.edits.front_mut()? {
-            let taken = (*length).min(*sent);
-            *sent -= taken;
-            *length -= taken;
-            self.bytes.drain(..taken);
-            self.backlog.remove(taken);
-            if *source == Source::Room {
-                self.from_others -= taken;
+        match &mut self.edits.front_mut()?.kind {
+            EditKind::Insert { length, source } => {
+                let taken = (*length).min(*sent);
+                *sent -= taken;
+                *length -= taken;
+                self.bytes.drain(..taken);
+                self.backlog.remove(taken);
+                if *source == Source::Room {
+                    self.from_others -= taken;
+                }
+                if *length > 0 {
+                    return None;
+                }
             }
-            if *length > 0 {
-                return None;
+            EditKind::Shared { from, to, .. } => {
+                let taken = (*to - *from).min(*sent as u64);
+                *sent -= usize::try_from(taken).unwrap_or(*sent);
+                *from += taken;
+                self.shared -= taken;
+                if *from < *to {
+                    return None;
+                }
             }
+            EditKind::Skip { .. } | EditKind::Switch { .. } => {}
         }
         let Edit { at, kind } = self.edits.pop_front()?;
         match kind {
             EditKind::Switch { .. } => self.switches -= 1,
             EditKind::Skip { to } => self.skipped = self.skipped.saturating_sub(to - at),
-            EditKind::Insert { .. } => {}
+            EditKind::Insert { .. } | EditKind::Shared { .. } => {}
         }
         Some(kind)
     }
@@ -181,7 +210,7 @@ impl Outbox {
     /// feeds before the last switch; but not what is skipped.
     #[must_use]
     pub fn lag(&self, ahead: u64) -> u64 {
-        (ahead + self.from_others as u64 + self.left).saturating_sub(self.skipped)
+        (ahead + self.from_others as u64 + self.shared + self.left).saturating_sub(self.skipped)
     }
 
     /// Unsent bytes of the client's own answers.

@@ -182,14 +182,19 @@ impl World {
     fn save_and_restore(&mut self) {
         let (answers, lag) = (self.output.answers(), self.output.lag(&self.state.log));
         let unsent = self.output.drain(&mut self.state.log);
-        let bytes: Vec<u8> = unsent.iter().flat_map(|(_, bytes)| bytes.iter().copied()).collect();
+        let blocks = self.state.log.take_shared();
+        let bytes_of = |unsent: &Unsent| match unsent {
+            Unsent::Own(_, bytes) => bytes.clone(),
+            Unsent::Shared { block, from, to } => blocks[*block as usize][*from as usize..*to as usize].to_vec(),
+        };
+        let bytes: Vec<u8> = unsent.iter().flat_map(bytes_of).collect();
         assert_eq!([&*self.received, &*bytes].concat(), self.expected, "what is unsent is what was not sent");
         assert_eq!((self.output.answers(), self.output.lag(&self.state.log)), (0, 0));
         assert_eq!(self.output.reading().is_some(), self.form.is_some());
         assert!(self.output.is_done() || self.form.is_some());
-        for (source, bytes) in unsent {
-            self.output.post(&self.state.log, &bytes, source);
-        }
+        self.state.log.set_shared(blocks);
+        self.output.restore(&self.state.log, unsent);
+        self.state.log.forget_shared();
         assert_eq!(self.output.answers(), answers);
         assert_eq!(self.output.lag(&self.state.log), lag);
     }
