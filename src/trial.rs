@@ -152,7 +152,7 @@ fn welcome(
     protocol: Option<&Protocol>,
 ) {
     let mut connections = driver.lock();
-    let most = connections.limits().connections_per_address;
+    let most = connections.limits().per_address(address.ip()).connections;
     let Some(admission) = admissions.enter(address, most) else {
         return print_line(&format!("A client is turned away: connections-per-address is {most}."));
     };

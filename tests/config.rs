@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use chatd::config::file::{LoadError, keys, load, parse};
-use chatd::config::{ClientCertificates, Config, Endpoint, File, Listen, LogTarget, Mistake, Place, Tls};
+use chatd::config::{
+    ClientCertificates, Config, Endpoint, File, Listen, LogTarget, Mistake, Network, PerAddress, Place, Tls,
+};
 use chatd::dialect::Protocol;
 use chatd::dialect::classic::Description;
 use chatd::directories::Directories;
@@ -64,15 +66,37 @@ fn an_empty_file_gives_the_defaults() {
     assert_eq!(config.tls, None);
     assert_eq!((config.admin.endpoint, config.admin.connections), (Endpoint::Unix("/run/chatd/admin.sock".into()), 16));
     let limits = config.limits;
-    assert_eq!((limits.connections, limits.connections_per_address, &*limits.allow), (10_000, 64, &[][..]));
-    assert_eq!((limits.connection_rate, limits.connection_rate_per_address), (200, 4));
+    assert_eq!((limits.connections, limits.connection_rate, &*limits.allow), (10_000, 200, &[][..]));
+    assert_eq!(limits.per_address, PerAddress { connections: 64, connection_rate: 4, room_rate: 64 << 10 });
+    assert_eq!(limits.networks, []);
     assert_eq!((limits.handshake_timeout, limits.login_timeout), (Duration::from_secs(10), Duration::from_secs(60)));
     assert_eq!((limits.line_length, limits.max_lag), (2048, 1024 * 1024));
     assert_eq!((limits.message_rate, limits.message_burst, limits.change_cost), (5, 20, 10));
-    assert_eq!((limits.room_rate, limits.room_rate_per_address), (128 << 10, 64 << 10));
+    assert_eq!(limits.room_rate, 128 << 10);
     assert_eq!(
         (config.log.level, config.log.target, config.log.addresses),
         (tracing::Level::INFO, LogTarget::Auto, true)
+    );
+}
+
+#[test]
+fn networks_have_limits_of_their_own() {
+    let limits = good(
+        "[[limits.network]]\naddresses = ['192.0.2.7']\nroom-rate-per-address = '1MiB'\n\
+         [[limits.network]]\naddresses = ['192.0.2.0/24', '2001:db8:7::/48']\nconnections-per-address = 9\n\
+         [limits]\nconnections-per-address = 5\n",
+    )
+    .limits;
+    let of = |address: &str| {
+        let PerAddress { connections, connection_rate, room_rate } = limits.per_address(address.parse().ok());
+        (connections, connection_rate, room_rate >> 10)
+    };
+    assert_eq!(of("192.0.2.7"), (5, 4, 1024), "the first section that has it");
+    assert_eq!((of("192.0.2.8"), of("2001:db8:7:1::1")), ((9, 4, 64), (9, 4, 64)));
+    assert_eq!((of("198.51.100.1"), of("a Unix socket")), ((5, 4, 64), (5, 4, 64)));
+    assert_eq!(
+        mistakes("[[limits.network]]\nconnections-per-address = 9\n"),
+        ["1:1: this section has no `addresses`; write the networks that it is for, such as [\"192.0.2.0/24\"]"]
     );
 }
 
@@ -205,7 +229,7 @@ addresses = "no"
 30:16: limits.message-rate must be a whole number from 1 to 1000000, not -1
 31:17: limits.message-burst must be a whole number from 1 to 1000000, not 2.5
 32:11: limits.max-lag must be a size from 4KiB to 1GiB such as "64KiB", not "much"
-33:1: unknown key `history` in [limits]; known here: allow, connections, connections-per-address, connection-rate, connection-rate-per-address, handshake-timeout, login-timeout, line-length, message-rate, message-burst, change-cost, room-rate, room-rate-per-address, max-lag, backlog
+33:1: unknown key `history` in [limits]; known here: allow, connections, connections-per-address, connection-rate, connection-rate-per-address, handshake-timeout, login-timeout, line-length, message-rate, message-burst, change-cost, room-rate, room-rate-per-address, max-lag, backlog, network
 36:9: log.level must be "error", "warn", "info", "debug" or "trace", not "loud"
 37:13: log.addresses must be true or false, not "no""##;
     assert_eq!(mistakes(text).join("\n"), expected);
@@ -253,7 +277,7 @@ fn sections_of_the_wrong_shape_are_explained() {
         (
             "[limits.extra]\nx = 1",
             "1:9: unknown key `extra` in [limits]; known here: allow, connections, connections-per-address, \
-          connection-rate, connection-rate-per-address, handshake-timeout, login-timeout, line-length, message-rate, message-burst, change-cost, room-rate, room-rate-per-address, max-lag, backlog",
+          connection-rate, connection-rate-per-address, handshake-timeout, login-timeout, line-length, message-rate, message-burst, change-cost, room-rate, room-rate-per-address, max-lag, backlog, network",
         ),
     ];
     for (text, expected) in cases {
@@ -581,6 +605,10 @@ fn the_sample_uncommented_is_the_default_with_a_certificate() {
     assert_eq!(for_classes[5].protocol, preset("header10"));
     assert_eq!(for_classes[6].protocol, preset("header64"));
     assert_eq!(Protocol::name(for_classes[7].protocol.as_ref()), "podsixnet");
+    let school = PerAddress { connections: 500, connection_rate: 50, room_rate: 128 << 10 };
+    let addresses = ["192.0.2.1/32", "2001:db8:7::/48"].map(|network| network.parse().unwrap()).into();
+    assert_eq!(config.limits.networks, [Network { addresses, per_address: school }]);
+    config.limits.networks.clear();
     assert_eq!(config, good(""));
 }
 
@@ -611,7 +639,7 @@ fn the_examples_of_the_man_page_are_good() {
         .skip(1)
         .map(|rest| rest.split(".Ed\n").next().unwrap())
         .collect();
-    assert_eq!(examples.len(), 5);
+    assert_eq!(examples.len(), 6);
     for example in examples {
         good(&example.replace("\\e", "\\"));
     }

@@ -97,6 +97,22 @@ fn too_many_from_one_address_are_told_and_closed() {
 }
 
 #[test]
+fn a_network_may_have_more_connections_than_others() {
+    let school = "[[limits.network]]\naddresses = ['127.0.0.2']\nconnections-per-address = 2\n";
+    let daemon = Daemon::start(&format!("[limits]\nconnections-per-address = 1\n{school}"));
+    let from_school = || Client::plain_from([127, 0, 0, 2], daemon.plain());
+    let _pupils = ["cho", "dan"].map(|name| {
+        let mut pupil = from_school();
+        pupil.login(name);
+        pupil
+    });
+    let _ana = daemon.join("ana");
+    for mut client in [from_school(), daemon.connect()] {
+        assert_eq!(client.rest(), ["*** Too many connections from your address."]);
+    }
+}
+
+#[test]
 fn clients_that_come_too_fast_wait_and_delay_nobody_from_elsewhere() {
     let mut daemon = Daemon::start(&limits("connections-per-address = 8\nconnection-rate-per-address = 1"));
     // Their address has used its burst when they are gone.

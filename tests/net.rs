@@ -82,18 +82,18 @@ impl<T: Read + Write> ReadWrite for T {}
 #[test]
 fn addresses_are_shown_and_counted() {
     for (given, shown, counted) in [
-        ("127.0.0.1:5000", "127.0.0.1:5000", "127.0.0.1"),
-        ("[::1]:5000", "[::1]:5000", "::"),
-        ("[::ffff:192.0.2.7]:5000", "192.0.2.7:5000", "192.0.2.7"),
-        ("[2001:db8:1:2:3:4:5:6]:1", "[2001:db8:1:2:3:4:5:6]:1", "2001:db8:1:2::"),
-        ("[2001:db8:1:2::]:1", "[2001:db8:1:2::]:1", "2001:db8:1:2::"),
-        ("[fe80::1%2]:1", "[fe80::1%2]:1", "fe80::"),
+        ("127.0.0.1:5000", "127.0.0.1:5000", "127.0.0.1/32"),
+        ("[::1]:5000", "[::1]:5000", "::/64"),
+        ("[::ffff:192.0.2.7]:5000", "192.0.2.7:5000", "192.0.2.7/32"),
+        ("[2001:db8:1:2:3:4:5:6]:1", "[2001:db8:1:2:3:4:5:6]:1", "2001:db8:1:2::/64"),
+        ("[2001:db8:1:2::]:1", "[2001:db8:1:2::]:1", "2001:db8:1:2::/64"),
+        ("[fe80::1%2]:1", "[fe80::1%2]:1", "fe80::/64"),
     ] {
         assert_eq!(address(given).to_string(), shown);
-        assert_eq!(address(given).limit_key(), Some(counted.parse().unwrap()), "{given}");
+        assert_eq!(address(given).network(), Some(counted.parse().unwrap()), "{given}");
     }
     let local = Address::Unix { uid: 1000 };
-    assert_eq!((local.to_string().as_str(), local.limit_key()), ("unix:uid=1000", None));
+    assert_eq!((local.to_string().as_str(), local.network()), ("unix:uid=1000", None));
 }
 
 #[tokio::test]

@@ -11,8 +11,8 @@ use super::mistake::{Lines, Mistake, Mistakes, Place};
 use super::reader::{self, Key, Section};
 use super::value::{self};
 use super::{
-    Admin, ClientCertificates, Config, Endpoint, File, Handover, History, Irc, Limits, Log, LogTarget, Room, Tls,
-    listen,
+    Admin, ClientCertificates, Config, Endpoint, File, Handover, History, Irc, Limits, Log, LogTarget, Network,
+    PerAddress, Room, Tls, listen,
 };
 use crate::directories::Directories;
 use crate::files;
@@ -22,6 +22,10 @@ pub const STANDARD_PATH: &str = "/etc/chatd/chatd.toml";
 
 /// The maximum number of `[[listen]]` sections.
 const MAX_LISTENERS: usize = 64;
+
+/// The maximum number of `[[limits.network]]` sections, and of networks in each list of them.
+const MAX_NETWORK_SECTIONS: usize = 64;
+const MAX_NETWORKS: usize = 1024;
 
 /// Names that would speak with authority.
 const RESERVED_NAMES: &str = r#"["admin", "root", "server", "chatd"]"#;
@@ -113,7 +117,8 @@ pub fn parse(text: &str, directories: &Directories) -> Result<Config, Vec<Mistak
 /// All keys that [`parse`] knows, in the order of chatd.toml(5).
 pub fn keys() -> Vec<Key> {
     let nowhere = Directories { runtime: PathBuf::new(), state: PathBuf::new() };
-    let (_, _, keys) = reader::read("", |document| config(document, &nowhere));
+    // Sections that there are none of by default.
+    let (_, _, keys) = reader::read("[[limits.network]]", |document| config(document, &nowhere));
     keys
 }
 
@@ -123,8 +128,8 @@ pub fn keys() -> Vec<Key> {
 fn config(document: &mut Section<'_, '_>, directories: &Directories) -> Option<Config> {
     let mut endpoints = Endpoints::default();
     let room = document.section("room", room);
-    let listen =
-        document.sections("listen", LISTENERS, MAX_LISTENERS, |section| listen::listen(section, &mut endpoints));
+    let listen = document
+        .sections("listen", "listen", LISTENERS, MAX_LISTENERS, |section| listen::listen(section, &mut endpoints));
     let tls = document.section("tls", tls);
     let admin = document.section("admin", |section| admin(section, &mut endpoints, directories));
     let irc = document.section("irc", irc);
@@ -213,7 +218,7 @@ fn handover(handover: &mut Section<'_, '_>) -> Option<Handover> {
 fn limits(limits: &mut Section<'_, '_>) -> Option<Limits> {
     let seconds = Duration::from_secs;
     let shortest = Duration::from_millis(100);
-    let allow = limits.value("allow", "[]", value::networks(1024));
+    let allow = limits.value("allow", "[]", value::networks(MAX_NETWORKS));
     let connections = limits.value("connections", "10000", value::number(1..=1_000_000));
     let connections_per_address = limits.value("connections-per-address", "64", value::number(1..=1_000_000));
     let connection_rate = limits.value("connection-rate", "200", value::number(1..=1_000_000));
@@ -234,12 +239,13 @@ fn limits(limits: &mut Section<'_, '_>) -> Option<Limits> {
         limits.mistake("max-lag", "limits.max-lag must be at least four times limits.line-length".to_owned());
     }
     let backlog = limits.value("backlog", "\"64MiB\"", value::size(1 << 20..=1 << 40));
+    let per_address = per_address(connections_per_address, connection_rate_per_address, room_rate_per_address);
+    let networks =
+        limits.sections("network", "limits.network", "", MAX_NETWORK_SECTIONS, |section| network(section, per_address));
     Some(Limits {
         allow: allow?,
         connections: connections?,
-        connections_per_address: connections_per_address?,
         connection_rate: connection_rate?,
-        connection_rate_per_address: connection_rate_per_address?,
         handshake_timeout: handshake_timeout?,
         login_timeout: login_timeout?,
         line_length: line_length?,
@@ -247,11 +253,38 @@ fn limits(limits: &mut Section<'_, '_>) -> Option<Limits> {
         message_burst: message_burst?,
         change_cost: change_cost?,
         room_rate: room_rate?,
-        room_rate_per_address: room_rate_per_address?,
+        per_address: per_address?,
+        networks: networks.into_iter().collect::<Option<_>>()?,
         max_lag: max_lag?,
         // The total must allow for what a single client may lag.
         backlog: backlog?.max(max_lag?),
     })
+}
+
+/// `[[limits.network]]`: what differs from the other addresses.
+fn network(network: &mut Section<'_, '_>, others: Option<PerAddress>) -> Option<Network> {
+    let addresses = network.optional("addresses", value::networks(MAX_NETWORKS));
+    if addresses == Some(None) {
+        network.lacks("this section has no `addresses`; write the networks that it is for, such as [\"192.0.2.0/24\"]");
+    }
+    let connections = network.optional("connections-per-address", value::number(1..=1_000_000));
+    let connection_rate = network.optional("connection-rate-per-address", value::number(1..=1_000_000));
+    let room_rate = network.optional("room-rate-per-address", value::size(1 << 10..=1 << 40));
+    let others = others?;
+    let per_address = per_address(
+        connections.map(|own| own.unwrap_or(others.connections)),
+        connection_rate.map(|own| own.unwrap_or(others.connection_rate)),
+        room_rate.map(|own| own.unwrap_or(others.room_rate)),
+    );
+    Some(Network { addresses: addresses??, per_address: per_address? })
+}
+
+fn per_address(
+    connections: Option<usize>,
+    connection_rate: Option<u32>,
+    room_rate: Option<usize>,
+) -> Option<PerAddress> {
+    Some(PerAddress { connections: connections?, connection_rate: connection_rate?, room_rate: room_rate? })
 }
 
 fn log(log: &mut Section<'_, '_>) -> Option<Log> {

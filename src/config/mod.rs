@@ -194,13 +194,13 @@ pub struct Limits {
     pub allow: Vec<IpNet>,
     /// The maximum number of connections; further ones wait in the kernel's accept queue.
     pub connections: usize,
-    /// The maximum number of connections per IPv4 address or IPv6 /64.
-    pub connections_per_address: usize,
+    /// What each address may use.
+    pub per_address: PerAddress,
+    /// Networks of which each address may use something else; the first that has an address counts.
+    pub networks: Vec<Network>,
     /// The sustained number of new connections per second; further ones wait. As many as [`connections`](Self::connections)
     /// may come at once.
     pub connection_rate: u32,
-    /// The same per IPv4 address or IPv6 /64, and as many as [`connections_per_address`](Self::connections_per_address).
-    pub connection_rate_per_address: u32,
     /// The timeout for a TLS handshake.
     pub handshake_timeout: Duration,
     /// The timeout for a client to take a name.
@@ -215,8 +215,6 @@ pub struct Limits {
     pub change_cost: u32,
     /// The sustained number of bytes per second that are said in the room; authors are throttled to that.
     pub room_rate: usize,
-    /// The same from one IPv4 address or IPv6 /64.
-    pub room_rate_per_address: usize,
     /// How many bytes a client may lag behind the room before it is disconnected.
     pub max_lag: usize,
     /// How many bytes all clients together may lag; beyond that, those furthest behind are disconnected.
@@ -230,6 +228,33 @@ impl Limits {
         let address = address.to_canonical();
         self.allow.is_empty() || self.allow.iter().any(|network| network.contains(&address))
     }
+
+    /// What this address may use; `None` is a Unix socket, for which the general limits are as good as any.
+    #[must_use]
+    pub fn per_address(&self, address: Option<IpAddr>) -> PerAddress {
+        let has = |network: &&Network| address.is_some_and(|a| network.addresses.iter().any(|n| n.contains(&a)));
+        self.networks.iter().find(has).map_or(self.per_address, |network| network.per_address)
+    }
+}
+
+/// What one IPv4 address or one IPv6 /64 may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PerAddress {
+    /// The maximum number of connections.
+    pub connections: usize,
+    /// The sustained number of new connections per second; as many as [`connections`](Self::connections) may come at once.
+    pub connection_rate: u32,
+    /// The sustained number of bytes per second that are said in the room.
+    pub room_rate: usize,
+}
+
+/// `[[limits.network]]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Network {
+    /// The networks that it is for.
+    pub addresses: Vec<IpNet>,
+    /// What each address in them may use.
+    pub per_address: PerAddress,
 }
 
 /// `[log]`

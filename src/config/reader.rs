@@ -132,16 +132,17 @@ impl<'r> Section<'r, '_> {
     }
 
     /// Reads each `[[name]]` section with `read`, up to `most` of them. If there are none, reads those in `default`, a
-    /// TOML document.
+    /// TOML document. In this section they are `key`; `name` is their full name.
     pub(super) fn sections<T>(
         &mut self,
+        key: &'static str,
         name: &'static str,
         default: &'static str,
         most: usize,
         mut read: impl FnMut(&mut Section<'_, '_>) -> T,
     ) -> Vec<T> {
         let (default, _) = DeTable::parse_recoverable(default);
-        let Some(list) = self.ask(name).or_else(|| default.get_ref().get(name)) else {
+        let Some(list) = self.ask(key).or_else(|| default.get_ref().get(key)) else {
             return Vec::new();
         };
         let items = match list.get_ref() {

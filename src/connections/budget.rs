@@ -28,7 +28,7 @@ impl Budget {
         let alone = u64::from(limits.message_rate) * limits.line_length as u64;
         let price = |rate: usize| bytes * 1_000_000 / alone.max(rate as u64).max(1);
         self.paid = self.paid.max(now.ticks) + price(limits.room_rate);
-        let address = author.pay(now.ticks, price(limits.room_rate_per_address));
+        let address = author.pay(now.ticks, price(limits.per_address(author.address().ip()).room_rate));
         self.paid.max(address).saturating_sub(AT_ONCE)
     }
 }

@@ -1,28 +1,32 @@
 //! Connection limits: in total, and per address.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use ipnet::IpNet;
 use tokio::sync::Notify;
 use tracing::warn;
 
 use super::Address;
+
+/// As how many addresses an IPv6 site counts: a /48 is given to whoever asks for one and has 65,536 networks, each of which
+/// counts as an address.
+const SITE: usize = 8;
 
 /// Counts connections. The limits are passed as arguments, because a reload can change them.
 #[derive(Debug, Default)]
 pub struct Admissions {
     open: AtomicUsize,
     freed: Notify,
-    per_address: Mutex<HashMap<IpAddr, Place>>,
+    per_network: Mutex<HashMap<IpNet, Place>>,
     /// How often accepting paused because the limit on connections was reached.
     pub full: AtomicU64,
     /// How many clients were rejected because their address had reached its limit.
     pub address_full: AtomicU64,
 }
 
-/// An address that has connections.
+/// An address, or a site of many, that has connections.
 #[derive(Debug, Default)]
 struct Place {
     connections: usize,
@@ -67,20 +71,20 @@ impl Admissions {
         }
     }
 
-    /// Counts a new connection, or returns `None` if its address has `limit` connections already. Call
-    /// [`wait`](Self::wait) first.
+    /// Counts a new connection, or returns `None` if its address has `limit` connections already, or its IPv6 site
+    /// [`SITE`] times as many. Call [`wait`](Self::wait) first.
     pub fn enter(self: &Arc<Self>, address: Address, limit: usize) -> Option<Admission> {
-        let mut paid = None;
-        if let Some(key) = address.limit_key() {
-            let mut per_address = self.per_address.lock().unwrap_or_else(PoisonError::into_inner);
-            let place = per_address.entry(key).or_default();
-            if place.connections >= limit {
-                self.address_full.fetch_add(1, Ordering::Relaxed);
-                return None;
-            }
-            place.connections += 1;
-            paid = Some(place.paid.clone());
+        let mut per_network = self.per_network.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_full = |(network, times)| per_network.get(&network).is_some_and(|p| p.connections >= limit * times);
+        if shares(&address).any(is_full) {
+            self.address_full.fetch_add(1, Ordering::Relaxed);
+            return None;
         }
+        for (network, _) in shares(&address) {
+            per_network.entry(network).or_default().connections += 1;
+        }
+        let paid = address.network().and_then(|network| per_network.get(&network)).map(|place| place.paid.clone());
+        drop(per_network);
         self.open.fetch_add(1, Ordering::Relaxed);
         Some(Admission { admissions: self.clone(), address, paid })
     }
@@ -110,18 +114,25 @@ impl Admission {
 
 impl Drop for Admission {
     fn drop(&mut self) {
-        if let Some(key) = self.address.limit_key() {
-            let mut per_address = self.admissions.per_address.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(place) = per_address.get_mut(&key) {
+        let mut per_network = self.admissions.per_network.lock().unwrap_or_else(PoisonError::into_inner);
+        for (network, _) in shares(&self.address) {
+            if let Some(place) = per_network.get_mut(&network) {
                 place.connections -= 1;
                 if place.connections == 0 {
-                    per_address.remove(&key);
+                    per_network.remove(&network);
                 }
             }
         }
+        drop(per_network);
         self.admissions.open.fetch_sub(1, Ordering::Relaxed);
         self.admissions.freed.notify_waiters();
     }
+}
+
+/// Whose limits hold for an address, and how many times as much as an address each may use.
+pub fn shares(address: &Address) -> impl Iterator<Item = (IpNet, usize)> + use<> {
+    let alone = address.network().map(|network| (network, 1));
+    alone.into_iter().chain(address.site().map(|site| (site, SITE)))
 }
 
 #[cfg(test)]
@@ -176,9 +187,21 @@ mod tests {
     }
 
     #[test]
+    fn the_networks_of_a_site_count_together() {
+        let admissions = Arc::new(Admissions::default());
+        let enter = |network: usize| admissions.enter(address(&format!("[2001:db8:0:{network:x}::1]:1")), 2);
+        let places: Vec<_> = (0..100).filter_map(enter).collect();
+        assert_eq!(places.len(), 2 * SITE);
+        assert!(enter(0).is_none() && admissions.enter(address("[2001:db8:1::1]:1"), 2).is_some());
+        drop(places);
+        assert!(enter(0).is_some());
+    }
+
+    #[test]
     fn an_address_without_connections_is_not_kept() {
         let admissions = Arc::new(Admissions::default());
         drop(admissions.enter(address("192.0.2.1:1"), 1));
-        assert!(admissions.per_address.lock().unwrap().is_empty());
+        drop(admissions.enter(address("[2001:db8::1]:1"), 1));
+        assert!(admissions.per_network.lock().unwrap().is_empty());
     }
 }

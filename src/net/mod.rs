@@ -27,7 +27,7 @@ mod stream;
 pub mod tls;
 mod transport;
 
-pub use admission::{Admission, Admissions};
+pub use admission::{Admission, Admissions, shares};
 pub use bind_error::BindError;
 pub use handshake::{HandshakeError, Plaintext, read_client_hello};
 pub use handshaken::Handshaken;

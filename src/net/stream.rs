@@ -6,9 +6,10 @@
 
 use std::fmt;
 use std::io::{self, ErrorKind, IoSlice};
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use ipnet::IpNet;
 use rustix::io::Errno;
 use rustix::net::{SendFlags, Shutdown, sockopt};
 
@@ -219,18 +220,18 @@ pub enum Address {
 }
 
 impl Address {
-    /// The key for limits per address: the IPv4 address, or the IPv6 /64 network (lower half zero), because one IPv6
-    /// host has a whole /64. `None` for a Unix socket, whose clients are users of this machine.
-    pub fn limit_key(&self) -> Option<IpAddr> {
-        /// The upper 64 bits.
-        const NETWORK: u128 = !0 << 64;
-        match self {
-            Self::Tcp(address) => Some(match address.ip() {
-                IpAddr::V4(ip) => IpAddr::V4(ip),
-                IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & NETWORK)),
-            }),
-            Self::Unix { .. } => None,
-        }
+    /// What counts as one address: the IPv4 address, or the IPv6 /64, because one IPv6 host has a whole /64. `None` for a
+    /// Unix socket, whose clients are users of this machine.
+    #[must_use]
+    pub fn network(&self) -> Option<IpNet> {
+        let ip = self.ip()?;
+        network(ip, if ip.is_ipv4() { 32 } else { 64 })
+    }
+
+    /// The IPv6 /48 that the address is in, as it is given to one site.
+    #[must_use]
+    pub fn site(&self) -> Option<IpNet> {
+        self.ip().filter(IpAddr::is_ipv6).and_then(|ip| network(ip, 48))
     }
 
     /// The address on the network; `None` for a Unix socket.
@@ -249,6 +250,10 @@ impl Address {
             Self::Unix { .. } => true,
         }
     }
+}
+
+fn network(ip: IpAddr, length: u8) -> Option<IpNet> {
+    IpNet::new(ip, length).ok().map(|network| network.trunc())
 }
 
 impl From<SocketAddr> for Address {

@@ -108,12 +108,13 @@ fn welcome(server: &Arc<Server>, socket: OwnedFd, address: Address, how: &config
         turn_away(&socket, how, MAY_NOT);
         return refuse(server, address, how.tls, reason.code(), &reason.to_string());
     }
-    let Some(admission) = server.admissions.enter(address, limits.connections_per_address) else {
+    let per_address = limits.per_address(address.ip());
+    let Some(admission) = server.admissions.enter(address, per_address.connections) else {
         turn_away(&socket, how, TOO_MANY);
         refuse(server, address, how.tls, "connections-per-address", "too many connections come from this address");
         return;
     };
-    let turn = lock(&server.arrivals).turn(now.ticks, address.limit_key(), &limits);
+    let turn = lock(&server.arrivals).turn(now.ticks, &address, &limits);
     match turn {
         Turn::Now => serve(server, socket, admission, how, limits.handshake_timeout),
         Turn::At(at, reached) => {

@@ -3,9 +3,11 @@
 //! argument.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+
+use ipnet::IpNet;
 
 use crate::config::Limits;
+use crate::net::{Address, shares};
 
 /// How long a client may have to wait. Whoever would wait longer is refused.
 const MOST: u64 = 30_000_000;
@@ -35,9 +37,9 @@ pub(super) enum Turn {
 pub(super) struct Arrivals {
     /// The theoretical arrival time of the next client, in ticks.
     all: u64,
-    /// The same for each address that it is not over for: in all no more than come within a burst.
-    addresses: HashMap<IpAddr, u64>,
-    /// When `addresses` has so many, those are removed that may have their whole burst again.
+    /// The same for each address and each site that it is not over for: in all no more than come within a burst.
+    networks: HashMap<IpNet, u64>,
+    /// When `networks` has so many, those are removed that may have their whole burst again.
     sweep_at: usize,
     /// How many had to wait or were refused, because too many came in all.
     pub(super) in_all: u64,
@@ -46,13 +48,18 @@ pub(super) struct Arrivals {
 }
 
 impl Arrivals {
-    /// The turn of a client that has come from this address (`None`: from this machine). As many as may be connected at
-    /// once may also come at once, as they do when a network or a server is back.
-    pub(super) fn turn(&mut self, now: u64, address: Option<IpAddr>, limits: &Limits) -> Turn {
+    /// The turn of a client that has come from this address. As many as may be connected at once may also come at once, as
+    /// they do when a network or a server is back.
+    pub(super) fn turn(&mut self, now: u64, address: &Address, limits: &Limits) -> Turn {
         let all = Cell { rate: limits.connection_rate, burst: limits.connections };
-        let each = Cell { rate: limits.connection_rate_per_address, burst: limits.connections_per_address };
-        let due = address.and_then(|address| self.addresses.get(&address)).copied().unwrap_or_default();
-        let (all_at, address_at) = (all.turn(now, self.all), address.map_or(now, |_| each.turn(now, due)));
+        let each = limits.per_address(address.ip());
+        let cell = |times: usize| Cell {
+            rate: each.connection_rate.saturating_mul(times as u32),
+            burst: each.connections.saturating_mul(times),
+        };
+        let due = |networks: &HashMap<_, _>, network| networks.get(&network).copied().unwrap_or_default();
+        let network_at = |(network, times)| cell(times).turn(now, due(&self.networks, network));
+        let (all_at, address_at) = (all.turn(now, self.all), shares(address).map(network_at).max().unwrap_or(now));
         let (at, reached) =
             if address_at >= all_at { (address_at, Reached::PerAddress) } else { (all_at, Reached::InAll) };
         if at > now {
@@ -62,9 +69,10 @@ impl Arrivals {
             return Turn::Refused(reached);
         }
         self.all = all.after(now, self.all);
-        if let Some(address) = address {
-            self.sweep(now);
-            self.addresses.insert(address, each.after(now, due));
+        self.sweep(now);
+        for (network, times) in shares(address) {
+            let after = cell(times).after(now, due(&self.networks, network));
+            self.networks.insert(network, after);
         }
         if at > now { Turn::At(at, reached) } else { Turn::Now }
     }
@@ -72,10 +80,10 @@ impl Arrivals {
     /// Removes the addresses for which nothing need be known. Done when there are twice as many as the last time, so it
     /// costs each client next to nothing.
     fn sweep(&mut self, now: u64) {
-        if self.addresses.len() >= self.sweep_at.max(FEW) {
-            self.addresses.retain(|_, due| *due > now);
-            self.addresses.shrink_to(2 * self.addresses.len());
-            self.sweep_at = 2 * self.addresses.len();
+        if self.networks.len() >= self.sweep_at.max(FEW) {
+            self.networks.retain(|_, due| *due > now);
+            self.networks.shrink_to(2 * self.networks.len());
+            self.sweep_at = 2 * self.networks.len();
         }
     }
 }
@@ -103,8 +111,10 @@ impl Cell {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{IpAddr, SocketAddr};
+
     use super::*;
-    use crate::config::file;
+    use crate::config::{PerAddress, file};
     use crate::directories::Directories;
 
     const SECOND: u64 = 1_000_000;
@@ -112,24 +122,19 @@ mod tests {
     fn limits(in_all: u32, all: usize, per_address: u32, each: usize) -> Limits {
         let directories = Directories { runtime: "/nowhere".into(), state: "/nowhere".into() };
         let limits = file::parse("", &directories).unwrap().limits;
-        Limits {
-            connection_rate: in_all,
-            connections: all,
-            connection_rate_per_address: per_address,
-            connections_per_address: each,
-            ..limits
-        }
+        let per_address = PerAddress { connection_rate: per_address, connections: each, ..limits.per_address };
+        Limits { connection_rate: in_all, connections: all, per_address, ..limits }
     }
 
-    fn address(number: u32) -> Option<IpAddr> {
-        Some(IpAddr::V4(number.into()))
+    fn address(number: u32) -> Address {
+        Address::from(SocketAddr::new(IpAddr::V4(number.into()), 1))
     }
 
     #[test]
     fn a_burst_is_served_at_once_and_the_rest_one_after_the_other() {
         let limits = limits(1000, 1000, 4, 3);
         let mut arrivals = Arrivals::default();
-        let mut turn = |now, who| arrivals.turn(now, address(who), &limits);
+        let mut turn = |now, who| arrivals.turn(now, &address(who), &limits);
         assert_eq!([1, 1, 1].map(|who| turn(SECOND, who)), [Turn::Now; 3]);
         assert_eq!(turn(SECOND, 1), Turn::At(SECOND + 250_000, Reached::PerAddress));
         assert_eq!(turn(SECOND, 1), Turn::At(SECOND + 500_000, Reached::PerAddress));
@@ -143,7 +148,7 @@ mod tests {
     fn whoever_would_wait_too_long_is_refused_and_delays_nobody() {
         let limits = limits(1000, 1000, 1, 1);
         let mut arrivals = Arrivals::default();
-        let mut turn = |now| arrivals.turn(now, address(1), &limits);
+        let mut turn = |now| arrivals.turn(now, &address(1), &limits);
         assert_eq!(turn(0), Turn::Now);
         assert_eq!((1..=30).filter(|_| matches!(turn(0), Turn::At(..))).count(), 30);
         assert!((0..1000).all(|_| turn(0) == Turn::Refused(Reached::PerAddress)));
@@ -154,11 +159,15 @@ mod tests {
     fn many_addresses_together_are_bounded_too() {
         let limits = limits(10, 5, 1, 1);
         let mut arrivals = Arrivals::default();
-        let turns: Vec<Turn> = (0..7).map(|who| arrivals.turn(0, address(who), &limits)).collect();
+        let turns: Vec<Turn> = (0..7).map(|who| arrivals.turn(0, &address(who), &limits)).collect();
         assert_eq!(turns[..5], [Turn::Now; 5]);
         let late = [100_000, 200_000].map(|at| Turn::At(at, Reached::InAll));
         assert_eq!((&turns[5..], arrivals.in_all), (&late[..], 2));
-        assert_eq!(arrivals.turn(0, None, &limits), Turn::At(300_000, Reached::InAll), "who is on this machine, too");
+        assert_eq!(
+            arrivals.turn(0, &Address::Unix { uid: 0 }, &limits),
+            Turn::At(300_000, Reached::InAll),
+            "who is on this machine, too"
+        );
     }
 
     #[test]
@@ -167,8 +176,8 @@ mod tests {
         let mut arrivals = Arrivals::default();
         // A thousand a second, each from another address.
         for number in 0..100_000_u32 {
-            assert_eq!(arrivals.turn(u64::from(number) * 1000, address(number), &limits), Turn::Now);
-            assert!(arrivals.addresses.len() <= 1000, "{}", arrivals.addresses.len());
+            assert_eq!(arrivals.turn(u64::from(number) * 1000, &address(number), &limits), Turn::Now);
+            assert!(arrivals.networks.len() <= 1000, "{}", arrivals.networks.len());
         }
     }
 }

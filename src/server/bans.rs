@@ -175,14 +175,9 @@ fn subject(target: &str, account: bool) -> Result<Subject, BanError> {
 /// What keeps a client out that comes from here: the IPv4 address or the IPv6 /64, because an IPv6 host can choose among
 /// the addresses of a whole /64; or the user of this machine.
 fn place(address: &Address) -> Subject {
-    match (address, address.limit_key()) {
-        (Address::Unix { uid }, _) => Subject::User(*uid),
-        (Address::Tcp(address), key) => {
-            let ip = key.unwrap_or(address.ip());
-            let length = if ip.is_ipv4() { 32 } else { 64 };
-            // These lengths are possible.
-            Subject::Network(IpNet::new(ip, length).unwrap_or(IpNet::from(ip)))
-        }
+    match address {
+        Address::Unix { uid } => Subject::User(*uid),
+        Address::Tcp(socket) => Subject::Network(address.network().unwrap_or(IpNet::from(socket.ip()))),
     }
 }
 

@@ -216,7 +216,7 @@ impl Server {
         let (address, now) = (session.origin().address, clock::now());
         let limits = &configuration.limits;
         let full = self.admissions.open() >= limits.connections;
-        let place = self.admissions.enter(address, limits.connections_per_address).filter(|_| !full);
+        let place = self.admissions.enter(address, limits.per_address(address.ip()).connections).filter(|_| !full);
         let refusal = match place {
             None => Some("there are fewer places"),
             Some(_) if *before.room != *configuration.room.name && session.protocol() == "irc" => {

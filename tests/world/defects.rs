@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chatd::chat::Event;
-use chatd::config::Limits;
+use chatd::config::{Limits, PerAddress};
 
 use super::{Kind, World, limits};
 
@@ -366,7 +366,8 @@ fn a_client_that_connects_during_a_stop_is_closed() {
 fn who_say_too_much_together_take_turns_and_nobody_else_waits() {
     let rate = 32 << 10;
     let limits = Limits { message_rate: 50, message_burst: 5, line_length: 400, room_rate: rate, ..generous() };
-    let mut world = World::with(Limits { room_rate_per_address: 1 << 30, ..limits }, 0);
+    let mut world =
+        World::with(Limits { per_address: PerAddress { room_rate: 1 << 30, ..limits.per_address }, ..limits }, 0);
     let quiet = world.join(Kind::Text, LARGE);
     let talkers: Vec<usize> = (0..8).map(|_| world.join(Kind::Irc, LARGE)).collect();
     for _ in 0..500 {
@@ -397,7 +398,8 @@ fn who_say_too_much_together_take_turns_and_nobody_else_waits() {
 fn one_address_does_not_say_everything() {
     let rate = 32 << 10;
     let limits = Limits { message_rate: 50, message_burst: 5, line_length: 400, room_rate: 2 * rate, ..generous() };
-    let mut world = World::with(Limits { room_rate_per_address: rate, ..limits }, 0);
+    let mut world =
+        World::with(Limits { per_address: PerAddress { room_rate: rate, ..limits.per_address }, ..limits }, 0);
     let talkers: Vec<usize> = (0..8).map(|_| world.join(Kind::Text, LARGE)).collect();
     for _ in 0..300 {
         talkers.iter().for_each(|talker| world.say_at_length(*talker, 340));

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chatd::chat::{Event, Nick, Now, Reason};
-use chatd::config::Limits;
+use chatd::config::{Limits, PerAddress};
 use chatd::connections::{Connections, Delivery, Parted};
 use chatd::dialect::podsixnet::rencode::Version;
 use chatd::dialect::{Protocol, classic, irc};
@@ -93,9 +93,9 @@ pub fn limits() -> Limits {
     Limits {
         allow: Vec::new(),
         connections: 100,
-        connections_per_address: 100,
+        per_address: PerAddress { connections: 100, connection_rate: 100, room_rate: 16 << 10 },
+        networks: Vec::new(),
         connection_rate: 100,
-        connection_rate_per_address: 100,
         handshake_timeout: Duration::from_secs(10),
         login_timeout: Duration::from_secs(60),
         line_length: 400,
@@ -103,7 +103,6 @@ pub fn limits() -> Limits {
         message_burst: 50,
         change_cost: 2,
         room_rate: 32 << 10,
-        room_rate_per_address: 16 << 10,
         max_lag: 16 * 1024,
         backlog: 48 * 1024,
     }
