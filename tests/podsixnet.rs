@@ -91,6 +91,22 @@ impl Player {
 }
 
 #[test]
+fn who_is_banned_by_address_is_told_in_their_version() {
+    let (daemon, address) = daemon("");
+    assert!(daemon.chatctl(&["ban", "127.0.0.1", "--reason", "enough"]).status.success());
+    for version in [Version::Old, Version::New] {
+        let mut player = Player::connect(address, version);
+        player.send(&[("action", "nickname"), ("nickname", "bo")]);
+        player.expect("***: Goodbye: banned: enough.");
+        assert_eq!(player.frame(), None);
+    }
+    // Which version this one has is not known.
+    assert_eq!(Player::connect(address, Version::New).frame(), None);
+    daemon.wait_for_log("a connection was ended: banned: enough");
+    assert_eq!(daemon.status().users, 0);
+}
+
+#[test]
 fn both_versions_are_told_by_the_first_frame_and_talk_in_one_room() {
     let (daemon, address) = daemon("");
     let mut text = daemon.join("text");

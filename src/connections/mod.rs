@@ -142,9 +142,10 @@ impl<T: Transport> Connections<T> {
         id
     }
 
-    /// Why a client may not come in, if so.
+    /// Why a client may not come in, if so, and if it can be told.
     fn barred(&self, id: SessionId, now: Now) -> Option<Reason> {
-        self.session(id)?.origin().barred(now, &self.state.room.bans, &self.limits)
+        let session = self.session(id).filter(|session| !session.is_mute())?;
+        session.origin().barred(now, &self.state.room.bans, &self.limits)
     }
 
     fn insert_session(&mut self, now: Now, session: Session, transport: T, admission: Admission) -> SessionId {
@@ -283,10 +284,10 @@ impl<T: Transport> Connections<T> {
         self.deliver_mail();
     }
 
-    /// Closes a session if a ban concerns its client. Returns whether it was open and is closed now. One whose protocol is
-    /// not known yet is closed when it is, so that its client can be told.
+    /// Closes a session if a ban concerns its client. Returns whether it was open and is closed now. One that
+    /// cannot be told yet is closed when it can.
     pub fn enforce(&mut self, id: SessionId, now: Now, ban: &Ban) -> bool {
-        let speaks = |session: &&Session| session.is_open() && session.has_protocol();
+        let speaks = |session: &&Session| session.is_open() && session.has_protocol() && !session.is_mute();
         let Some(session) = self.session(id).filter(speaks) else { return false };
         let nick = session.person().and_then(|id| self.state.people.get(id)).map(|entry| &entry.person.nick);
         let concerned = session.origin().is_subject(&ban.subject, nick);

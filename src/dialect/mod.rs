@@ -105,6 +105,12 @@ impl Dialect {
         }
     }
 
+    /// Whether nothing can be sent before the client has sent its first message, which tells how it reads.
+    #[must_use]
+    pub fn is_mute(&self) -> bool {
+        matches!(self, Dialect::PodSixNet(podsixnet) if podsixnet.is_mute())
+    }
+
     /// Parses the next message at the front of `input`, or continues an [unfinished](Input::Unfinished) answer. Appends
     /// the dialect's own answer to `answer`.
     pub fn next<'i>(&mut self, now: Now, input: &mut &'i [u8], answer: &mut Answer<'_>) -> Input<'i> {

@@ -15,7 +15,7 @@ use crate::room::State;
 /// How long a client that leaves may take to read what is queued for it.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(4);
 /// The same for a client that is disconnected, and the time it then has to close its own side.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The progress of closing.
 #[derive(Serialize, Deserialize)]

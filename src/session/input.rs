@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::ending::CLOSE_TIMEOUT;
 use super::output::Source;
 use super::{Context, NEVER, Origin, STALL_TIMEOUT, Session, Step, micros};
 use crate::chat::{Answer, Command, Event, LookupError, PersonId, Profile, Reason, Refusal, Reply, Stamp, Words};
@@ -42,7 +43,15 @@ impl Session {
         }
         self.held = false;
         let view = state.view_for(self.person);
+        let mute = dialect.is_mute();
         let parsed = dialect.next(now, input, &mut Answer { view: &view, bytes: answers });
+        if mute
+            && !dialect.is_mute()
+            && let Some(reason) = self.origin.barred(now, &state.room.bans, limits)
+        {
+            self.finish(state, answers);
+            return Err(reason);
+        }
         self.handle_parsed(context, state, parsed, answers)
     }
 
@@ -89,8 +98,14 @@ impl Session {
             self.output.set_pace(micros(gap));
         }
         if let Some(reason) = self.origin.barred(context.now, &state.room.bans, context.limits) {
+            let mute = dialect.is_mute();
             self.dialect = Some(dialect);
-            return Err(reason);
+            if !mute {
+                return Err(reason);
+            }
+            // It is told after its first message, if that comes soon.
+            self.deadline = context.now.ticks + micros(CLOSE_TIMEOUT);
+            return Ok(());
         }
         let mut greeting = Vec::new();
         dialect.greet(&mut Answer { view: &state.view_for(None), bytes: &mut greeting });
@@ -111,7 +126,8 @@ impl Session {
     ) -> Result<Step<'static>, Reason> {
         let now = context.now.ticks;
         if self.deadline <= now {
-            return Err(Reason::LoginTimeout);
+            let barred = self.origin.barred(context.now, &state.room.bans, context.limits);
+            return Err(barred.unwrap_or(Reason::LoginTimeout));
         }
         if self.lookup.take_if(|pending| pending.deadline <= now).is_some() {
             return Ok(self.render_found(context, state, &Err(LookupError::Unavailable), answers));

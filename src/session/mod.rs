@@ -330,6 +330,12 @@ impl Session {
         &self.origin
     }
 
+    /// Whether it cannot be told anything before it has said something.
+    #[must_use]
+    pub fn is_mute(&self) -> bool {
+        self.dialect.as_ref().is_some_and(Dialect::is_mute)
+    }
+
     /// The name of its protocol; `auto` until that is known.
     #[must_use]
     pub fn protocol(&self) -> &'static str {

@@ -192,6 +192,10 @@ impl PodSixNet {
         self.interpret(&value, answer.bytes)
     }
 
+    pub(super) fn is_mute(&self) -> bool {
+        self.version.is_none()
+    }
+
     pub(super) fn is_busy(&self) -> bool {
         self.guest == Guest::Due || (self.said.is_some() && self.named)
     }
