@@ -37,7 +37,7 @@
 //! cannot start), [`signals`] (what they ask for), [`hangup`]
 //! (whether SIGHUP is a reload or the end of a terminal), [`trial`] (`--try-classic`: classic
 //! clients watched on the terminal).
-//! `tests/architecture.rs` holds the directions.
+//! `tests/architecture.rs` holds the directions; `tests/soak` looks at the whole from outside, with nothing of this code.
 //!
 //! # The way of one line of chat
 //!

@@ -189,7 +189,7 @@ fn every_test_module_is_run() {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let run = source::modules_below(&tests.join("main.rs"));
     for path in files("tests") {
-        let own = ["bench", "fuzz"].iter().any(|program| path.starts_with(tests.join(program)));
+        let own = ["bench", "fuzz", "soak"].iter().any(|program| path.starts_with(tests.join(program)));
         assert!(own || run.contains(&path), "no `mod` leads from tests/main.rs to {}", path.display());
     }
 }
