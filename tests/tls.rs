@@ -1,5 +1,7 @@
 //! The real daemon over TLS: both versions, client certificates, renewals, and clients of other protocols.
 
+mod abuse;
+
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -69,9 +71,21 @@ impl Certificates {
         }
     }
 
+    /// The same with an RSA key of so many bits, for these names.
+    fn issue_rsa(&self, authority: &str, name: &str, bits: &str, names: &str) {
+        let (ca, key) = (self.path(&format!("{authority}.pem")), self.path(&format!("{authority}.key")));
+        let names = format!("subjectAltName={names}");
+        let issuer = ["-CA", ca.to_str().unwrap(), "-CAkey", key.to_str().unwrap(), "-addext", &names];
+        self.request_with(&["-newkey", &format!("rsa:{bits}")], name, "100", &issuer);
+    }
+
     fn request(&self, name: &str, days: &str, more: &[&str]) {
+        self.request_with(&["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"], name, days, more);
+    }
+
+    fn request_with(&self, key: &[&str], name: &str, days: &str, more: &[&str]) {
         let mut command = Command::new("openssl");
-        command.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]);
+        command.args(["req", "-x509", "-nodes"]).args(key);
         command.args(["-days", days, "-subj", &format!("/CN={name}")]).args(more);
         command.arg("-config").arg(self.path("openssl.cnf"));
         command.arg("-out").arg(self.path(&format!("{name}.pem")));
@@ -101,13 +115,28 @@ impl Certificates {
         CertificateDer::from_pem_file(self.path(&format!("{name}.pem"))).unwrap()
     }
 
+    /// A client that presents this certificate, with another so many times behind it.
+    fn client_with_chain(&self, name: &str, other: &str, times: usize) -> Arc<ClientConfig> {
+        let chain = [vec![self.der(name)], vec![self.der(other); times]].concat();
+        self.client_presenting(chain, name, &TLS13)
+    }
+
     /// A client that presents this certificate.
     pub fn client(&self, name: &str, version: &'static SupportedProtocolVersion) -> Arc<ClientConfig> {
+        self.client_presenting(vec![self.der(name)], name, version)
+    }
+
+    fn client_presenting(
+        &self,
+        chain: Vec<CertificateDer<'static>>,
+        name: &str,
+        version: &'static SupportedProtocolVersion,
+    ) -> Arc<ClientConfig> {
         let key = PrivateKeyDer::from_pem_file(self.path(&format!("{name}.key"))).unwrap();
         let provider = Arc::new(aws_lc_rs::default_provider());
         let builder = ClientConfig::builder_with_provider(provider.clone()).with_protocol_versions(&[version]).unwrap();
         let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)));
-        Arc::new(builder.with_client_auth_cert(vec![self.der(name)], key).unwrap())
+        Arc::new(builder.with_client_auth_cert(chain, key).unwrap())
     }
 }
 

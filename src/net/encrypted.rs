@@ -212,7 +212,7 @@ impl Encrypted {
         }
         match &self.protection {
             Protection::Driven(connection) => connection.cannot_be_saved(),
-            Protection::Carried(_) => None,
+            Protection::Carried(layer) => layer.cannot_be_saved(),
         }
     }
 

@@ -7,14 +7,14 @@
 use std::io::{self, ErrorKind, IoSlice, Read as _, Write as _};
 use std::sync::Arc;
 
-use rustls::{ConnectionTrafficSecrets, Error, ProtocolVersion, ServerConfig, ServerConnection};
+use rustls::{ConnectionTrafficSecrets, ProtocolVersion, ServerConfig, ServerConnection};
 
 use super::Stream;
-use super::records::{SavedDirection, SavedTls, Secret, Suite, frame};
+use super::records::{Overhead, RecordError, SavedDirection, SavedTls, Secret, Suite, frame};
 use super::secret_log::{FirstSecrets, SecretLog};
 
-/// How many bytes of records rustls is given at once, unless one record is longer. Its buffer is never smaller than this.
-const BATCH: usize = 4096;
+/// The longest record for which rustls does not need a larger buffer than it always has.
+const SHORT: usize = 4096;
 
 /// How often a peer may have changed its key for its connection to be carried on. Programs do so after gigabytes; the
 /// search for the key costs microseconds each time.
@@ -32,6 +32,7 @@ pub struct Handshaken {
 pub struct Driven {
     connection: Box<ServerConnection>,
     first: Option<Box<FirstSecrets>>,
+    overhead: Overhead,
 }
 
 /// What whole records have brought.
@@ -63,7 +64,8 @@ impl Handshaken {
         // It had space for every record of the handshake; the connection keeps what is left for as long as it lives.
         partial.shrink_to_fit();
         let first = secrets.take().map(Box::new);
-        Handshaken { driven: Driven { connection: Box::new(connection), first }, partial }
+        let driven = Driven { connection: Box::new(connection), first, overhead: Overhead::default() };
+        Handshaken { driven, partial }
     }
 
     /// What the handshake has agreed on.
@@ -94,25 +96,33 @@ impl Driven {
             && opened.failure.is_none()
             && let Some(rest) = records.get(fed..).filter(|rest| !rest.is_empty())
         {
-            let end = fed + frame::whole(rest, BATCH).max(1);
-            self.open_batch(records.get_mut(..end).unwrap_or_default(), fed, &mut opened);
-            if end - fed > BATCH {
+            let end = fed + frame::first(rest).unwrap_or(rest.len());
+            let before = opened.length;
+            self.open_one(records.get_mut(..end).unwrap_or_default(), fed, &mut opened);
+            if end - fed > SHORT {
                 self.shrink();
+            }
+            if opened.failure.is_none() && !self.overhead.count(end - fed, opened.length - before) {
+                opened.failure = Some(invalid(RecordError::WithoutData));
+            }
+            if opened.failure.is_some() {
+                // Unless rustls has said already what is wrong.
+                self.connection.send_close_notify();
             }
             fed = end;
         }
         opened
     }
 
-    /// Decrypts the records from `fed` on. Their data, which is shorter than they are, follows the data of those before.
-    fn open_batch(&mut self, records: &mut [u8], mut fed: usize, opened: &mut Opened) {
+    /// Decrypts the record from `fed` on. Its data, which is shorter than it is, follows the data of those before.
+    fn open_one(&mut self, records: &mut [u8], mut fed: usize, opened: &mut Opened) {
         while !opened.ended
             && opened.failure.is_none()
-            && let Some(mut batch) = records.get(fed..).filter(|batch| !batch.is_empty())
+            && let Some(mut rest) = records.get(fed..).filter(|rest| !rest.is_empty())
         {
-            let before = batch.len();
-            let read = self.connection.read_tls(&mut batch);
-            fed += before - batch.len();
+            let before = rest.len();
+            let read = self.connection.read_tls(&mut rest);
+            fed += before - rest.len();
             let processed = read.and_then(|_| self.connection.process_new_packets().map_err(invalid));
             let space = records.get_mut(opened.length..fed).unwrap_or_default();
             opened.length += self.connection.reader().read(space).unwrap_or(0);
@@ -203,7 +213,7 @@ impl Driven {
     }
 }
 
-fn invalid(error: Error) -> io::Error {
+fn invalid(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
     io::Error::new(ErrorKind::InvalidData, error)
 }
 

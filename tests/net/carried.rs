@@ -309,6 +309,35 @@ fn a_forged_record_ends_the_connection_after_what_came_before() {
 }
 
 #[test]
+fn too_many_changes_of_the_key_end_the_connection_and_the_client_is_told() {
+    for carried in [false, true] {
+        let (mut client, mut daemon) = connected(&TLS13, SUITES[0]);
+        if carried {
+            daemon.carry();
+        }
+        let mut heard = Vec::new();
+        let failure = loop {
+            client.tls.refresh_traffic_keys().unwrap();
+            client.say(b"x");
+            client.send_all();
+            match daemon.read_once(65536) {
+                Ok(data) => heard.extend(data),
+                Err(failure) => break failure,
+            }
+        };
+        assert_eq!(failure.to_string(), "the peer has sent too many TLS records without data");
+        assert_eq!(heard, [b'x'; 32], "a byte pays for nothing");
+        assert_eq!(daemon.socket().cannot_be_saved(), Some("its TLS connection has failed"));
+        client.tls.read_tls(&mut client.socket).unwrap();
+        match client.tls.process_new_packets() {
+            // rustls has no other alert to give.
+            Ok(state) => assert!(state.peer_has_closed() && !carried),
+            Err(told) => assert_eq!(told, rustls::Error::AlertReceived(rustls::AlertDescription::UnexpectedMessage)),
+        }
+    }
+}
+
+#[test]
 fn tls_1_2_is_refused_with_a_reason() {
     let (_client, daemon) = connected(&TLS12, CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256);
     let socket = daemon.0.unwrap();

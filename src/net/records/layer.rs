@@ -4,7 +4,7 @@ use std::io::IoSlice;
 
 use super::direction::{Direction, LONGEST_PLAINTEXT, OVERHEAD};
 use super::frame::{self, HEADER};
-use super::{RecordError, SavedTls, Suite};
+use super::{Overhead, RecordError, SavedTls, Suite};
 
 /// Record types (RFC 8446, appendix B.1).
 const ALERT: u8 = 21;
@@ -25,9 +25,6 @@ const KEY_UPDATE: [u8; 4] = [24, 0, 0, 1];
 /// After this many records, the key is changed. AES-GCM is safe for 24 million (section 5.5); nothing is won by more.
 const RECORDS_PER_KEY: u64 = 1 << 23;
 
-/// How many records without data may follow each other. Decrypting them costs time, and they bring nothing.
-const MOST_WITHOUT_DATA: u8 = 32;
-
 /// The most encrypted bytes that wait for being sent; a little more with alerts.
 const MOST_UNSENT: usize = 64 * 1024;
 
@@ -41,8 +38,9 @@ pub struct Layer {
     theirs: Direction,
     /// Encrypted bytes to be sent. Without any, it takes no memory.
     unsent: Vec<u8>,
-    /// Records without data since the last with data.
-    without_data: u8,
+    overhead: Overhead,
+    /// How many bytes of a [`KEY_UPDATE`] have come whose rest is in the next record.
+    begun: usize,
     /// The peer wants our key to be changed, before anything else is sent (section 4.6.3).
     answer_due: bool,
     /// The peer has sent `close_notify`: it sends nothing more.
@@ -68,7 +66,8 @@ impl Layer {
             ours: direction(ours)?,
             theirs: direction(theirs)?,
             unsent,
-            without_data: 0,
+            overhead: Overhead::default(),
+            begun: 0,
             answer_due: false,
             peer_has_ended: false,
             has_ended: false,
@@ -84,6 +83,9 @@ impl Layer {
         if self.has_ended || self.peer_has_ended || self.failure.is_some() {
             return Err("its TLS connection is closing");
         }
+        if let Some(why) = self.cannot_be_saved() {
+            return Err(why);
+        }
         if self.answer_due {
             self.update_key().map_err(|_| "its TLS connection has failed")?;
         }
@@ -95,6 +97,11 @@ impl Layer {
             unread: Vec::new(),
             unsent: self.unsent,
         })
+    }
+
+    /// Why it cannot be continued by another process at present, although nothing is wrong with it.
+    pub fn cannot_be_saved(&self) -> Option<&'static str> {
+        (self.begun > 0).then_some("its TLS client is in the middle of a message")
     }
 
     /// Decrypts whole records in place, and returns how much data they held, which is then at the beginning. What follows
@@ -124,18 +131,10 @@ impl Layer {
         let (kind, length) = self.theirs.open(record)?;
         let content = record.get(HEADER..HEADER + length).unwrap_or_default();
         match (kind, content) {
-            (APPLICATION_DATA, [_, ..]) => {
-                self.without_data = 0;
-                return Ok(length);
-            }
-            (APPLICATION_DATA, []) => {}
-            (HANDSHAKE, &[a, b, c, d, wants_answer]) if [a, b, c, d] == KEY_UPDATE => {
-                if wants_answer > 1 {
-                    return Err(RecordError::Illegal);
-                }
-                self.theirs.update()?;
-                self.answer_due |= wants_answer == 1;
-            }
+            (HANDSHAKE, [_, ..]) => self.take_key_update(content)?,
+            // Nothing comes between the parts of a message (section 5.1).
+            _ if self.begun > 0 => return Err(RecordError::Unexpected),
+            (APPLICATION_DATA, _) => {}
             (ALERT, [_, CLOSE_NOTIFY]) => {
                 self.peer_has_ended = true;
                 return Ok(0);
@@ -148,8 +147,29 @@ impl Layer {
             // Nothing else is sent by a client after the handshake, unless it was asked for.
             _ => return Err(RecordError::Unexpected),
         }
-        self.without_data += 1;
-        if self.without_data > MOST_WITHOUT_DATA { Err(RecordError::WithoutData) } else { Ok(0) }
+        let data = if kind == APPLICATION_DATA { length } else { 0 };
+        if self.overhead.count(record.len(), data) { Ok(data) } else { Err(RecordError::WithoutData) }
+    }
+
+    /// Follows a `KeyUpdate`, the only message that a client may send by itself; or the beginning of one.
+    fn take_key_update(&mut self, content: &[u8]) -> Result<(), RecordError> {
+        let message = [KEY_UPDATE.get(..self.begun).unwrap_or_default(), content].concat();
+        self.begun = 0;
+        match message.split_at_checked(KEY_UPDATE.len()) {
+            Some((start, [wants_answer])) if start == KEY_UPDATE => {
+                if *wants_answer > 1 {
+                    return Err(RecordError::Illegal);
+                }
+                self.theirs.update()?;
+                self.answer_due |= *wants_answer == 1;
+                Ok(())
+            }
+            _ if KEY_UPDATE.starts_with(&message) => {
+                self.begun = message.len();
+                Ok(())
+            }
+            _ => Err(RecordError::Unexpected),
+        }
     }
 
     /// Whether the peer has sent `close_notify`.

@@ -10,12 +10,14 @@
 //! - [`direction`]: one direction: a secret, its key, and a sequence number
 //! - [`layer`]: both directions, and what their messages mean
 //! - [`saved`]: the form in which a connection travels
+//! - [`overhead`]: how much a peer may send that brings no data, also while rustls reads it
 //! - [`error`]: what goes wrong, and how the peer is told
 
 pub mod direction;
 pub mod error;
 pub mod frame;
 pub mod layer;
+pub mod overhead;
 pub mod saved;
 pub mod secret;
 pub mod suite;
@@ -24,6 +26,7 @@ mod tests;
 
 pub use error::RecordError;
 pub use layer::Layer;
+pub use overhead::Overhead;
 pub use saved::{SavedDirection, SavedTls};
 pub use secret::Secret;
 pub use suite::Suite;

@@ -213,21 +213,50 @@ fn a_cancelled_peer_closes() {
 
 #[test]
 fn records_without_data_are_bounded() {
-    for (kind, content) in [(DATA, &b""[..]), (HANDSHAKE, &KEY_UPDATE), (ALERT, &[1, 90])] {
+    let all = [(DATA, &b""[..]), (HANDSHAKE, &KEY_UPDATE), (HANDSHAKE, &KEY_UPDATE_WITH_ANSWER), (ALERT, &[1, 90])];
+    for ((kind, content), data) in all.into_iter().flat_map(|one| [(one, &b""[..]), (one, b"x")]) {
         let (mut server, mut client) = against_a_client(Suite::Aes128);
-        for round in 0..3 {
-            for number in 0..32 + usize::from(round == 2) {
-                assert_eq!(server.failure(), None, "{kind} {round} {number}");
-                open(&mut server, record(&mut client, kind, content));
-                if kind == HANDSHAKE {
-                    client.update().unwrap();
-                }
+        let mut sent = 0;
+        while server.failure().is_none() {
+            open(&mut server, record(&mut client, kind, content));
+            if kind == HANDSHAKE {
+                client.update().unwrap();
             }
-            if round < 2 {
-                assert_eq!(open(&mut server, record(&mut client, DATA, b"data")), b"data");
+            sent += 1;
+            if !data.is_empty() && server.failure().is_none() {
+                assert_eq!(open(&mut server, record(&mut client, DATA, data)), data);
             }
         }
-        assert_eq!(server.failure(), Some(RecordError::WithoutData), "{kind}");
+        assert_eq!(server.failure(), Some(RecordError::WithoutData));
+        assert_eq!(sent, 32 + data.len(), "{kind}: a byte of data pays for a byte");
+    }
+    let (mut server, mut client) = against_a_client(Suite::Aes128);
+    for _ in 0..100 {
+        open(&mut server, record(&mut client, HANDSHAKE, &KEY_UPDATE));
+        client.update().unwrap();
+        assert_eq!(open(&mut server, record(&mut client, DATA, &[7; 1024])).len(), 1024);
+    }
+}
+
+#[test]
+fn a_key_update_may_come_in_parts() {
+    for cut in 1..5 {
+        let (mut server, mut client) = against_a_client(Suite::Aes128);
+        let (start, end) = KEY_UPDATE.split_at(cut);
+        open(&mut server, record(&mut client, HANDSHAKE, start));
+        assert!(server.failure().is_none() && server.cannot_be_saved().is_some());
+        open(&mut server, record(&mut client, HANDSHAKE, end));
+        client.update().unwrap();
+        assert_eq!(open(&mut server, record(&mut client, DATA, b"new key")), b"new key");
+        assert!(server.save().is_ok());
+        // Nothing comes in between, and nothing else is made of it.
+        for (kind, content) in [(DATA, &b"data"[..]), (ALERT, &[1, 0]), (HANDSHAKE, &[1, 2, 3, 4, 5]), (HANDSHAKE, b"")]
+        {
+            let (mut server, mut client) = against_a_client(Suite::Aes128);
+            open(&mut server, record(&mut client, HANDSHAKE, start));
+            assert_eq!(open(&mut server, record(&mut client, kind, content)), b"");
+            assert_eq!(server.failure(), Some(RecordError::Unexpected), "{cut} {kind}");
+        }
     }
 }
 
