@@ -139,6 +139,7 @@ fn status() {
     for line in [
         format!("version           {}", env!("CARGO_PKG_VERSION")),
         "users             2".to_owned(),
+        "bans              0".to_owned(),
         "connections       2 (1 refused since the start)".to_owned(),
         format!("listening on      {} (plain, auto)", daemon.plain()),
         "certificate       CN=chatd self-signed (self-signed)".to_owned(),

@@ -70,6 +70,7 @@ fn an_empty_file_gives_the_defaults() {
     assert_eq!(limits.per_address, PerAddress { connections: 64, connection_rate: 4, room_rate: 64 << 10 });
     assert_eq!(limits.networks, []);
     assert_eq!((limits.handshake_timeout, limits.login_timeout), (Duration::from_secs(10), Duration::from_secs(60)));
+    assert_eq!(limits.login_attempts, 10);
     assert_eq!((limits.line_length, limits.max_lag), (2048, 1024 * 1024));
     assert_eq!((limits.message_rate, limits.message_burst, limits.change_cost), (5, 20, 10));
     assert_eq!(limits.room_rate, 128 << 10);
@@ -229,7 +230,7 @@ addresses = "no"
 30:16: limits.message-rate must be a whole number from 1 to 1000000, not -1
 31:17: limits.message-burst must be a whole number from 1 to 1000000, not 2.5
 32:11: limits.max-lag must be a size from 4KiB to 1GiB such as "64KiB", not "much"
-33:1: unknown key `history` in [limits]; known here: allow, connections, connections-per-address, connection-rate, connection-rate-per-address, handshake-timeout, login-timeout, line-length, message-rate, message-burst, change-cost, room-rate, room-rate-per-address, max-lag, backlog, network
+33:1: unknown key `history` in [limits]; known here: allow, connections, connections-per-address, connection-rate, connection-rate-per-address, handshake-timeout, login-timeout, login-attempts, line-length, message-rate, message-burst, change-cost, room-rate, room-rate-per-address, max-lag, backlog, network
 36:9: log.level must be "error", "warn", "info", "debug" or "trace", not "loud"
 37:13: log.addresses must be true or false, not "no""##;
     assert_eq!(mistakes(text).join("\n"), expected);
@@ -277,7 +278,7 @@ fn sections_of_the_wrong_shape_are_explained() {
         (
             "[limits.extra]\nx = 1",
             "1:9: unknown key `extra` in [limits]; known here: allow, connections, connections-per-address, \
-          connection-rate, connection-rate-per-address, handshake-timeout, login-timeout, line-length, message-rate, message-burst, change-cost, room-rate, room-rate-per-address, max-lag, backlog, network",
+          connection-rate, connection-rate-per-address, handshake-timeout, login-timeout, login-attempts, line-length, message-rate, message-burst, change-cost, room-rate, room-rate-per-address, max-lag, backlog, network",
         ),
     ];
     for (text, expected) in cases {

@@ -164,6 +164,36 @@ fn only_clients_without_a_name_reach_the_login_timeout() {
 }
 
 #[test]
+fn whoever_has_too_many_names_refused_is_disconnected() {
+    let listener = |protocol: &str| format!("[[listen]]\naddress = \"127.0.0.1:0\"\n{protocol}\n");
+    let config =
+        listener("") + &listener("protocol = \"classic\"\npreset = \"nic\"") + "[limits]\nlogin-attempts = 3\n";
+    let daemon = Daemon::start_with(&config, |_| {});
+    let mut ana = daemon.join("ana");
+    let nick = "NICK a*\r\n".repeat(5);
+    let taken = format!("USER eve 0 * :eve\r\n{}", "NICK ana\r\n".repeat(5));
+    let sasl = "CAP LS\r\nAUTHENTICATE PLAIN\r\n".to_owned() + &"AUTHENTICATE EXTERNAL\r\n".repeat(5);
+    let listeners = daemon.listeners();
+    for (number, (listener, words)) in
+        [(0, "ana\nroot\na*\neve\n"), (0, &nick), (0, &taken), (0, &sasl), (1, "ana\nroot\nadmin\neve\n")]
+            .into_iter()
+            .enumerate()
+    {
+        let mut eve = Client::plain(listeners[listener]);
+        eve.send(words);
+        while !eve.line().contains("3 names or logins were refused, which is too many") {}
+        assert_eq!(daemon.status().limits_reached.login_attempts, number as u64 + 1);
+    }
+    // Who has a name may be mistaken as often as it pleases.
+    (0..5).for_each(|_| ana.say("/msg nobody hello"));
+    (0..5).for_each(|_| ana.expect("*** Nobody here is called nobody."));
+    let two_names = "ana\nroot\neve\n";
+    let mut eve = daemon.connect();
+    eve.send(two_names);
+    eve.expect_start("*** Welcome to lobby, eve");
+}
+
+#[test]
 fn a_client_over_its_rate_is_throttled_without_loss() {
     let daemon = Daemon::start(&limits("message-rate = 50\nmessage-burst = 5\n[room]\nhistory = 0"));
     let mut bo = daemon.join("bo");

@@ -53,6 +53,7 @@ fn reason() -> impl Strategy<Value = Reason> {
         option::of(boxed()).prop_map(Reason::Kicked),
         text().prop_map(Reason::WrongProtocol),
         Just(Reason::Stopping),
+        any::<u16>().prop_map(Reason::TooManyAttempts),
     ]
 }
 

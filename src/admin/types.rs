@@ -74,6 +74,9 @@ pub struct Status {
     pub connections: u64,
     /// Connections that ended, or were rejected, before they had a name.
     pub refused: u64,
+    /// The bans in force.
+    #[serde(default)]
+    pub bans: u64,
     /// Messages said in the room.
     pub messages: u64,
     /// Messages per second, averaged over the last minute.
@@ -136,6 +139,9 @@ pub struct LimitsReached {
     pub handshake_timeout: u64,
     /// Clients that gave no name in time.
     pub login_timeout: u64,
+    /// Clients disconnected because too many of their names or logins were refused.
+    #[serde(default)]
+    pub login_attempts: u64,
     /// How often a client's input was throttled because it sent too fast.
     pub message_rate: u64,
     /// How often a client's input was throttled because too much was said in the room or from its address.

@@ -45,6 +45,8 @@ pub enum Reason {
     NotAllowed,
     /// The daemon restarts and cannot take this connection along: why, as a clause.
     Restarting(Cow<'static, str>),
+    /// So many names or logins of the client were refused.
+    TooManyAttempts(u16),
 }
 
 impl Reason {
@@ -67,6 +69,7 @@ impl Reason {
             Reason::Banned { .. } => "banned",
             Reason::NotAllowed => "not-allowed",
             Reason::Restarting(_) => "restarting",
+            Reason::TooManyAttempts(_) => "login-attempts",
         }
     }
 
@@ -108,6 +111,7 @@ impl fmt::Display for Reason {
             }
             Reason::NotAllowed => f.write_str("this room is not open to your address"),
             Reason::Restarting(why) => write!(f, "the server restarts, and {why}; please connect again"),
+            Reason::TooManyAttempts(count) => write!(f, "{count} names or logins were refused, which is too many"),
         }
     }
 }

@@ -225,6 +225,7 @@ fn limits(limits: &mut Section<'_, '_>) -> Option<Limits> {
     let connection_rate_per_address = limits.value("connection-rate-per-address", "4", value::number(1..=1_000_000));
     let handshake_timeout = limits.value("handshake-timeout", "\"10s\"", value::duration(shortest..=seconds(600)));
     let login_timeout = limits.value("login-timeout", "\"60s\"", value::duration(shortest..=seconds(3600)));
+    let login_attempts = limits.value("login-attempts", "10", value::number(1..=1000));
     let line_length = limits.value("line-length", "2048", value::size(128..=64 << 10));
     let message_rate = limits.value("message-rate", "5", value::number(1..=1_000_000));
     let message_burst = limits.value("message-burst", "20", value::number(1..=1_000_000));
@@ -248,6 +249,7 @@ fn limits(limits: &mut Section<'_, '_>) -> Option<Limits> {
         connection_rate: connection_rate?,
         handshake_timeout: handshake_timeout?,
         login_timeout: login_timeout?,
+        login_attempts: login_attempts?,
         line_length: line_length?,
         message_rate: message_rate?,
         message_burst: message_burst?,

@@ -205,6 +205,8 @@ pub struct Limits {
     pub handshake_timeout: Duration,
     /// The timeout for a client to take a name.
     pub login_timeout: Duration,
+    /// How many names or logins of a client may be refused before it is disconnected.
+    pub login_attempts: u16,
     /// The maximum length of a message in bytes, without its line end.
     pub line_length: usize,
     /// The sustained number of messages per second; input from a faster client is throttled.

@@ -13,6 +13,8 @@ pub struct Counters {
     pub refused: u64,
     /// Of these, how many had no name in time.
     pub login_timeout: u64,
+    /// Of these, how many had too many names or logins refused.
+    pub login_attempts: u64,
     /// How often a client's input was throttled because it was over its rate.
     pub message_rate: u64,
     /// How often a client's input was throttled because too much was said in the room or from its address.
@@ -39,6 +41,7 @@ impl Counters {
         if !named && is_refusal(reason) {
             self.refused += 1;
             self.login_timeout += u64::from(*reason == Reason::LoginTimeout);
+            self.login_attempts += u64::from(matches!(reason, Reason::TooManyAttempts(_)));
         }
     }
 }

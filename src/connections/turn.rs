@@ -134,8 +134,9 @@ impl<T: Transport> Connections<T> {
             match step {
                 Step::Command(command) => self.perform(id, now, command, &mut answers)?,
                 Step::Invalid(hint) => {
-                    let session = &connection.session;
+                    let session = &mut connection.session;
                     journal::log_invalid_name(session.origin(), session.protocol(), hint);
+                    session.count_refused(&self.limits)?;
                 }
                 Step::Lookup(lookup) => self.look_up(id, now, lookup),
                 Step::Answered | Step::More => {}
@@ -165,7 +166,9 @@ impl<T: Transport> Connections<T> {
             Step::Lookup(lookup) => self.look_up(id, now, lookup),
             Step::TooFast => self.counters.message_rate += u64::from(!connection.session.is_held()),
             Step::Invalid(hint) => {
-                journal::log_invalid_name(connection.session.origin(), connection.session.protocol(), hint);
+                let session = &mut connection.session;
+                journal::log_invalid_name(session.origin(), session.protocol(), hint);
+                session.count_refused(&self.limits)?;
             }
             Step::Answered | Step::More | Step::Pause | Step::Wait => {}
         }
@@ -206,9 +209,11 @@ impl<T: Transport> Connections<T> {
             session.count_more(now, &self.limits, budget::is_change(outcome));
             self.counters.room_rate += u64::from(session.hold(now, &self.limits, next));
         }
+        let refused = outcome.is_err();
         session.done(&mut self.state, outcome, answers);
+        let last = if refused { session.count_refused(&self.limits) } else { Ok(()) };
         self.deliver_mail();
-        Ok(())
+        last
     }
 
     /// Sends the session's output as far as the transport accepts it.

@@ -55,6 +55,7 @@ pub fn status(status: &Status, now: SystemTime) -> String {
         ("version", status.version.clone()),
         ("started", format!("{}, {} ago", time(status.started_at), duration(status.uptime_seconds))),
         ("users", status.users.to_string()),
+        ("bans", status.bans.to_string()),
         ("connections", format!("{} ({} refused since the start)", status.connections, status.refused)),
         (
             "messages",
@@ -217,6 +218,7 @@ fn limits(reached: &LimitsReached) -> String {
         connection_rate_per_address,
         handshake_timeout,
         login_timeout,
+        login_attempts,
         message_rate,
         room_rate,
         max_lag,
@@ -229,6 +231,7 @@ fn limits(reached: &LimitsReached) -> String {
         ("connection-rate-per-address", connection_rate_per_address),
         ("handshake-timeout", handshake_timeout),
         ("login-timeout", login_timeout),
+        ("login-attempts", login_attempts),
         ("message-rate", message_rate),
         ("room-rate", room_rate),
         ("max-lag", max_lag),

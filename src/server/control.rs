@@ -51,6 +51,8 @@ pub struct StatusReport {
     pub connections: usize,
     /// Connections that the daemon rejected, or closed before they had a name.
     pub refused: u64,
+    /// The bans in force.
+    pub bans: usize,
     /// Messages that clients sent to the room.
     pub messages: u64,
     /// Messages per second, averaged over the last minute.
@@ -82,6 +84,8 @@ pub struct LimitCounts {
     pub handshake_timeout: u64,
     /// Clients that gave no name in time.
     pub login_timeout: u64,
+    /// Clients of which too many names or logins were refused.
+    pub login_attempts: u64,
     /// How often a client's input was throttled because it sent too fast.
     pub message_rate: u64,
     /// How often a client's input was throttled because too much was said in the room or from its address.
@@ -172,6 +176,7 @@ impl Server {
             connection_rate_per_address,
             handshake_timeout: self.handshake_timeout.load(Ordering::Relaxed),
             login_timeout: counters.login_timeout,
+            login_attempts: counters.login_attempts,
             message_rate: counters.message_rate,
             room_rate: counters.room_rate,
             max_lag: counters.max_lag,
@@ -184,6 +189,7 @@ impl Server {
             messages: counters.messages.total(),
             messages_per_second: counters.messages.per_second(now),
             users: connections.state.people.len(),
+            bans: connections.state.room.bans.iter(now.unix).count(),
             connections: self.admissions.open(),
             listening: self.listening.clone(),
             certificate: self.tls.as_ref().map(|tls| ((*tls.facts()).clone(), !configured)),

@@ -112,7 +112,7 @@ impl Session {
                 !closing.peer_ended && (closing.lagged || self.ending() != Ending::Fin)
             }
             Phase::Closing(closing) => !closing.broken,
-            Phase::Open => false,
+            Phase::Open { .. } => false,
         }
     }
 
@@ -151,7 +151,7 @@ impl Session {
     #[must_use]
     pub fn is_over(&self, now: u64) -> bool {
         match &self.phase {
-            Phase::Open => false,
+            Phase::Open { .. } => false,
             Phase::Closing(closing) => closing.ended && closing.peer_ended || self.deadline <= now,
         }
     }

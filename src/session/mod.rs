@@ -100,7 +100,11 @@ pub struct Origin {
 #[derive(Serialize, Deserialize)]
 enum Phase {
     /// Messages are processed.
-    Open,
+    Open {
+        /// How many of its names or logins were refused before it had a name. A restart forgives them.
+        #[serde(skip)]
+        refused: u16,
+    },
     /// The client has left the room, and the rest of its output is being sent.
     Closing(Closing),
 }
@@ -156,7 +160,7 @@ impl Session {
         let now = context.now.ticks;
         let mut session = Session {
             origin,
-            phase: Phase::Open,
+            phase: Phase::Open { refused: 0 },
             dialect: None,
             person: None,
             output: Output::default(),
@@ -219,6 +223,20 @@ impl Session {
     pub fn count_more(&mut self, now: Now, limits: &Limits, more: bool) {
         for _ in 1..if more { limits.change_cost } else { 1 } {
             self.rate.count(now, limits);
+        }
+    }
+
+    /// Counts a name or a login that was refused, unless the client has a name already.
+    ///
+    /// # Errors
+    /// It was the last one.
+    pub fn count_refused(&mut self, limits: &Limits) -> Result<(), Reason> {
+        match &mut self.phase {
+            Phase::Open { refused } if self.person.is_none() => {
+                *refused += 1;
+                if *refused < limits.login_attempts { Ok(()) } else { Err(Reason::TooManyAttempts(*refused)) }
+            }
+            _ => Ok(()),
         }
     }
 
@@ -309,7 +327,7 @@ impl Session {
     /// Whether its messages are processed; otherwise it is closing.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        matches!(self.phase, Phase::Open)
+        matches!(self.phase, Phase::Open { .. })
     }
 
     /// The author of this session's commands.

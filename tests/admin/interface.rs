@@ -83,6 +83,7 @@ fn status() -> Status {
         users: 2,
         connections: 3,
         refused: 4,
+        bans: 1,
         messages: 5,
         messages_per_second: 0.5,
         listeners: vec![Listener { address: text("127.0.0.1:6667"), protocol: text("auto"), tls: false }],

@@ -41,6 +41,7 @@ fn status() -> Status {
         users: 12,
         connections: 14,
         refused: 3,
+        bans: 0,
         messages: 1520,
         messages_per_second: 0.44,
         listeners: Vec::new(),
@@ -104,6 +105,7 @@ fn a_status_without_tls() {
 version           0.1.0
 started           2026-11-05T09:55:45Z, 3d ago
 users             12
+bans              0
 connections       14 (3 refused since the start)
 messages          1520 (0.4 per second over the last minute)
 certificate       none

@@ -98,6 +98,7 @@ pub fn limits() -> Limits {
         connection_rate: 100,
         handshake_timeout: Duration::from_secs(10),
         login_timeout: Duration::from_secs(60),
+        login_attempts: 10,
         line_length: 400,
         message_rate: 20,
         message_burst: 50,

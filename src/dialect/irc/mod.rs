@@ -127,7 +127,7 @@ impl Irc {
             (_, Some(lookup)) => Input::Lookup(*lookup),
             (Some(command), None) => Input::Command(command),
             (None, None) if self.is_busy() => Input::Unfinished,
-            (None, None) => Input::Answered,
+            (None, None) => self.take_refused().map_or(Input::Answered, Input::Invalid),
         }
     }
 

@@ -25,6 +25,9 @@ pub struct Registration {
     user: bool,
     /// Whether capability negotiation is in progress (CAP LS or REQ without CAP END).
     negotiating: bool,
+    /// What was refused in the present message, for the journal.
+    #[serde(skip)]
+    refused: Option<&'static str>,
 }
 
 impl Registration {
@@ -32,7 +35,7 @@ impl Registration {
     #[must_use]
     pub fn new(account: Option<Box<str>>, encrypted: bool) -> Registration {
         let profile = Profile { account, encrypted, ..Profile::default() };
-        Registration { profile, nick: None, user: false, negotiating: false }
+        Registration { profile, nick: None, user: false, negotiating: false, refused: None }
     }
 }
 
@@ -47,7 +50,10 @@ impl Irc {
                 Some(nick) => {
                     self.request().subject = nick.into();
                     match Nick::choose(nick) {
-                        Err(why) => self.refused(&Refusal::NameNotAllowed(why), answer),
+                        Err(why) => {
+                            self.refused(&Refusal::NameNotAllowed(why), answer);
+                            self.registration()?.refused = Some("the nickname is not possible");
+                        }
                         Ok(_) => self.registration()?.nick = Some(nick.into()),
                     }
                 }
@@ -72,6 +78,11 @@ impl Irc {
             _ => self.numeric(answer, "451", &[], "You have not registered"),
         }
         self.complete()
+    }
+
+    /// What was refused in this message, if anything was.
+    pub(super) fn take_refused(&mut self) -> Option<&'static str> {
+        self.registration()?.refused.take()
     }
 
     /// Requests the name once registration is complete.
@@ -167,6 +178,7 @@ impl Irc {
     pub(super) fn authenticate(&mut self, message: &Message<'_>, answer: &mut Answer<'_>) {
         let Some(word) = message.filled(0) else { return self.need_more(answer, "AUTHENTICATE") };
         let own = self.own(answer.view);
+        let mut refused = None;
         match (word.to_ascii_uppercase().as_str(), &own.profile.account) {
             ("*", _) => self.numeric(answer, "906", &[], "SASL authentication aborted"),
             ("EXTERNAL", Some(_)) => answer.write(&["AUTHENTICATE +\r\n"]),
@@ -179,8 +191,15 @@ impl Irc {
             (_, Some(_)) => {
                 self.numeric(answer, "908", &["EXTERNAL"], "are available SASL mechanisms");
                 self.numeric(answer, "904", &[], "SASL authentication failed");
+                refused = Some("SASL takes EXTERNAL alone");
             }
-            (_, None) => self.numeric(answer, "904", &[], "SASL takes a client certificate that this server verifies"),
+            (_, None) => {
+                self.numeric(answer, "904", &[], "SASL takes a client certificate that this server verifies");
+                refused = Some("SASL takes a client certificate");
+            }
+        }
+        if let Some(registration) = self.registration() {
+            registration.refused = refused;
         }
     }
 
