@@ -1,6 +1,7 @@
-//! Who may come in: asked when a client connects, and again when its handshake is done and its protocol is known.
+//! Who may come in: asked when a client connects, and again when its handshake is done and its protocol is known; and how
+//! often it may try.
 
-use super::Origin;
+use super::{Origin, Phase, Session};
 use crate::chat::{Nick, Now, Reason, Subject, are_alike};
 use crate::config::Limits;
 use crate::net::Address;
@@ -34,6 +35,22 @@ impl Origin {
             Subject::Account(account) => self.account.as_ref() == Some(account),
             Subject::Network(network) => self.address.ip().is_some_and(|ip| network.contains(&ip.to_canonical())),
             Subject::User(uid) => self.address == Address::Unix { uid: *uid },
+        }
+    }
+}
+
+impl Session {
+    /// Counts a name or a login that was refused, unless the client has a name already.
+    ///
+    /// # Errors
+    /// It was the last one.
+    pub fn count_refused(&mut self, limits: &Limits) -> Result<(), Reason> {
+        match &mut self.phase {
+            Phase::Open { refused } if self.person.is_none() => {
+                *refused += 1;
+                if *refused < limits.login_attempts { Ok(()) } else { Err(Reason::TooManyAttempts(*refused)) }
+            }
+            _ => Ok(()),
         }
     }
 }

@@ -226,20 +226,6 @@ impl Session {
         }
     }
 
-    /// Counts a name or a login that was refused, unless the client has a name already.
-    ///
-    /// # Errors
-    /// It was the last one.
-    pub fn count_refused(&mut self, limits: &Limits) -> Result<(), Reason> {
-        match &mut self.phase {
-            Phase::Open { refused } if self.person.is_none() => {
-                *refused += 1;
-                if *refused < limits.login_attempts { Ok(()) } else { Err(Reason::TooManyAttempts(*refused)) }
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// Has the client wait with its next message until this time, in ticks. Returns whether it is to come.
     pub fn hold(&mut self, now: Now, limits: &Limits, until: u64) -> bool {
         let held = until > now.ticks && self.rate.hold(limits, until);

@@ -20,7 +20,7 @@ fn a_newcomer_is_greeted_and_sent_the_list_of_users() {
 
 #[test]
 fn a_name_is_refused_with_the_reason_until_a_good_one_comes() {
-    let daemon = Daemon::start("");
+    let daemon = Daemon::start("[limits]\nlogin-attempts = 100\n");
     let mut fish = daemon.join("Fish");
     let mut client = daemon.connect();
     client.expect("*** What is your name?");
