@@ -119,7 +119,7 @@
 //! a second, each within 60 ms. Of ten million lines a page is found in 5 ms and two words in 20 (99 of 100 times), and the
 //! room feels none of it.
 //!
-//! What it needs: 6.5 MB empty, nearly all of it program text; then 0.8 KB for a client of the text protocol, 1.0 KB for
+//! What it needs: 7.9 MB empty, nearly all of it program text; then 0.8 KB for a client of the text protocol, 1.0 KB for
 //! one of IRC, and 8 KB more for TLS, of which rustls' receive buffer is half; 1.6 KB once a restart has carried it along. `session::tests` holds the sizes. In
 //! memory, nothing is kept for what was said but `room.history`, what the slowest has still to be sent (`max-lag`), and
 //! what waits for the disk (8 MiB at most).
