@@ -72,7 +72,7 @@ impl Admissions {
     }
 
     /// Counts a new connection, or returns `None` if its address has `limit` connections already, or its IPv6 site
-    /// [`SITE`] times as many. Call [`wait`](Self::wait) first.
+    /// eight times as many. Call [`wait`](Self::wait) first.
     pub fn enter(self: &Arc<Self>, address: Address, limit: usize) -> Option<Admission> {
         let mut per_network = self.per_network.lock().unwrap_or_else(PoisonError::into_inner);
         let is_full = |(network, times)| per_network.get(&network).is_some_and(|p| p.connections >= limit * times);
