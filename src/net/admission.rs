@@ -75,7 +75,8 @@ impl Admissions {
     /// eight times as many. Call [`wait`](Self::wait) first.
     pub fn enter(self: &Arc<Self>, address: Address, limit: usize) -> Option<Admission> {
         let mut per_network = self.per_network.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_full = |(network, times)| per_network.get(&network).is_some_and(|p| p.connections >= limit * times);
+        let is_full =
+            |(network, times)| per_network.get(&network).is_some_and(|p| p.connections >= limit.saturating_mul(times));
         if shares(&address).any(is_full) {
             self.address_full.fetch_add(1, Ordering::Relaxed);
             return None;
@@ -195,6 +196,8 @@ mod tests {
         assert!(enter(0).is_none() && admissions.enter(address("[2001:db8:1::1]:1"), 2).is_some());
         drop(places);
         assert!(enter(0).is_some());
+        let unlimited: Vec<_> = (0..3).map(|_| admissions.enter(address("[2001:db8::1]:1"), usize::MAX)).collect();
+        assert!(unlimited.iter().all(Option::is_some));
     }
 
     #[test]
